@@ -1,0 +1,36 @@
+package plugin
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// makeDirs is os.MkdirAll that tells which directories it made, innermost first.
+func makeDirs(dir string) (made []string, err error) {
+	err = os.Mkdir(dir, 0o755)
+	if errors.Is(err, os.ErrNotExist) {
+		if made, err = makeDirs(filepath.Dir(dir)); err != nil {
+			return made, err
+		}
+		err = os.Mkdir(dir, 0o755)
+	}
+	switch {
+	case err == nil:
+		return append([]string{dir}, made...), nil
+	case errors.Is(err, os.ErrExist):
+		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
+			return made, nil
+		}
+	}
+	return made, err
+}
+
+// removeAll removes directories, innermost first, as far as they are empty.
+func removeAll(dirs []string) {
+	for _, dir := range dirs {
+		if os.Remove(dir) != nil {
+			return
+		}
+	}
+}

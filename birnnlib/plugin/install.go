@@ -1,0 +1,217 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/gomlx/go-xla/installer"
+)
+
+// Source says where the CPU plugin comes from.
+type Source string
+
+const (
+	// Auto takes the wheel where there is one (linux/amd64), else the release.
+	Auto Source = ""
+	// Wheel is a wheel on PyPI, fetched with pip, pinned by version and sha256.
+	Wheel Source = "pypi"
+	// Release is go-xla's own release page, through go-xla's installer package.
+	// It publishes no hashes: what was loaded is recorded, and a later change
+	// is reported by [Verify].
+	Release Source = "go-xla"
+)
+
+// Options say how to install the CPU plugin. The zero value is right for
+// nearly everybody.
+type Options struct {
+	Dir      string    // where to put it; default: where go-xla looks, see [DefaultDir]
+	Source   Source    // default: [Auto]
+	Force    bool      // replace a plugin that is there already
+	Progress io.Writer // a progress bar, or plain lines when it is not a terminal; default: silent
+	Python   string    // interpreter whose pip fetches the wheel; default: python3, then python, of PATH
+	PipArgs  []string  // more arguments for "pip download", for instance an index to use
+}
+
+// stillGo ends every message about a plugin that could not be had.
+const stillGo = "the pure-Go backend works without it (GOMLX_BACKEND=go)"
+
+// DefaultDir returns the directory into which [Install] puts the plugin: the
+// first of PJRT_PLUGIN_LIBRARY_PATH when it is set, since go-xla then looks
+// nowhere else, else the user's go-xla directory (~/.local/lib/go-xla on Linux).
+func DefaultDir() (string, error) {
+	if list, ok := os.LookupEnv(SearchPathEnv); ok {
+		for dir := range strings.SplitSeq(list, ":") {
+			if dir != "" {
+				return filepath.Abs(dir)
+			}
+		}
+		return "", fmt.Errorf("%s is set but empty, so go-xla looks nowhere: unset it or name a directory", SearchPathEnv)
+	}
+	lib, err := installer.DefaultHomeLibPath()
+	if err != nil {
+		return "", fmt.Errorf("where go-xla looks for plugins is not known: %w", err)
+	}
+	return filepath.Join(lib, "go-xla"), nil
+}
+
+// Install puts the CPU plugin where go-xla looks and returns its path. When a
+// usable one is there already (in Dir, or, without Dir, anywhere go-xla looks),
+// it does nothing but return that one's path, unless Force is set.
+//
+// The file appears all at once or not at all: it is fetched into a folder of
+// its own beside the target, checked, flushed to disk and renamed. Whatever
+// goes wrong, and when ctx ends, that folder is removed. Any number of
+// processes may install at the same time.
+func Install(ctx context.Context, opts Options) (path string, err error) {
+	if !opts.Force {
+		if path, ok := present(opts.Dir); ok {
+			return path, nil
+		}
+	}
+	src, err := opts.Source.resolve()
+	if err != nil {
+		return "", err
+	}
+	dir := opts.Dir
+	if dir == "" {
+		if dir, err = DefaultDir(); err != nil {
+			return "", err
+		}
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("installing the PJRT CPU plugin into %s: %w; %s", dir, err, stillGo)
+		}
+	}()
+
+	unlock, removeDirs, err := lockDir(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	// In this order: a directory that was made for nothing can only go once
+	// nobody waits for its lock.
+	defer func() {
+		if err != nil {
+			removeDirs()
+		}
+		unlock()
+	}()
+
+	if !opts.Force {
+		if path, ok := present(dir); ok {
+			return path, nil // another process was faster
+		}
+		if _, broken := search([]string{dir}); len(broken) > 0 {
+			return "", fmt.Errorf("%w: remove that file, or install again with force", broken[0].Err)
+		}
+	}
+
+	staging, err := os.MkdirTemp(dir, ".birnn-install-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(staging)
+
+	var fetched fetched
+	switch src {
+	case Wheel:
+		fetched, err = fetchWheel(ctx, cpuWheel, staging, opts)
+	case Release:
+		fetched, err = fetchRelease(ctx, staging, opts)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return "", err
+	}
+	if err := Check(fetched.file); err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, fetched.name)
+	return path, publish(fetched, path)
+}
+
+// fetched is a plugin in the staging folder, ready to be put in place.
+type fetched struct {
+	file   string // where it is
+	name   string // what it shall be called
+	record Record
+}
+
+// publish moves a fetched plugin to its place, the record first: a record
+// without its file is harmless, a file without its record would not be removed
+// by an uninstall.
+func publish(f fetched, target string) error {
+	if err := os.Chmod(f.file, 0o755); err != nil {
+		return err
+	}
+	if err := syncFile(f.file); err != nil {
+		return err
+	}
+	info, err := os.Stat(f.file)
+	if err != nil {
+		return err
+	}
+	f.record.File = filepath.Base(target)
+	f.record.Size = info.Size()
+	f.record.ModTime = info.ModTime()
+	f.record.Installed = true
+	if err := writeRecord(target, f.record); err != nil {
+		return err
+	}
+	if err := os.Rename(f.file, target); err != nil {
+		os.Remove(RecordPath(target))
+		return err
+	}
+	return nil
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// present returns a usable CPU plugin that is there already.
+func present(dir string) (string, bool) {
+	found := Find()
+	if dir != "" {
+		found, _ = search([]string{dir})
+	}
+	for _, f := range found {
+		if f.Name == "cpu" {
+			return f.Path, true
+		}
+	}
+	return "", false
+}
+
+func (s Source) resolve() (Source, error) {
+	switch s {
+	case Auto:
+		if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
+			return Wheel, nil
+		}
+		return Release, nil
+	case Wheel:
+		if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+			return "", fmt.Errorf("the plugin's wheel is for linux/amd64, this is %s/%s: use the source %q", runtime.GOOS, runtime.GOARCH, Release)
+		}
+		return Wheel, nil
+	case Release:
+		return Release, nil
+	}
+	return "", fmt.Errorf("unknown plugin source %q: use %q (a pinned wheel), %q (its release page) or nothing", s, Wheel, Release)
+}
