@@ -1,0 +1,41 @@
+// Package birnnlib implements the bidirectional recurrent network on GoMLX.
+//
+// For a mini-batch of n sequences with d inputs, let X_t ∈ R^(n×d) be the input at time step t. A forward and a
+// backward hidden state, of h_f and h_b units, are computed with an activation φ, and the output layer reads their
+// concatenation:
+//
+//	H_t^f = φ(X_t W_xh^f + H_{t-1}^f W_hh^f + b_h^f)     ∈ R^(n×h_f)
+//	H_t^b = φ(X_t W_xh^b + H_{t+1}^b W_hh^b + b_h^b)     ∈ R^(n×h_b)
+//	H_t   = [H_t^f, H_t^b]                               ∈ R^(n×(h_f+h_b))
+//	O_t   = H_t W_hq + b_q                               ∈ R^(n×q)
+//
+// The state at every time step thus depends on the inputs before it and on the inputs after it. With several hidden
+// layers, H_t of one layer is the input X_t of the next; the sizes may differ by layer and by direction.
+//
+// [New] builds the hidden layers, [Output] the output layer, both inside a GoMLX [model.Scope] that holds the
+// parameters under the names of the formulas:
+//
+//	| name in the scope | formula | shape        |
+//	| ----------------- | ------- | ------------ |
+//	| layer_1/W_xh^f    | W_xh^f  | [d, h_f]     |
+//	| layer_1/W_hh^f    | W_hh^f  | [h_f, h_f]   |
+//	| layer_1/b_h^f     | b_h^f   | [h_f]        |
+//	| layer_1/W_xh^b    | W_xh^b  | [d, h_b]     |
+//	| layer_1/W_hh^b    | W_hh^b  | [h_b, h_b]   |
+//	| layer_1/b_h^b     | b_h^b   | [h_b]        |
+//	| W_hq              | W_hq    | [h_f+h_b, q] |
+//	| b_q               | b_q     | [q]          |
+//
+// Sequences are time-major, [time step, batch, feature], as in the formulas; X_t is x[t].
+//
+// As GoMLX's own layers do, the graph-building functions panic with an error that names the argument, its shape and
+// the one expected; GoMLX's executors return such a panic as an error.
+//
+// The packages below it: [birnn/birnnlib/text] reads a corpus and cuts it into mini-batches,
+// [birnn/birnnlib/charlm] trains the character-level language model of the lesson, [birnn/birnnlib/backend] chooses
+// between XLA and pure Go, and [birnn/birnnlib/plugin] installs what XLA needs.
+//
+// Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal
+// Processing 45 (11), 1997; the notation is that of A. Zhang, M. Li, Z. C. Lipton and A. J. Smola, Dive into Deep
+// Learning, chapter 6.10 of the first Chinese edition.
+package birnnlib

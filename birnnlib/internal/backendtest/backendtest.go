@@ -1,0 +1,46 @@
+// Package backendtest runs a test on every backend that this machine has.
+package backendtest
+
+import (
+	"os"
+	"testing"
+
+	"birnn/birnnlib/backend"
+)
+
+// RequireEnv is the environment variable that turns a missing XLA plugin from a reason to skip into a failure.
+const RequireEnv = "BIRNN_REQUIRE_XLA"
+
+// Each runs test on the backend that GOMLX_BACKEND asks for, or, if it is not set, on pure Go and on XLA's CPU. Nothing
+// is ever installed: where XLA's plugin is missing, or cgo is off, that half is skipped.
+func Each(t *testing.T, test func(t *testing.T, b *backend.Backend)) {
+	t.Helper()
+	configs := []string{"go", "xla:cpu"}
+	if asked := os.Getenv(backend.Env); asked != "" {
+		configs = []string{asked}
+	}
+	for _, config := range configs {
+		t.Run(config, func(t *testing.T) {
+			b, err := backend.Open(t.Context(), backend.Options{Ask: config})
+			if err != nil {
+				if len(configs) > 1 && config == "xla:cpu" && os.Getenv(RequireEnv) == "" {
+					t.Skipf("XLA is not tested: %v", err)
+				}
+				t.Fatal(err)
+			}
+			t.Cleanup(b.Finalize)
+			test(t, b)
+		})
+	}
+}
+
+// One opens the best backend there is, without installing anything, for tests of what does not depend on it.
+func One(t testing.TB) *backend.Backend {
+	t.Helper()
+	b, err := backend.Open(t.Context(), backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
