@@ -141,9 +141,6 @@ func unzip(data []byte) (name string, content []byte, err error) {
 	}
 	defer reader.Close()
 	content, err = readBounded(reader) // the size above is only what the archive says
-	if errors.Is(err, errTooLarge) {
-		return fail(err)
-	}
 	if err != nil {
 		return fail(fmt.Errorf("truncated or damaged (%w): download or copy the archive again", err))
 	}
