@@ -187,7 +187,7 @@ func (b *BiRNN) check() {
 
 func checkState(l int, direction string, h0 *Node, dtype dtypes.DType, n, h int) {
 	if h0 != nil && (h0.DType() != dtype || h0.Rank() != 2 || h0.Shape().Dim(0) != n || h0.Shape().Dim(1) != h) {
-		Panicf("birnnlib: the initial %s state of layer %d is %s; it must be (%s)[batch, hidden] = [%d %d]",
+		Panicf("birnnlib: the initial %s state of layer %d is %s; it must be (%s)[batch, hidden] = [%d, %d]",
 			direction, l+1, h0.Shape(), dtype, n, h)
 	}
 }

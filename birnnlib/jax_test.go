@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/backend"
 	"birnn/birnnlib/internal/backendtest"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers/activation"
@@ -126,14 +126,14 @@ func TestAgainstJAX(t *testing.T) {
 	if len(fixture.Cases) != 8 {
 		t.Fatalf("%d cases in the fixture, want 8", len(fixture.Cases))
 	}
-	backendtest.Each(t, func(t *testing.T, b *backend.Backend) {
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		for name, c := range fixture.Cases {
 			t.Run(name, func(t *testing.T) { c.compare(t, b) })
 		}
 	})
 }
 
-func (c *jaxCase) compare(t *testing.T, b *backend.Backend) {
+func (c *jaxCase) compare(t *testing.T, b compute.Backend) {
 	c.fill()
 	store := model.NewStore()
 	names, shapes := c.shapes()

@@ -49,15 +49,17 @@ type Options struct {
 	Progress io.Writer
 }
 
-// Backend is an open backend and how it came to be chosen.
-type Backend struct {
-	compute.Backend
-	Config string // as GOMLX_BACKEND would ask for it: "xla:cpu"
-	Why    string // why it is not the better one that could have been expected; "" if there is nothing to tell
+// Opened is an open backend and how it came to be chosen.
+type Opened struct {
+	// Backend is what GoMLX's executors take. It is a field, not embedded: a tensor remembers the backend that it lies
+	// on by identity, so that a wrapper would be a stranger to it.
+	Backend compute.Backend
+	Config  string // as GOMLX_BACKEND would ask for it: "xla:cpu"
+	Why     string // why it is not the better one that could have been expected; "" if there is nothing to tell
 }
 
 // String tells backend and device in one line.
-func (b *Backend) String() string {
+func (b *Opened) String() string {
 	name := b.Config
 	if b.IsPureGo() {
 		name += " (pure Go"
@@ -74,10 +76,10 @@ func (b *Backend) String() string {
 }
 
 // IsPureGo tells whether this is GoMLX's pure-Go backend, which needs smaller examples to answer in the same time.
-func (b *Backend) IsPureGo() bool { return b.Name() == gobackend.BackendName }
+func (b *Opened) IsPureGo() bool { return b.Backend.Name() == gobackend.BackendName }
 
 // DeviceName names the first device, in the manner of "cpu:0".
-func (b *Backend) DeviceName() string {
+func (b *Opened) DeviceName() string {
 	_, platform, _ := strings.Cut(b.Config, ":")
 	platform, _, _ = strings.Cut(platform, ",")
 	if platform == "" || b.IsPureGo() {
@@ -86,8 +88,8 @@ func (b *Backend) DeviceName() string {
 	return platform + ":0"
 }
 
-// Open opens the backend that the rules above choose. Finalize it when done.
-func Open(ctx context.Context, opts Options) (*Backend, error) {
+// Open opens the backend that the rules above choose. Finalize its Backend when done.
+func Open(ctx context.Context, opts Options) (*Opened, error) {
 	if _, set := os.LookupEnv(NoInstallEnv); set {
 		opts.Install = false
 	}
@@ -100,7 +102,7 @@ func Open(ctx context.Context, opts Options) (*Backend, error) {
 	}
 	config, err := prepareXLA(ctx, "", opts)
 	if err == nil {
-		var b *Backend
+		var b *Opened
 		if b, err = open(config); err == nil {
 			return b, nil
 		}
@@ -122,7 +124,7 @@ func Open(ctx context.Context, opts Options) (*Backend, error) {
 	return b, nil
 }
 
-func openAsked(ctx context.Context, ask string, opts Options) (*Backend, error) {
+func openAsked(ctx context.Context, ask string, opts Options) (*Opened, error) {
 	name, pluginName, _ := strings.Cut(ask, ":")
 	if isXLA(name) {
 		pluginName, options, _ := strings.Cut(pluginName, ",")
@@ -172,7 +174,7 @@ func prepareXLA(ctx context.Context, name string, opts Options) (config string, 
 }
 
 // open opens exactly what config says.
-func open(config string) (b *Backend, err error) {
+func open(config string) (b *Opened, err error) {
 	// go-xla panics on a plugin file that it cannot load.
 	defer func() {
 		if r := recover(); r != nil {
@@ -183,5 +185,5 @@ func open(config string) (b *Backend, err error) {
 	if err != nil {
 		return nil, errors.WithMessagef(err, "the backend %q cannot be opened; `go run ./kernels doctor` finds out more", config)
 	}
-	return &Backend{Backend: inner, Config: config}, nil
+	return &Opened{Backend: inner, Config: config}, nil
 }

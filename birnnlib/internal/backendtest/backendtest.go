@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"birnn/birnnlib/backend"
+
+	"github.com/gomlx/compute"
 )
 
 // RequireEnv is the environment variable that turns a missing XLA plugin from a reason to skip into a failure.
@@ -13,7 +15,7 @@ const RequireEnv = "BIRNN_REQUIRE_XLA"
 
 // Each runs test on the backend that GOMLX_BACKEND asks for, or, if it is not set, on pure Go and on XLA's CPU. Nothing
 // is ever installed: where XLA's plugin is missing, or cgo is off, that half is skipped.
-func Each(t *testing.T, test func(t *testing.T, b *backend.Backend)) {
+func Each(t *testing.T, test func(t *testing.T, b compute.Backend)) {
 	t.Helper()
 	configs := []string{"go", "xla:cpu"}
 	if asked := os.Getenv(backend.Env); asked != "" {
@@ -28,19 +30,19 @@ func Each(t *testing.T, test func(t *testing.T, b *backend.Backend)) {
 				}
 				t.Fatal(err)
 			}
-			t.Cleanup(b.Finalize)
-			test(t, b)
+			t.Cleanup(b.Backend.Finalize)
+			test(t, b.Backend)
 		})
 	}
 }
 
 // One opens the best backend there is, without installing anything, for tests of what does not depend on it.
-func One(t testing.TB) *backend.Backend {
+func One(t testing.TB) compute.Backend {
 	t.Helper()
 	b, err := backend.Open(t.Context(), backend.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.Finalize)
-	return b
+	t.Cleanup(b.Backend.Finalize)
+	return b.Backend
 }
