@@ -1,7 +1,10 @@
 package birnnlib
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -12,6 +15,33 @@ import (
 
 // Sizes are the hidden sizes of one bidirectional layer: h_f units forward, h_b units backward. They may differ.
 type Sizes struct{ Forward, Backward int }
+
+// String writes "256" for equal sizes and "256+128" for different ones, forward first.
+func (s Sizes) String() string {
+	if s.Forward == s.Backward {
+		return strconv.Itoa(s.Forward)
+	}
+	return strconv.Itoa(s.Forward) + "+" + strconv.Itoa(s.Backward)
+}
+
+// ParseSizes reads the hidden sizes of several layers in the form of [Sizes.String], separated by commas: "256" is one
+// layer, "256+128,64" two, the first of different sizes forward and backward.
+func ParseSizes(s string) ([]Sizes, error) {
+	var sizes []Sizes
+	for layer := range strings.SplitSeq(s, ",") {
+		forward, backward, differ := strings.Cut(layer, "+")
+		if !differ {
+			backward = forward
+		}
+		hf, errF := strconv.Atoi(strings.TrimSpace(forward))
+		hb, errB := strconv.Atoi(strings.TrimSpace(backward))
+		if errF != nil || errB != nil || hf < 1 || hb < 1 {
+			return nil, fmt.Errorf("hidden sizes %q: layer %d is %q; write positive numbers, as in 256 or 256+128,64", s, len(sizes)+1, layer)
+		}
+		sizes = append(sizes, Sizes{hf, hb})
+	}
+	return sizes, nil
+}
 
 // State is the hidden state of one layer, forward [n, h_f] and backward [n, h_b]. A nil node stands for zeros.
 type State struct{ Forward, Backward *Node }

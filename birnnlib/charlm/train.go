@@ -1,0 +1,206 @@
+package charlm
+
+import (
+	"context"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"birnn/birnnlib"
+	"birnn/birnnlib/text"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/gomlx/gomlx/ml/train/loss"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+	"github.com/pkg/errors"
+)
+
+// Epoch is what one epoch came to.
+type Epoch struct {
+	Number     int           // from 1
+	Perplexity float64       // e to the mean cross-entropy of a character, over the epoch
+	Time       time.Duration // from the epoch's start to its end
+}
+
+// Callbacks are told how the training goes. Each may be nil.
+type Callbacks struct {
+	// Batch is called after every mini-batch; batches is how many an epoch has.
+	Batch func(position Position, batches int)
+	// Epoch is called after every epoch. An error ends the training and is returned.
+	Epoch func(Epoch) error
+}
+
+// Names of the variables, in the scope "train", that hold the state of the training.
+const (
+	trainScope  = "train"
+	lossSumName = "loss_sum" // of the running epoch: the sum of the mini-batches' mean losses
+)
+
+// Train goes on until epochs epochs are complete in all, from wherever the training stands.
+//
+// When the context is cancelled, Train stops after the running mini-batch and returns the context's error; nothing
+// learned is lost, and calling Train again goes on from there as if nothing had happened.
+func (m *Model) Train(ctx context.Context, epochs int, callbacks Callbacks) error {
+	for m.position.Epoch < epochs {
+		start := time.Now().Add(-m.position.Elapsed)
+		if m.position.Batch == 0 {
+			if err := m.zeroTrainState(); err != nil {
+				return err
+			}
+		}
+		batches, err := m.batches()
+		if err != nil {
+			return err
+		}
+		i := 0
+		for batch := range batches {
+			if i++; i <= m.position.Batch {
+				continue // done before an interruption
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			x := tensors.FromFlatDataAndDimensions(batch.X, batch.Steps, batch.Size)
+			y := tensors.FromFlatDataAndDimensions(batch.Y, batch.Steps, batch.Size)
+			if _, err := m.train.Call(x, y); err != nil {
+				return errors.WithMessagef(err, "charlm: training failed in epoch %d, batch %d", m.position.Epoch+1, i)
+			}
+			m.position.Batch, m.position.Elapsed = i, time.Since(start)
+			if callbacks.Batch != nil {
+				callbacks.Batch(m.position, m.numBatches())
+			}
+		}
+		lossSum, err := m.trainVariable(lossSumName).Value()
+		if err != nil {
+			return err
+		}
+		perplexity := math.Exp(float64(tensors.ToScalar[float32](lossSum)) / float64(m.numBatches()))
+		m.position = Position{Epoch: m.position.Epoch + 1}
+		if callbacks.Epoch != nil {
+			if err := callbacks.Epoch(Epoch{m.position.Epoch, perplexity, time.Since(start)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// batches returns the mini-batches of the running epoch. Those of an epoch under random sampling depend on the seed and
+// the epoch's number alone, so that a resumed training sees the same.
+func (m *Model) batches() (iter.Seq[text.Batch], error) {
+	if m.config.Random {
+		rng := rand.New(rand.NewPCG(m.config.Seed, uint64(m.position.Epoch)))
+		return text.Random(m.indices, m.config.Batch, m.config.Steps, rng)
+	}
+	return text.Consecutive(m.indices, m.config.Batch, m.config.Steps)
+}
+
+// numBatches returns how many mini-batches an epoch has.
+func (m *Model) numBatches() int {
+	count := text.ConsecutiveBatches
+	if m.config.Random {
+		count = text.RandomBatches
+	}
+	return count(len(m.indices), m.config.Batch, m.config.Steps)
+}
+
+// trainGraph is one training step on x and its labels y, both [T, n]. The loss is added up in a variable, and the state
+// is left in others for the next step: nothing leaves the device.
+func (m *Model) trainGraph(scope *model.Scope, x, y *Node) {
+	g := x.Graph()
+	state := scope.In(trainScope).WithInitializer(initializer.Zero)
+	layers := m.layers(scope, x)
+	var carried []carriedState
+	if !m.config.Random {
+		carried = m.carriedStates(state)
+		initial := make([]birnnlib.State, len(m.config.Hidden))
+		for _, c := range carried {
+			*c.of(initial) = c.variable.NodeValue(g)
+		}
+		layers.InitialStates(initial...)
+	}
+	h, final := layers.Done()
+	o := m.output(scope, h)
+	l := loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(y, -1)}, []*Node{o})
+
+	gradients := ClipByGlobalNorm(scope.BuildTrainableVariablesGradientsGraph(l), m.config.Clip)
+	optimizer.StochasticGradientDescent().WithLearningRate(m.config.LearningRate).WithDecay(false).
+		UpdateGraphWithGradients(scope, gradients, l.DType())
+
+	lossSum := state.VariableWithShape(lossSumName, shapes.Make(dtypes.Float32)).SetTrainable(false)
+	lossSum.SetNodeValue(Add(lossSum.NodeValue(g), l))
+	for _, c := range carried {
+		c.variable.SetNodeValue(*c.of(final)) // a value for the next graph, which has no gradient into this one
+	}
+}
+
+// ClipByGlobalNorm scales the gradients by min(1, θ/‖g‖), where ‖g‖ is the norm of all of them together.
+func ClipByGlobalNorm(gradients []*Node, θ float64) []*Node {
+	var squares *Node
+	for _, g := range gradients {
+		sum := L2NormSquare(g)
+		if squares == nil {
+			squares = sum
+		} else {
+			squares = Add(squares, sum)
+		}
+	}
+	scale := MinScalar(MulScalar(Inverse(Sqrt(squares)), θ), 1) // 1 where the norm is zero: θ/0 is +∞
+	clipped := make([]*Node, len(gradients))
+	for i, g := range gradients {
+		clipped[i] = Mul(g, scale)
+	}
+	return clipped
+}
+
+// carriedState is the state of one direction of one layer that is carried from mini-batch to mini-batch.
+type carriedState struct {
+	layer    int
+	backward bool
+	variable *model.Variable // [n, h]
+}
+
+// of returns the place of that state among the states of all layers.
+func (c carriedState) of(states []birnnlib.State) **Node {
+	if c.backward {
+		return &states[c.layer].Backward
+	}
+	return &states[c.layer].Forward
+}
+
+// carriedStates returns the variables that carry the state: those of the forward direction, and in the post's reading
+// those of its other forward direction too.
+func (m *Model) carriedStates(scope *model.Scope) []carriedState {
+	var carried []carriedState
+	for l, sizes := range m.config.Hidden {
+		add := func(name string, backward bool, h int) {
+			v := scope.In("layer_%d_%s", l+1, name).VariableWithShape("H", shapes.Make(dtypes.Float32, m.config.Batch, h))
+			carried = append(carried, carriedState{l, backward, v.SetTrainable(false)})
+		}
+		add("f", false, sizes.Forward)
+		if m.config.AsPosted {
+			add("b", true, sizes.Backward)
+		}
+	}
+	return carried
+}
+
+// zeroTrainState zeroes the carried states and the sum of losses, as every epoch starts.
+func (m *Model) zeroTrainState() error {
+	for v := range m.store.Scope("/" + trainScope).IterVariables() {
+		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Model) trainVariable(name string) *model.Variable {
+	return m.store.GetVariable(model.JoinPath("/", trainScope, name))
+}
