@@ -76,7 +76,10 @@ func (b *Opened) String() string {
 }
 
 // IsPureGo tells whether this is GoMLX's pure-Go backend, which needs smaller examples to answer in the same time.
-func (b *Opened) IsPureGo() bool { return b.Backend.Name() == gobackend.BackendName }
+func (b *Opened) IsPureGo() bool {
+	name, _, _ := strings.Cut(b.Config, ":")
+	return name == gobackend.BackendName
+}
 
 // DeviceName names the first device, in the manner of "cpu:0".
 func (b *Opened) DeviceName() string {

@@ -5,6 +5,8 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"birnn/birnnlib"
@@ -129,15 +131,34 @@ func (m *Model) trainGraph(scope *model.Scope, x, y *Node) {
 	o := m.output(scope, h)
 	l := loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(y, -1)}, []*Node{o})
 
-	gradients := ClipByGlobalNorm(scope.BuildTrainableVariablesGradientsGraph(l), m.config.Clip)
-	optimizer.StochasticGradientDescent().WithLearningRate(m.config.LearningRate).WithDecay(false).
-		UpdateGraphWithGradients(scope, gradients, l.DType())
+	parameters := parametersOf(scope, g)
+	values := make([]*Node, len(parameters))
+	for i, p := range parameters {
+		values[i] = p.NodeValue(g)
+	}
+	for i, gradient := range ClipByGlobalNorm(Gradient(l, values...), m.config.Clip) {
+		parameters[i].SetNodeValue(Sub(values[i], MulScalar(gradient, m.config.LearningRate)))
+	}
+	optimizer.IncrementGlobalStep(g, dtypes.Int64)
 
 	lossSum := state.VariableWithShape(lossSumName, shapes.Make(dtypes.Float32)).SetTrainable(false)
 	lossSum.SetNodeValue(Add(lossSum.NodeValue(g), l))
 	for _, c := range carried {
 		c.variable.SetNodeValue(*c.of(final)) // a value for the next graph, which has no gradient into this one
 	}
+}
+
+// parametersOf returns the variables that the loss is minimised over, by path. GoMLX's own order is that of creation, which
+// is another one in a model that was loaded: the norm would be added up otherwise, and its last bits would differ.
+func parametersOf(scope *model.Scope, g *Graph) []*model.Variable {
+	var parameters []*model.Variable
+	for v := range scope.IterVariables() {
+		if v.Trainable && v.InUseByGraph(g) {
+			parameters = append(parameters, v)
+		}
+	}
+	slices.SortFunc(parameters, func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	return parameters
 }
 
 // ClipByGlobalNorm scales the gradients by min(1, θ/‖g‖), where ‖g‖ is the norm of all of them together.
