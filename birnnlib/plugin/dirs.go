@@ -26,8 +26,8 @@ func makeDirs(dir string) (made []string, err error) {
 	return made, err
 }
 
-// removeAll removes directories, innermost first, as far as they are empty.
-func removeAll(dirs []string) {
+// removeEmpty removes directories, innermost first, as far as they are empty.
+func removeEmpty(dirs []string) {
 	for _, dir := range dirs {
 		if os.Remove(dir) != nil {
 			return

@@ -69,6 +69,10 @@ func DefaultDir() (string, error) {
 // goes wrong, and when ctx ends, that folder is removed. Any number of
 // processes may install at the same time.
 func Install(ctx context.Context, opts Options) (path string, err error) {
+	return install(ctx, opts, cpuWheel)
+}
+
+func install(ctx context.Context, opts Options, wheel pin) (path string, err error) {
 	if !opts.Force {
 		if path, ok := present(opts.Dir); ok {
 			return path, nil
@@ -93,15 +97,13 @@ func Install(ctx context.Context, opts Options) (path string, err error) {
 		}
 	}()
 
-	unlock, removeDirs, err := lockDir(ctx, dir)
+	unlock, made, err := lockDir(ctx, dir)
 	if err != nil {
 		return "", err
 	}
-	// In this order: a directory that was made for nothing can only go once
-	// nobody waits for its lock.
 	defer func() {
 		if err != nil {
-			removeDirs()
+			removeEmpty(made)
 		}
 		unlock()
 	}()
@@ -115,7 +117,7 @@ func Install(ctx context.Context, opts Options) (path string, err error) {
 		}
 	}
 
-	staging, err := os.MkdirTemp(dir, ".birnn-install-")
+	staging, err := os.MkdirTemp(dir, stagingPrefix)
 	if err != nil {
 		return "", err
 	}
@@ -124,7 +126,7 @@ func Install(ctx context.Context, opts Options) (path string, err error) {
 	var fetched fetched
 	switch src {
 	case Wheel:
-		fetched, err = fetchWheel(ctx, cpuWheel, staging, opts)
+		fetched, err = fetchWheel(ctx, wheel, staging, opts)
 	case Release:
 		fetched, err = fetchRelease(ctx, staging, opts)
 	}
@@ -137,8 +139,24 @@ func Install(ctx context.Context, opts Options) (path string, err error) {
 	if err := Check(fetched.file); err != nil {
 		return "", err
 	}
+	fetched.record.MadeDirs = madeDirs(dir, made)
 	path = filepath.Join(dir, fetched.name)
 	return path, publish(fetched, path)
+}
+
+// stagingPrefix begins the name of the folder in which a plugin is made ready.
+const stagingPrefix = ".birnn-install-"
+
+// madeDirs returns the directories that were made for the plugins in dir, now
+// or by an earlier install.
+func madeDirs(dir string, now []string) []string {
+	records, _ := filepath.Glob(filepath.Join(dir, RecordPath("*")))
+	for _, path := range records {
+		if r, err := ReadRecord(strings.TrimSuffix(path, RecordPath(""))); err == nil {
+			now = append(now, r.MadeDirs...)
+		}
+	}
+	return now
 }
 
 // fetched is a plugin in the staging folder, ready to be put in place.

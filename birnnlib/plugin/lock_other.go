@@ -7,12 +7,9 @@ import "context"
 // lockDir makes dir; directories cannot be locked here, so several installers
 // may all download, each into a folder of its own, and the last one wins with
 // the same file.
-func lockDir(_ context.Context, dir string) (unlock, removeDirs func(), err error) {
-	made, err := makeDirs(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	return func() {}, func() { removeAll(made) }, nil
+func lockDir(_ context.Context, dir string) (unlock func(), made []string, err error) {
+	made, err = makeDirs(dir)
+	return func() {}, made, err
 }
 
 func isReadOnly(error) bool { return false }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -14,11 +15,12 @@ import (
 // installers one downloads and the others wait for it. The lock is on the
 // directory itself: there is no lock file to leave behind.
 //
-// removeDirs removes what lockDir made, as far as it is empty; unlock ends the
-// lock, as the end of the process does.
-func lockDir(ctx context.Context, dir string) (unlock, removeDirs func(), err error) {
+// made are the directories it made, innermost first. unlock ends the lock, as
+// the end of the process does.
+func lockDir(ctx context.Context, dir string) (unlock func(), made []string, err error) {
 	for {
-		made, err := makeDirs(dir)
+		now, err := makeDirs(dir)
+		made = append(now, made...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -34,10 +36,20 @@ func lockDir(ctx context.Context, dir string) (unlock, removeDirs func(), err er
 		}
 		if locked, err := f.Stat(); err == nil {
 			if now, err := os.Stat(dir); err == nil && os.SameFile(locked, now) {
-				return func() { f.Close() }, func() { removeAll(made) }, nil
+				removeStale(dir)
+				return func() { f.Close() }, made, nil
 			}
 		}
 		f.Close() // we waited for a directory that has been removed meanwhile
+	}
+}
+
+// removeStale removes what an installer that was killed has left: whoever holds
+// the lock is the only one at work.
+func removeStale(dir string) {
+	stale, _ := filepath.Glob(filepath.Join(dir, stagingPrefix+"*"))
+	for _, path := range stale {
+		os.RemoveAll(path)
 	}
 }
 

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -23,6 +25,7 @@ type Record struct {
 	Size      int64     `json:"size"`                // in bytes
 	ModTime   time.Time `json:"mod_time"`            // saves hashing again when it has not moved
 	Installed bool      `json:"installed,omitempty"` // put there by Install, so Uninstall removes it
+	MadeDirs  []string  `json:"made_dirs,omitempty"` // directories made for it, innermost first
 }
 
 // ErrChanged is wrapped by [Verify]'s error when a plugin is not the one recorded.
@@ -118,41 +121,63 @@ func (r Record) origin() string {
 	return fmt.Sprintf("%s %s from %s", r.Package, r.Version, r.Source)
 }
 
-// Uninstall removes from dir (default: [DefaultDir]) the plugins that Install
-// put there, as long as they are unchanged, and every record; it returns the
+// Uninstall removes from dir (default: [DefaultDir]) the plugins that [Install]
+// and [InstallCUDA] put there, as long as they are unchanged, every record, and
+// the directories that were made for them, if they are empty now; it returns the
 // paths it removed. A plugin that has changed since is somebody else's by now
-// and stays. The directory itself goes when it is left empty.
+// and stays.
 func Uninstall(dir string) (removed []string, err error) {
 	if dir == "" {
 		if dir, err = DefaultDir(); err != nil {
 			return nil, err
 		}
 	}
+	remove := func(path string) error {
+		err := os.Remove(path)
+		if err == nil {
+			removed = append(removed, path)
+		}
+		return err
+	}
 	records, err := filepath.Glob(filepath.Join(dir, RecordPath("*")))
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range records {
+	cuda, err := filepath.Glob(filepath.Join(cudaDir(dir), RecordPath("*")))
+	if err != nil {
+		return nil, err
+	}
+	var made []string
+	for _, path := range append(cuda, records...) {
 		plugin := path[:len(path)-len(RecordPath(""))]
 		r, err := ReadRecord(plugin)
 		if err != nil {
 			return removed, err
 		}
+		made = append(made, r.MadeDirs...)
 		if r.Installed {
 			if sum, err := hashFile(plugin); err == nil && sum == r.SHA256 {
-				if err := os.Remove(plugin); err != nil {
+				if r.Package == cudaPackage {
+					libraries, err := removeCUDALibraries(dir)
+					removed = append(removed, libraries...)
+					if err != nil {
+						return removed, err
+					}
+					continue // the record was among them
+				}
+				if err := remove(plugin); err != nil {
 					return removed, err
 				}
-				removed = append(removed, plugin)
 			}
 		}
-		if err := os.Remove(path); err != nil {
+		if err := remove(path); err != nil {
 			return removed, err
 		}
-		removed = append(removed, path)
 	}
-	if len(removed) > 0 && os.Remove(dir) == nil {
-		removed = append(removed, dir)
+	// Innermost first: a longer path cannot contain a shorter one.
+	slices.SortFunc(made, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, dir := range slices.Compact(made) {
+		remove(dir) // it stays when something else is in it
 	}
 	return removed, nil
 }

@@ -95,7 +95,7 @@ func findPython(ctx context.Context, asked string) (string, error) {
 			tried = append(tried, name+": not found")
 			continue
 		}
-		out, err := exec.CommandContext(ctx, path, "-m", "pip", "--version").CombinedOutput()
+		out, err := exec.CommandContext(ctx, path, "-c", "import pip").CombinedOutput()
 		if err == nil {
 			return path, nil
 		}

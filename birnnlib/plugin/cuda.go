@@ -1,0 +1,43 @@
+package plugin
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// cudaPackage is what a record says about the CUDA plugin.
+const cudaPackage = "jax-cuda13-pjrt"
+
+// cudaDir is where go-xla keeps the CUDA plugin and NVIDIA's libraries, within
+// its own directory.
+func cudaDir(dir string) string { return filepath.Join(dir, "nvidia") }
+
+// cudaLinks returns the links that go-xla's installer makes beside its
+// directory, for libraries that NVIDIA's loader does not find otherwise.
+func cudaLinks(dir string) []string {
+	var ours []string
+	links, _ := filepath.Glob(filepath.Join(filepath.Dir(dir), "libcublas*.so.*"))
+	for _, link := range links {
+		to, err := os.Readlink(link)
+		if err == nil && strings.HasPrefix(filepath.Clean(to), filepath.Join(filepath.Base(dir), "nvidia")+string(filepath.Separator)) {
+			ours = append(ours, link)
+		}
+	}
+	return ours
+}
+
+// removeCUDALibraries removes all that go-xla's installer puts below and beside
+// dir for CUDA.
+func removeCUDALibraries(dir string) (removed []string, err error) {
+	for _, link := range cudaLinks(dir) {
+		if err := os.Remove(link); err != nil {
+			return removed, err
+		}
+		removed = append(removed, link)
+	}
+	if err := os.RemoveAll(cudaDir(dir)); err != nil {
+		return removed, err
+	}
+	return append(removed, cudaDir(dir)), nil
+}
