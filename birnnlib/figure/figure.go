@@ -1,0 +1,177 @@
+// Package figure draws the curves of the lessons, and lets them grow in the notebook while a training runs.
+package figure
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/protocol"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// Curves is a figure of one or more curves over a common x axis. Set the exported fields before the first call of Show.
+// It must not be used from several goroutines at once.
+type Curves struct {
+	Title, X, Y string // labels, in Latin letters
+	LogY        bool   // y on a logarithmic scale; points that are not positive are left out
+
+	curves []*curve
+	id     string // of the display in the notebook; empty before the first Show
+	shown  time.Time
+}
+
+type curve struct {
+	name   string
+	points plotter.XYs
+}
+
+// Between redraws at least this long passes, so that drawing does not slow the training down.
+const between = 500 * time.Millisecond
+
+// Add appends the point (x, y) to the curve called name, and shows the figure anew unless that was just done. Infinite
+// values and NaN are left out.
+func (c *Curves) Add(name string, x, y float64) {
+	if math.IsInf(x, 0) || math.IsNaN(x) || math.IsInf(y, 0) || math.IsNaN(y) || c.LogY && y <= 0 {
+		return
+	}
+	of := c.find(name)
+	of.points = append(of.points, plotter.XY{X: x, Y: y})
+	if time.Since(c.shown) >= between {
+		c.Show()
+	}
+}
+
+func (c *Curves) find(name string) *curve {
+	for _, of := range c.curves {
+		if of.name == name {
+			return of
+		}
+	}
+	c.curves = append(c.curves, &curve{name: name})
+	return c.curves[len(c.curves)-1]
+}
+
+// Show draws the figure in the output of the notebook's cell, in place of the one before; call it once more at the end
+// of the training. Outside a notebook it does nothing.
+func (c *Curves) Show() {
+	if !gonbui.IsNotebook {
+		return
+	}
+	png, err := c.PNG()
+	if err != nil {
+		return // not yet a point to draw
+	}
+	if c.id == "" {
+		c.id = "figure_" + gonbui.UniqueID()
+	}
+	gonbui.SendData(&protocol.DisplayData{
+		Data:      map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: c.String()},
+		DisplayID: c.id,
+	})
+	gonbui.Sync()
+	c.shown = time.Now()
+}
+
+// String describes the figure in words, for those who cannot see it: where each curve starts and where it ends.
+func (c *Curves) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Figure: %s over %s.", c.Y, c.X)
+	for _, of := range c.curves {
+		if n := len(of.points); n > 0 {
+			first, last := of.points[0], of.points[n-1]
+			fmt.Fprintf(&b, " %s: from %.4g at %g to %.4g at %g.", of.name, first.Y, first.X, last.Y, last.X)
+		}
+	}
+	return b.String()
+}
+
+// Colours that people who confuse red and green can tell apart (Okabe and Ito, 2008); the dashes differ too, so that the
+// curves can be told apart without colour.
+var (
+	colours = []color.Color{
+		color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255},
+		color.RGBA{204, 121, 167, 255}, color.RGBA{86, 180, 233, 255}, color.RGBA{230, 159, 0, 255},
+	}
+	dashes = [][]vg.Length{nil, {6, 3}, {2, 2}, {8, 2, 2, 2}}
+)
+
+// PNG draws the figure, on white so that it is legible in a dark theme too. Without any point it is an error.
+func (c *Curves) PNG() ([]byte, error) {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
+	p.BackgroundColor = color.White
+	p.Legend.Top = true
+	p.Add(plotter.NewGrid())
+	points := 0
+	for i, of := range c.curves {
+		line, err := plotter.NewLine(of.points)
+		if err != nil {
+			continue // no points yet
+		}
+		points += len(of.points)
+		line.Color, line.Width, line.Dashes = colours[i%len(colours)], vg.Points(1.5), dashes[i%len(dashes)]
+		p.Add(line)
+		p.Legend.Add(of.name, line)
+		if len(of.points) == 1 { // a line of one point is invisible
+			dot, err := plotter.NewScatter(of.points)
+			if err != nil {
+				return nil, err
+			}
+			dot.Color, dot.Shape = line.Color, draw.CircleGlyph{}
+			p.Add(dot)
+		}
+	}
+	if points == 0 {
+		return nil, fmt.Errorf("the figure %q has no points yet", c.Title)
+	}
+	if p.X.Min == p.X.Max { // one point so far
+		p.X.Max = p.X.Min + 1
+	}
+	if c.LogY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{}
+		// Whole decades, so that at least one label stands at each end.
+		p.Y.Min = math.Pow(10, math.Floor(math.Log10(p.Y.Min)))
+		p.Y.Max = math.Pow(10, math.Ceil(math.Log10(p.Y.Max)+1e-9))
+		if p.Y.Min == p.Y.Max {
+			p.Y.Max *= 10
+		}
+	} else if p.Y.Min == p.Y.Max {
+		p.Y.Max = p.Y.Min + 1
+	}
+	w, err := p.WriterTo(7*vg.Inch, 3.5*vg.Inch, "png")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// decades puts a labelled tick at each power of ten, or at every other one and so on if they are many.
+type decades struct{}
+
+func (decades) Ticks(lowest, highest float64) (ticks []plot.Tick) {
+	from, to := int(math.Round(math.Log10(lowest))), int(math.Round(math.Log10(highest)))
+	every := max(1, (to-from+5)/6)
+	for e := from; e <= to; e++ {
+		tick := plot.Tick{Value: math.Pow(10, float64(e))}
+		if (e-from)%every == 0 {
+			tick.Label = fmt.Sprintf("%g", tick.Value)
+			if e < -3 || e > 4 {
+				tick.Label = fmt.Sprintf("1e%d", e)
+			}
+		}
+		ticks = append(ticks, tick)
+	}
+	return ticks
+}
