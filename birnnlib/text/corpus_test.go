@@ -19,10 +19,10 @@ func ExampleCorpus() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(Corpus(17))
+	fmt.Println(Corpus(16))
 	fmt.Println(len(indices), ConsecutiveBatches(len(indices), 32, 35))
 	// Output:
-	// 末班渡轮 码头的灯 一盏一盏收
+	// 末班渡轮 码头的灯 一盏一盏收进
 	// 10000 8
 }
 
