@@ -28,8 +28,11 @@ func cudaLinks(dir string) []string {
 }
 
 // removeCUDALibraries removes all that go-xla's installer puts below and beside
-// dir for CUDA.
-func removeCUDALibraries(dir string) (removed []string, err error) {
+// dir for CUDA, or only lists it.
+func removeCUDALibraries(dir string, dry bool) (removed []string, err error) {
+	if dry {
+		return append(cudaLinks(dir), cudaDir(dir)), nil
+	}
 	for _, link := range cudaLinks(dir) {
 		if err := os.Remove(link); err != nil {
 			return removed, err

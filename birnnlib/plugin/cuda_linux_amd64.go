@@ -46,7 +46,7 @@ func InstallCUDA(ctx context.Context, dir string) (path string, err error) {
 	}
 	defer func() {
 		if err != nil {
-			_, removeErr := removeCUDALibraries(dir)
+			_, removeErr := removeCUDALibraries(dir, false)
 			err = errors.Join(fmt.Errorf("installing the PJRT CUDA plugin into %s: %w; the CPU plugin and %s", dir, err, stillGo), removeErr)
 		}
 	}()
@@ -76,6 +76,6 @@ func DiscardCUDA(dir string) error {
 	if Check(filepath.Join(cudaDir(dir), installer.NVIDIAPJRTPluginFileName)) == nil {
 		return nil
 	}
-	_, err := removeCUDALibraries(dir)
+	_, err := removeCUDALibraries(dir, false)
 	return err
 }

@@ -126,14 +126,21 @@ func (r Record) origin() string {
 // the directories that were made for them, if they are empty now; it returns the
 // paths it removed. A plugin that has changed since is somebody else's by now
 // and stays.
-func Uninstall(dir string) (removed []string, err error) {
+func Uninstall(dir string) (removed []string, err error) { return uninstall(dir, false) }
+
+// Installed returns the files and folders that [Uninstall] would remove from dir.
+func Installed(dir string) ([]string, error) { return uninstall(dir, true) }
+
+func uninstall(dir string, dry bool) (removed []string, err error) {
 	if dir == "" {
 		if dir, err = DefaultDir(); err != nil {
 			return nil, err
 		}
 	}
-	remove := func(path string) error {
-		err := os.Remove(path)
+	remove := func(path string) (err error) {
+		if !dry {
+			err = os.Remove(path)
+		}
 		if err == nil {
 			removed = append(removed, path)
 		}
@@ -158,7 +165,7 @@ func Uninstall(dir string) (removed []string, err error) {
 		if r.Installed {
 			if sum, err := hashFile(plugin); err == nil && sum == r.SHA256 {
 				if r.Package == cudaPackage {
-					libraries, err := removeCUDALibraries(dir)
+					libraries, err := removeCUDALibraries(dir, dry)
 					removed = append(removed, libraries...)
 					if err != nil {
 						return removed, err
@@ -173,6 +180,9 @@ func Uninstall(dir string) (removed []string, err error) {
 		if err := remove(path); err != nil {
 			return removed, err
 		}
+	}
+	if dry {
+		return removed, nil
 	}
 	// Innermost first: a longer path cannot contain a shorter one.
 	slices.SortFunc(made, func(a, b string) int { return cmp.Compare(len(b), len(a)) })

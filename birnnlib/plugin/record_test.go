@@ -92,9 +92,16 @@ func TestUninstall(t *testing.T) {
 	changed := record("pjrt_c_api_changed_plugin.so", "changed since", true)
 	theirs := record("pjrt_c_api_theirs_plugin.so", "as installed", false)
 
+	planned, err := Installed(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	removed, err := Uninstall(dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Equal(planned, removed) {
+		t.Errorf("Installed said %q, Uninstall removed %q", planned, removed)
 	}
 	slices.Sort(removed)
 	want := []string{RecordPath(changed), ours, RecordPath(ours), RecordPath(theirs)}

@@ -1,0 +1,117 @@
+// Package checkout knows the repository this command belongs to and the Go
+// toolchain that builds it.
+package checkout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"birnn/kernels/internal/process"
+)
+
+// Module is the path of the repository's Go module.
+const Module = "birnn"
+
+// Checkout is a copy of the repository and the toolchain to build it with.
+type Checkout struct {
+	Root string    `json:"root"`
+	Go   Toolchain `json:"go"`
+}
+
+// Toolchain is what "go env" says, and the C compiler.
+type Toolchain struct {
+	GOROOT, GOVERSION, GOOS, GOARCH, GOMODCACHE, GOCACHE, GOPROXY string
+
+	GOMOD string `json:"-"`
+	CC    string // the C compiler's command, as Go knows it
+	CCDir string // the directory it is in; "" when there is none
+}
+
+// Find returns the checkout around the working directory, or else the one this
+// command was compiled from.
+func Find(ctx context.Context) (Checkout, error) {
+	tools, err := toolchain(ctx, "")
+	if err == nil && isRoot(filepath.Dir(tools.GOMOD)) {
+		return Checkout{filepath.Dir(tools.GOMOD), tools}, nil
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return Checkout{}, err
+	}
+	_, file, _, _ := runtime.Caller(0) // <root>/kernels/internal/checkout/checkout.go
+	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
+	if !isRoot(root) {
+		return Checkout{}, fmt.Errorf("this is not inside the repository (no go.mod of the module %q above the working directory): run the command from its root", Module)
+	}
+	tools, err = toolchain(ctx, root)
+	return Checkout{root, tools}, err
+}
+
+// isRoot reports whether dir is the root of a checkout.
+func isRoot(dir string) bool {
+	data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "module" {
+			return fields[1] == Module
+		}
+	}
+	return false
+}
+
+// IsRoot reports whether a checkout that was there before still is.
+func IsRoot(dir string) bool { return isRoot(dir) }
+
+func toolchain(ctx context.Context, dir string) (Toolchain, error) {
+	var t Toolchain
+	goCommand, err := exec.LookPath("go")
+	if err != nil {
+		return t, fmt.Errorf("%w; install Go and put it on the PATH", err)
+	}
+	var out strings.Builder
+	_, err = process.Run(ctx, process.Options{Dir: dir, Stdout: &out}, goCommand, "env", "-json",
+		"GOROOT", "GOVERSION", "GOOS", "GOARCH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOMOD", "CC")
+	if err != nil {
+		return t, err
+	}
+	var env map[string]string
+	if err := json.Unmarshal([]byte(out.String()), &env); err != nil {
+		return t, fmt.Errorf("go env: %w", err)
+	}
+	t = Toolchain{
+		GOROOT: env["GOROOT"], GOVERSION: env["GOVERSION"], GOOS: env["GOOS"], GOARCH: env["GOARCH"],
+		GOMODCACHE: env["GOMODCACHE"], GOCACHE: env["GOCACHE"], GOPROXY: env["GOPROXY"], GOMOD: env["GOMOD"], CC: env["CC"],
+	}
+	if words := strings.Fields(t.CC); len(words) > 0 {
+		if cc, err := exec.LookPath(words[0]); err == nil {
+			if cc, err = filepath.Abs(cc); err == nil {
+				t.CCDir = filepath.Dir(cc)
+			}
+		}
+	}
+	return t, nil
+}
+
+// Command returns the path of the go command.
+func (t Toolchain) Command() string { return filepath.Join(t.GOROOT, "bin", "go") }
+
+// XLA reports why go-xla cannot be built here, or nil.
+func (t Toolchain) XLA() error {
+	switch t.GOOS + "/" + t.GOARCH {
+	case "linux/amd64", "linux/arm64", "darwin/arm64":
+	default:
+		return fmt.Errorf("XLA is for linux/amd64, linux/arm64 and darwin/arm64, this is %s/%s", t.GOOS, t.GOARCH)
+	}
+	if t.CCDir == "" {
+		return fmt.Errorf("XLA needs a C compiler, and %q is not on the PATH", t.CC)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"birnn/kernels/internal/health"
+)
+
+func (a *App) doctor(ctx context.Context, args []string) int {
+	f := a.flags("doctor", "", "Says what is installed and in which version, has each backend compute something\nand each kernel run a cell, and gives for every problem the command that mends it.\nExit code 1 when there is a problem.")
+	f.jupyterFlag()
+	asJSON := f.Bool("json", false, "write the report as JSON")
+	if _, code, done := f.parse(args, false); done {
+		return code
+	}
+	problems := 0
+	report, err := health.Examine(ctx, f.options, func(c health.Check) {
+		if !c.OK {
+			problems++
+		}
+		if !*asJSON {
+			a.print(c)
+		}
+	})
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	if *asJSON {
+		data, err := json.MarshalIndent(report, "", "  ")
+		if err != nil {
+			return a.failed(ctx, err)
+		}
+		fmt.Fprintf(a.Out, "%s\n", data)
+	} else if problems > 0 {
+		fmt.Fprintf(a.Out, "\n%d problem(s).\n", problems)
+	} else {
+		fmt.Fprintln(a.Out, "\nEverything works.")
+	}
+	if !report.OK {
+		return fails
+	}
+	return ok
+}
+
+func (a *App) print(c health.Check) {
+	indent := func(text string) string { return strings.ReplaceAll(text, "\n", "\n    ") }
+	if c.OK {
+		line := "✓ " + c.Name
+		if c.Detail != "" {
+			line += ": " + c.Detail
+		}
+		fmt.Fprintln(a.Out, indent(line))
+		return
+	}
+	fmt.Fprintln(a.Out, indent("✗ "+c.Name+": "+c.Problem))
+	if c.Fix != "" {
+		fmt.Fprintln(a.Out, "    → "+c.Fix)
+	}
+}

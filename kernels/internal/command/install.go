@@ -1,0 +1,106 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"birnn/birnnlib/plugin"
+	"birnn/kernels/internal/home"
+)
+
+func (a *App) install(ctx context.Context, args []string) int {
+	f := a.flags("install", "", "Installs what is missing: a private Python environment with JupyterLab, the Go\nkernels, XLA's plugin, and a warm build cache.")
+	f.installFlags()
+	f.userFlags()
+	if _, code, done := f.parse(args, false); done {
+		return code
+	}
+	installed, problems, err := a.ensure(ctx, f.options)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	var names []string
+	for _, spec := range installed.Specs {
+		names = append(names, spec.Name)
+	}
+	fmt.Fprintf(a.Out, "installed in %s: %s\n", f.options.Home.Dir, strings.Join(names, ", "))
+	if len(problems) > 0 {
+		fmt.Fprintf(a.Err, "%d step(s) failed, see above; the kernels named here work\n", len(problems))
+		return fails
+	}
+	return ok
+}
+
+func (a *App) uninstall(ctx context.Context, args []string) int {
+	f := a.flags("uninstall", "", "Removes everything that was installed, and nothing else. The caches of Go, pip\nand Jupyter stay.")
+	dry := f.Bool("n", false, "only list what would be removed")
+	if _, code, done := f.parse(args, false); done {
+		return code
+	}
+	removed := 0
+	gone := func(path string) {
+		removed++
+		verb := "removed"
+		if *dry {
+			verb = "would remove"
+		}
+		fmt.Fprintln(a.Out, verb, path)
+	}
+	err := a.remove(ctx, f.options.Home, *dry, gone)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	if removed == 0 {
+		fmt.Fprintf(a.Out, "nothing is installed in %s\n", f.options.Home.Dir)
+	}
+	return ok
+}
+
+func (a *App) remove(ctx context.Context, h home.Home, dry bool, gone func(string)) error {
+	var pluginDirs []string
+	if dir, err := plugin.DefaultDir(); err == nil {
+		// The library may have put the plugin there on its own.
+		pluginDirs = append(pluginDirs, dir)
+	}
+	m, err := h.ReadManifest()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if m != nil {
+		pluginDirs = append(pluginDirs, m.PluginDirs...)
+		if !dry {
+			var unlock func()
+			m, unlock, err = h.Open(ctx, func() { fmt.Fprintf(a.Err, "waiting for an install into %s\n", h.Dir) })
+			if err != nil {
+				return err
+			}
+			defer unlock()
+		}
+	}
+	slices.Sort(pluginDirs)
+	for _, dir := range slices.Compact(pluginDirs) {
+		list := plugin.Uninstall
+		if dry {
+			list = plugin.Installed
+		}
+		paths, err := list(dir)
+		for _, path := range paths {
+			gone(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if m == nil {
+		return nil
+	}
+	stayed, err := m.Remove(dry, gone)
+	for _, path := range stayed {
+		fmt.Fprintf(a.Err, "%s was not installed by this command and stays\n", path)
+	}
+	return err
+}

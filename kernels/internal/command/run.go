@@ -1,0 +1,180 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/console"
+	"birnn/kernels/internal/jupyter"
+	"birnn/kernels/internal/kernelspec"
+	"birnn/kernels/internal/lessons"
+	"birnn/kernels/internal/setup"
+)
+
+func (a *App) run(ctx context.Context, args []string) int {
+	f := a.flags("run", " [NOTEBOOK…]", "Runs notebooks without a browser, all lessons in both languages if none is named,\nand stops at the first cell that fails. A folder stands for the notebooks in it.")
+	f.installFlags()
+	kernel := f.String("kernel", kernelspec.XLA, "`name` of the kernel: birnn-xla, birnn-go, birnn-cuda or another one that Jupyter knows")
+	out := f.String("o", "", "`folder` that keeps the executed copies; the notebooks themselves are not touched")
+	timeout := f.Duration("timeout", 0, "longest time for a cell, for instance 90s or 10m (default: none)")
+	named, code, done := f.parse(args, true)
+	if done {
+		return code
+	}
+	if *timeout < 0 {
+		return f.misuse("-timeout is %v, expected a time from 0", *timeout)
+	}
+	co, err := checkout.Find(ctx)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	notebooks, err := find(co.Root, named)
+	if err != nil {
+		return f.misuse("%v", err)
+	}
+	copies, err := copies(co.Root, *out, notebooks)
+	if err != nil {
+		return f.misuse("%v", err)
+	}
+
+	installed, problems, err := a.ensure(ctx, f.options)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	if kernelspec.IsOurs(*kernel) && !installed.Has(*kernel) {
+		return a.failed(ctx, fmt.Errorf("the kernel %s is not there: %w", *kernel, setup.Why(*kernel, installed, problems)))
+	}
+	for i, notebook := range notebooks {
+		job := jupyter.Job{Notebook: notebook, Kernel: *kernel, Timeout: *timeout, Out: copies[i]}
+		if err := a.runOne(ctx, installed.Jupyter, job); err != nil {
+			if errors.Is(err, jupyter.ErrCell) {
+				return fails // told already
+			}
+			return a.failed(ctx, fmt.Errorf("%s: %w", notebook, err))
+		}
+	}
+	return ok
+}
+
+// runOne runs a notebook and shows a line a cell.
+func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) error {
+	c := console.New(a.Out)
+	start := time.Now()
+	var cells int
+	var source string
+	var line *console.Step
+	return j.Run(ctx, job, func(e jupyter.Event) {
+		switch e.Kind {
+		case "start":
+			cells = e.Cells
+			c.Printf("%s on %s, %d cells", relative(job.Notebook), job.Kernel, cells)
+		case "cell":
+			source = e.Source
+			line = c.Line(fmt.Sprintf("[%*d/%d] %s", len(fmt.Sprint(cells)), e.Number, cells, firstLine(source)))
+		case "ran":
+			line.Done()
+		case "failed":
+			line.Fail()
+			c.Printf("\ncell %d of %s:\n%s\n\n%s", e.Number, relative(job.Notebook), indented(source), indented(e.Explain()))
+			if job.Out != "" {
+				c.Printf("\nwhat ran is kept in %s", relative(job.Out))
+			}
+		case "fatal":
+			if line != nil {
+				line.Fail()
+			}
+		case "done":
+			c.Printf("all %d cells ran in %.1f s", cells, time.Since(start).Seconds())
+		}
+	})
+}
+
+// find returns the notebooks that are named, or all lessons.
+func find(root string, named []string) ([]string, error) {
+	if len(named) == 0 {
+		all, err := lessons.All(root)
+		if err == nil && len(all) == 0 {
+			err = fmt.Errorf("there are no lessons in %s", lessons.Dir(root))
+		}
+		return all, err
+	}
+	var found []string
+	for _, name := range named {
+		info, err := os.Stat(name)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("no notebook %s: %w", name, err)
+		case info.IsDir():
+			inside, err := filepath.Glob(filepath.Join(name, "*.ipynb"))
+			if err != nil || len(inside) == 0 {
+				return nil, fmt.Errorf("there is no notebook (*.ipynb) in the folder %s", name)
+			}
+			slices.Sort(inside)
+			found = append(found, inside...)
+		case filepath.Ext(name) != ".ipynb":
+			return nil, fmt.Errorf("%s is not a notebook: its name does not end in .ipynb", name)
+		default:
+			found = append(found, name)
+		}
+	}
+	return found, nil
+}
+
+// copies returns where the executed copies go: lessons below out as they are
+// below notebooks/, others by their name alone.
+func copies(root, out string, notebooks []string) ([]string, error) {
+	paths := make([]string, len(notebooks))
+	if out == "" {
+		return paths, nil
+	}
+	for i, notebook := range notebooks {
+		absolute, err := filepath.Abs(notebook)
+		if err != nil {
+			return nil, err
+		}
+		rel, err := filepath.Rel(lessons.Dir(root), absolute)
+		if err != nil || !filepath.IsLocal(rel) {
+			rel = filepath.Base(notebook)
+		}
+		path, err := filepath.Abs(filepath.Join(out, rel))
+		if err != nil {
+			return nil, err
+		}
+		if path == absolute {
+			return nil, fmt.Errorf("-o %s would overwrite %s", out, notebook)
+		}
+		if slices.Contains(paths[:i], path) {
+			return nil, fmt.Errorf("two notebooks are called %s: run them one at a time, or with different -o", rel)
+		}
+		paths[i] = path
+	}
+	return paths, nil
+}
+
+// relative shortens a path for people.
+func relative(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
+}
+
+func firstLine(source string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(source), "\n")
+	return strings.TrimSpace(line)
+}
+
+func indented(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
+}

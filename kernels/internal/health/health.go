@@ -1,0 +1,335 @@
+// Package health finds out what is installed, whether it works, and for each
+// problem the one command that mends it.
+package health
+
+import (
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"birnn/birnnlib/plugin"
+	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/jupyter"
+	"birnn/kernels/internal/kernelspec"
+	"birnn/kernels/internal/pins"
+	"birnn/kernels/internal/process"
+	"birnn/kernels/internal/setup"
+)
+
+// Check is one thing that was looked at.
+type Check struct {
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Detail  string `json:"detail,omitempty"`  // what is there
+	Problem string `json:"problem,omitempty"` // what is wrong with it
+	Fix     string `json:"fix,omitempty"`     // the command that mends it
+}
+
+// Report is all checks.
+type Report struct {
+	OK     bool    `json:"ok"`
+	Checks []Check `json:"checks"`
+}
+
+const install = setup.Command + " install"
+
+// Examine makes all checks; tell is told each as it is made.
+func Examine(ctx context.Context, opts setup.Options, tell func(Check)) (Report, error) {
+	e := &examiner{ctx: ctx, opts: opts, tell: tell, report: Report{OK: true}}
+	co, err := checkout.Find(ctx)
+	if err != nil {
+		return e.report, err
+	}
+	e.checkout = co
+	e.toolchain()
+	e.plugins()
+	if e.installed() {
+		e.steps()
+		e.kernels()
+	}
+	return e.report, ctx.Err()
+}
+
+type examiner struct {
+	ctx      context.Context
+	opts     setup.Options
+	tell     func(Check)
+	report   Report
+	checkout checkout.Checkout
+	manifest *home.Manifest
+}
+
+func (e *examiner) add(c Check) {
+	if e.ctx.Err() != nil {
+		return // what fails now fails because it was cancelled
+	}
+	c.OK = c.Problem == ""
+	e.report.OK = e.report.OK && c.OK
+	e.report.Checks = append(e.report.Checks, c)
+	e.tell(c)
+}
+
+func (e *examiner) toolchain() {
+	tools := e.checkout.Go
+	e.add(Check{Name: "Go", Detail: fmt.Sprintf("%s %s/%s in %s", strings.TrimPrefix(tools.GOVERSION, "go"), tools.GOOS, tools.GOARCH, tools.GOROOT)})
+	c := Check{Name: "C compiler, for XLA", Detail: tools.CC + " in " + tools.CCDir}
+	if err := tools.XLA(); err != nil {
+		c.Detail = ""
+		if tools.CCDir != "" {
+			c.Detail = err.Error() + "; the pure-Go backend works"
+		} else {
+			c.Problem = err.Error() + "; the pure-Go backend works without"
+			c.Fix = map[string]string{"darwin": "xcode-select --install"}[tools.GOOS]
+			if c.Fix == "" {
+				c.Fix = compilerCommand()
+			}
+		}
+	}
+	e.add(c)
+}
+
+// compilerCommand installs a C compiler with the package manager that is here.
+func compilerCommand() string {
+	for _, manager := range []struct{ file, command string }{
+		{"/usr/bin/apt-get", "sudo apt-get install gcc libc6-dev"},
+		{"/usr/bin/dnf", "sudo dnf install gcc"},
+		{"/usr/bin/pacman", "sudo pacman -S gcc"},
+		{"/usr/bin/zypper", "sudo zypper install gcc"},
+		{"/sbin/apk", "sudo apk add gcc musl-dev"},
+	} {
+		if _, err := os.Stat(manager.file); err == nil {
+			return manager.command
+		}
+	}
+	return "install gcc or clang with your system's package manager"
+}
+
+func (e *examiner) plugins() {
+	for _, broken := range plugin.FindBroken() {
+		e.add(Check{Name: "PJRT plugin", Problem: broken.Err.Error() + "; XLA panics when it meets it", Fix: "rm " + quote(broken.Path)})
+	}
+	if e.checkout.Go.XLA() != nil {
+		return
+	}
+	cpu, cuda := false, false
+	for _, f := range plugin.Find() {
+		cpu = cpu || f.Name == "cpu"
+		cuda = cuda || f.Name == "cuda"
+		c := Check{Name: "PJRT plugin " + f.Name, Detail: f.Path}
+		if err := plugin.VerifyFull(f.Path); errors.Is(err, plugin.ErrChanged) {
+			c.Problem, c.Fix = err.Error(), install+" -replace-plugin"
+		} else if err != nil {
+			c.Problem, c.Fix = err.Error(), install
+		}
+		if r, err := plugin.ReadRecord(f.Path); err == nil && r.Source != "" {
+			c.Detail += fmt.Sprintf(" (%s %s from %s)", r.Package, r.Version, r.Source)
+		}
+		e.add(c)
+	}
+	if !cpu {
+		e.add(Check{Name: "PJRT plugin cpu", Problem: "it is not where go-xla looks; the pure-Go backend works without", Fix: install})
+	}
+	if !cuda && plugin.HasNVIDIA() && !e.opts.NoCUDA {
+		e.add(Check{Name: "PJRT plugin cuda", Problem: "there is an NVIDIA GPU and no plugin for it", Fix: install})
+	}
+}
+
+// installed reports whether there is anything to look at, and for which
+// repository.
+func (e *examiner) installed() bool {
+	c := Check{Name: "private folder", Detail: e.opts.Home.Dir}
+	m, err := e.opts.Home.ReadManifest()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Problem, c.Fix = "nothing is installed", install
+	case err != nil:
+		c.Problem, c.Fix = err.Error(), "rm -r "+quote(e.opts.Home.Dir)
+	case m.Checkout == "":
+		c.Problem, c.Fix = "an install was broken off", install
+	case !checkout.IsRoot(m.Checkout):
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which is not there any more, so they end as soon as they start", m.Checkout), install
+	case m.Checkout != e.checkout.Root:
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository, %s, not this one, %s", m.Checkout, e.checkout.Root), install
+	}
+	e.manifest = m
+	e.add(c)
+	return err == nil
+}
+
+// steps looks whether each step of the installation is done, and asks what it
+// made for its version.
+func (e *examiner) steps() {
+	plan := setup.NewPlan(e.checkout, e.manifest, e.opts)
+	for _, s := range plan.Steps {
+		if s.Optional {
+			continue // plugins have been looked at
+		}
+		c := Check{Name: s.Title}
+		if !plan.Done(s) {
+			c.Problem, c.Fix = "it is missing or not up to date", install
+		} else if err := e.version(s, &c); err != nil {
+			c.Problem, c.Fix = err.Error(), setup.Command+" uninstall && "+install
+		}
+		e.add(c)
+	}
+	specs, err := plan.Specs()
+	c := Check{Name: "kernels"}
+	if err != nil {
+		c.Problem, c.Fix = err.Error(), install
+	} else if s := plan.Kernels(specs); !plan.Done(s) {
+		c.Name = s.Title
+		c.Problem, c.Fix = "they do not fit the repository, the Go or the plugins that are here now", install
+	} else {
+		c.Name = s.Title
+	}
+	e.add(c)
+}
+
+// version notes the version of what a step made, and where it is.
+func (e *examiner) version(s *setup.Step, c *Check) error {
+	if s.Name == "python" {
+		out, err := process.Run(e.ctx, process.Options{Env: []string{"PYTHONPATH", "PYTHONHOME"}}, e.manifest.Python, "-c",
+			"import sys, jupyterlab, nbclient; print(jupyterlab.__version__, nbclient.__version__, sys.version.split()[0])")
+		if err != nil {
+			return err
+		}
+		versions := strings.Fields(out)
+		if len(versions) != 3 || versions[0] != pins.JupyterLab || versions[1] != pins.NBClient {
+			return fmt.Errorf("expected JupyterLab %s and nbclient %s, got %q", pins.JupyterLab, pins.NBClient, out)
+		}
+		c.Detail = "Python " + versions[2]
+		return nil
+	}
+	for _, tool := range pins.Tools {
+		if tool.Name == s.Name {
+			program := filepath.Join(e.opts.Home.Bin(), tool.Name)
+			info, err := buildinfo.ReadFile(program)
+			if err != nil {
+				return err
+			}
+			if info.Path != tool.Package || info.Main.Version != tool.Version {
+				return fmt.Errorf("%s is %s %s, expected %s %s", program, info.Path, info.Main.Version, tool.Package, tool.Version)
+			}
+			c.Detail = "built with " + info.GoVersion
+		}
+	}
+	return nil
+}
+
+// kernels computes something on each kernel's backend and runs a cell in it.
+func (e *examiner) kernels() {
+	var j jupyter.Jupyter
+	var err error
+	if e.opts.Jupyter != "" {
+		j, err = jupyter.Existing(e.ctx, e.opts.Home, e.opts.Jupyter)
+	} else {
+		j = jupyter.Private(e.opts.Home, e.manifest.Python)
+	}
+	if err != nil {
+		e.add(Check{Name: "Jupyter", Problem: err.Error(), Fix: install})
+		return
+	}
+	for _, name := range []string{kernelspec.XLA, kernelspec.CUDA, kernelspec.Go} {
+		spec, err := kernelspec.Read(filepath.Join(e.opts.Home.Jupyter(), "kernels"), name)
+		if errors.Is(err, fs.ErrNotExist) {
+			if name == kernelspec.Go || name == kernelspec.XLA && e.checkout.Go.XLA() == nil {
+				e.add(Check{Name: "kernel " + name, Problem: "it is not installed", Fix: install})
+			}
+			continue
+		}
+		if err != nil {
+			e.add(Check{Name: "kernel " + name, Problem: err.Error(), Fix: install})
+			continue
+		}
+		e.backend(spec)
+		e.cell(j, spec)
+	}
+}
+
+// backend has the probe compute on a kernel's backend.
+func (e *examiner) backend(spec kernelspec.Spec) {
+	c := Check{Name: "backend " + spec.JSON.Env["GOMLX_BACKEND"]}
+	defer func() { e.add(c) }()
+	dir, err := os.MkdirTemp("", "birnn-probe-")
+	if err != nil {
+		c.Problem, c.Fix = err.Error(), "free some room in "+os.TempDir()
+		return
+	}
+	defer os.RemoveAll(dir)
+	probe := filepath.Join(dir, "probe")
+	opts := process.Options{Dir: e.checkout.Root, Env: spec.Environ()}
+	if _, err := process.Run(e.ctx, opts, e.checkout.Go.Command(), "build", "-o", probe, "./kernels/internal/probe"); err != nil {
+		c.Problem, c.Fix = "the program that tries it does not build: "+err.Error(), install
+		return
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, 2*time.Minute)
+	defer cancel()
+	var out strings.Builder
+	opts.Stdout = &out
+	if _, err := process.Run(ctx, opts, probe); err != nil {
+		c.Problem, c.Fix = "a computation failed: "+err.Error(), install+" -replace-plugin"
+		return
+	}
+	var answer struct {
+		Description  string
+		Dot, Seconds float64
+	}
+	if err := json.Unmarshal([]byte(out.String()), &answer); err != nil || answer.Dot != 32 {
+		c.Problem, c.Fix = fmt.Sprintf("(1, 2, 3) · (4, 5, 6) is 32, it answered %q", out.String()), install+" -replace-plugin"
+		return
+	}
+	c.Detail = fmt.Sprintf("(1, 2, 3) · (4, 5, 6) = %g in %.2f s; %s", answer.Dot, answer.Seconds, answer.Description)
+}
+
+// helloNotebook has one cell, whose output shows that it was compiled and ran.
+const helloNotebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"id": "a", "cell_type": "code",
+"metadata": {}, "execution_count": null, "outputs": [], "source": "%%\nif os.Getenv(\"GOMLX_BACKEND\") == \"\" { panic(\"no backend\") }"}]}`
+
+// cell runs a cell in a kernel.
+func (e *examiner) cell(j jupyter.Jupyter, spec kernelspec.Spec) {
+	c := Check{Name: "kernel " + spec.Name}
+	defer func() { e.add(c) }()
+	c.Fix = install
+	dir, err := os.MkdirTemp("", "birnn-doctor-")
+	if err != nil {
+		c.Problem = err.Error()
+		return
+	}
+	defer os.RemoveAll(dir)
+	notebook := filepath.Join(dir, "hello.ipynb")
+	if err := os.WriteFile(notebook, []byte(helloNotebook), 0o644); err != nil {
+		c.Problem = err.Error()
+		return
+	}
+	start := time.Now()
+	var seconds float64
+	var failure string
+	err = j.Run(e.ctx, jupyter.Job{Notebook: notebook, Kernel: spec.Name, Timeout: 5 * time.Minute}, func(event jupyter.Event) {
+		seconds = max(seconds, event.Seconds)
+		if event.Kind == "failed" {
+			failure = event.Explain()
+		}
+	})
+	if err != nil {
+		c.Problem = strings.TrimSpace(fmt.Sprintf("a cell with one line did not run: %v\n%s", err, failure))
+		return
+	}
+	c.Fix = ""
+	c.Detail = fmt.Sprintf("%s: a cell took %.1f s, with starting and stopping the kernel %.1f s", spec.JSON.DisplayName, seconds, time.Since(start).Seconds())
+}
+
+// quote makes a path safe to paste into a shell.
+func quote(path string) string {
+	if strings.ContainsAny(path, " '\"$&;()*?") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}

@@ -1,0 +1,72 @@
+package jupyter
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+)
+
+var (
+	escapes  = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+	unshown  = regexp.MustCompile(`(?s)<(style|script)\b.*?</(style|script)>`)
+	tags     = regexp.MustCompile(`(?s)<[^>]*>`)
+	newlines = regexp.MustCompile(`\n{3,}`)
+)
+
+// Plain returns what an output says, without formatting.
+func (o Output) Plain() string {
+	switch o.Type {
+	case "stream":
+		return plain(o.Text)
+	case "error":
+		if len(o.Traceback) > 0 {
+			return plain(strings.Join(o.Traceback, "\n"))
+		}
+		return plain(o.Name + ": " + o.Value)
+	}
+	for _, kind := range []string{"text/plain", "text/markdown", "text/html"} {
+		text := joined(o.Data[kind])
+		if kind == "text/html" {
+			text = html.UnescapeString(tags.ReplaceAllString(unshown.ReplaceAllString(text, ""), ""))
+		}
+		if text = plain(text); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// joined returns a text that the notebook format has as a string or as lines.
+func joined(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []any:
+		var all strings.Builder
+		for _, line := range v {
+			fmt.Fprint(&all, line)
+		}
+		return all.String()
+	}
+	return ""
+}
+
+func plain(text string) string {
+	return strings.TrimSpace(newlines.ReplaceAllString(escapes.ReplaceAllString(text, ""), "\n\n"))
+}
+
+// Explain returns all that a failed cell has to say: its outputs in order, and
+// the error, unless it only repeats an exit status.
+func (e Event) Explain() string {
+	var parts []string
+	for _, output := range e.Outputs {
+		if text := output.Plain(); text != "" {
+			parts = append(parts, text)
+		}
+	}
+	if !strings.Contains(strings.Join(parts, "\n"), e.Value) {
+		parts = append(parts, plain(e.Name+": "+e.Value))
+	}
+	return strings.Join(parts, "\n")
+}

@@ -1,0 +1,175 @@
+package kernelspec
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"image"
+	imagepng "image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"birnn/kernels/internal/checkout"
+)
+
+func config() Config {
+	return Config{
+		Checkout: checkout.Checkout{Root: "/src/bi rnn", Go: checkout.Toolchain{
+			GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache$1", CCDir: "/opt/cc"}},
+		Bin:       "/home/bin",
+		PluginDir: "/plugins",
+	}
+}
+
+func TestBuild(t *testing.T) {
+	specs, err := Build(config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(specs) != 2 || specs[0].Name != XLA || specs[1].Name != Go {
+		t.Fatalf("got %v", specs)
+	}
+	common := map[string]string{
+		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOTOOLCHAIN": "local", "GOWORK": "",
+		"GOFLAGS": "-buildvcs=false '-ldflags=-linkmode=internal -s -w'", "GOMODCACHE": "/mod", "GOCACHE": "/cache$$1",
+		"PATH": "/home/bin:/go/bin:/opt/cc:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:${PATH}",
+	}
+	own := map[string]map[string]string{
+		XLA: {"GOMLX_BACKEND": "xla:cpu", "CGO_ENABLED": "1", "GOEXPERIMENT": "", "PJRT_PLUGIN_LIBRARY_PATH": "/plugins"},
+		Go:  {"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOEXPERIMENT": "simd"},
+	}
+	for _, s := range specs {
+		for _, env := range []map[string]string{common, own[s.Name]} {
+			for key, want := range env {
+				if got, ok := s.JSON.Env[key]; !ok || got != want && os.PathListSeparator == ':' {
+					t.Errorf("%s: %s=%q, want %q", s.Name, key, got, want)
+				}
+			}
+		}
+		want := []string{filepath.Join("/home/bin", "gonb"), "--kernel", "{connection_file}", "-go_work=/src/bi rnn"}
+		if !slices.Equal(s.JSON.Argv, want) {
+			t.Errorf("%s: argv %q, want %q", s.Name, s.JSON.Argv, want)
+		}
+	}
+	if !slices.Contains(specs[0].Environ(), "GOCACHE=/cache$1") {
+		t.Errorf("Environ keeps Jupyter's escapes: %q", specs[0].Environ())
+	}
+}
+
+func TestBuildVariants(t *testing.T) {
+	names := func(c Config) string {
+		specs, err := Build(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, s := range specs {
+			all = append(all, s.Name)
+		}
+		return strings.Join(all, " ")
+	}
+	c := config()
+	c.CUDADir = "/plugins/nvidia"
+	if got := names(c); got != "birnn-xla birnn-cuda birnn-go" {
+		t.Errorf("with CUDA: %s", got)
+	}
+	c = config()
+	c.PluginDir = ""
+	if got := names(c); got != "birnn-go" {
+		t.Errorf("without a plugin: %s", got)
+	}
+	c.Checkout.Go.GOARCH = "arm64"
+	specs, err := Build(c)
+	if err != nil || specs[0].JSON.Env["GOEXPERIMENT"] != "" {
+		t.Errorf("simd is for amd64 alone: %v, %v", specs, err)
+	}
+	c.Checkout.Go.GOOS = "darwin"
+	specs, err = Build(c)
+	if err != nil || strings.Contains(specs[0].JSON.Env["GOFLAGS"], "linkmode") {
+		t.Errorf("internal linking of cgo is for Linux alone: %v, %v", specs, err)
+	}
+	c.Checkout.Root = "/a,b"
+	if _, err := Build(c); err == nil {
+		t.Error("a comma in the repository's path goes unnoticed")
+	}
+}
+
+func TestWrite(t *testing.T) {
+	specs, err := Build(config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kernels := filepath.Join(t.TempDir(), "jupyter", "kernels")
+	for range 2 { // the second time replaces
+		if err := specs[0].Write(kernels); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(kernels)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%s holds %v (%v)", kernels, entries, err)
+	}
+	data, err := os.ReadFile(filepath.Join(kernels, XLA, "kernel.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw map[string]any
+	if err := json.Unmarshal(data, &raw); err != nil {
+		t.Fatal(err)
+	}
+	if raw["display_name"] != "Go · BiRNN (XLA)" || raw["language"] != "go" || raw["interrupt_mode"] != "message" {
+		t.Errorf("kernel.json: %s", data)
+	}
+	for size, name := range map[int]string{32: "logo-32x32.png", 64: "logo-64x64.png"} {
+		f, err := os.Open(filepath.Join(kernels, XLA, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := imagepng.Decode(f)
+		f.Close()
+		if err != nil || picture.Bounds() != image.Rect(0, 0, size, size) {
+			t.Errorf("%s: %v, %v", name, picture.Bounds(), err)
+		}
+		// The corner is transparent, the arrow's shaft white.
+		if _, _, _, a := picture.At(0, 0).RGBA(); a != 0 {
+			t.Errorf("%s: the corner is not transparent", name)
+		}
+		if r, g, b, _ := picture.At(size*30/64, size*23/64).RGBA(); r != 0xffff || g != 0xffff || b != 0xffff {
+			t.Errorf("%s: the arrow is not white", name)
+		}
+	}
+	drawing, err := os.ReadFile(filepath.Join(kernels, XLA, "logo-svg.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := xml.NewDecoder(bytes.NewReader(drawing)).Decode(new(struct{ XMLName xml.Name })); err != nil {
+		t.Errorf("logo-svg.svg: %v", err)
+	}
+
+	read, err := Read(kernels, XLA)
+	if err != nil || read.Root() != "/src/bi rnn" {
+		t.Errorf("read back: root %q, %v", read.Root(), err)
+	}
+	if err := CheckFree(kernels, XLA); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(kernels, XLA, "kernel.json"), []byte(`{"argv": ["x"]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckFree(kernels, XLA); err == nil {
+		t.Error("somebody else's kernel of our name goes unnoticed")
+	}
+	if err := CheckFree(kernels, Go); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUserDir(t *testing.T) {
+	t.Setenv("JUPYTER_DATA_DIR", "/data")
+	if dir, err := UserDir(); err != nil || filepath.ToSlash(dir) != "/data/kernels" {
+		t.Errorf("%s, %v", dir, err)
+	}
+}

@@ -1,0 +1,118 @@
+// Package lessons finds the notebooks of the repository and what they import.
+package lessons
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Languages are the ones the lessons are in, each a folder.
+var Languages = []string{"zh", "en"}
+
+// Dir returns the folder of the notebooks.
+func Dir(root string) string { return filepath.Join(root, "notebooks") }
+
+// All returns the paths of all lessons, language by language, in order.
+func All(root string) ([]string, error) {
+	var all []string
+	for _, language := range Languages {
+		found, err := filepath.Glob(filepath.Join(Dir(root), language, "*.ipynb"))
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(found)
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// First returns the first lesson in a language, or "" when there is none yet.
+func First(root, language string) string {
+	found, _ := filepath.Glob(filepath.Join(Dir(root), language, "01-*.ipynb"))
+	if len(found) == 0 {
+		return ""
+	}
+	return slices.Min(found)
+}
+
+// Language returns asked, or else what the environment says: Chinese when the
+// locale is a Chinese one, else English.
+func Language(asked string, getenv func(string) string) (string, error) {
+	if asked != "" {
+		if !slices.Contains(Languages, asked) {
+			return "", fmt.Errorf("there are no lessons in %q; the languages are %s", asked, strings.Join(Languages, " and "))
+		}
+		return asked, nil
+	}
+	for _, variable := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if locale := getenv(variable); locale != "" {
+			if strings.HasPrefix(strings.ToLower(locale), "zh") {
+				return "zh", nil
+			}
+			return "en", nil
+		}
+	}
+	return "en", nil
+}
+
+// importLine matches a line that is an import, alone or within a block.
+var importLine = regexp.MustCompile(`(?m)^\s*(?:import\s+)?(?:[._\pL][\pL\d_]*\s+|\.\s+)?"([\w./~-]+)"\s*(?://.*)?$`)
+
+// Imports returns the packages that the code cells of notebooks import, as far
+// as they are not the standard library's.
+func Imports(notebooks []string) ([]string, error) {
+	var all []string
+	for _, path := range notebooks {
+		cells, err := codeCells(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, code := range cells {
+			for _, match := range importLine.FindAllStringSubmatch(code, -1) {
+				first, _, _ := strings.Cut(match[1], "/")
+				if strings.Contains(first, ".") || first == "birnn" {
+					all = append(all, match[1])
+				}
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+func codeCells(path string) ([]string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var notebook struct {
+		Cells []struct {
+			Type   string          `json:"cell_type"`
+			Source json.RawMessage `json:"source"`
+		} `json:"cells"`
+	}
+	if err := json.Unmarshal(data, &notebook); err != nil {
+		return nil, fmt.Errorf("%s is not a notebook: %w", path, err)
+	}
+	var code []string
+	for _, cell := range notebook.Cells {
+		if cell.Type != "code" {
+			continue
+		}
+		// The format has a string or a list of lines.
+		var lines []string
+		if json.Unmarshal(cell.Source, &lines) != nil {
+			lines = make([]string, 1)
+			if err := json.Unmarshal(cell.Source, &lines[0]); err != nil {
+				return nil, fmt.Errorf("%s: the source of a cell is neither text nor lines: %w", path, err)
+			}
+		}
+		code = append(code, strings.Join(lines, ""))
+	}
+	return code, nil
+}

@@ -1,0 +1,124 @@
+// Package process runs child processes so that none outlives its parent's
+// interest in it: each has a process group of its own, which ends as a whole
+// when the context does.
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// Options say how to run a command. The zero value runs it here, with this
+// process's environment, and keeps its output for an error message.
+type Options struct {
+	Dir    string
+	Env    []string      // "KEY=value", over this process's environment; a key alone removes it
+	Log    io.Writer     // gets all that the command writes, as it comes
+	Grace  time.Duration // between asking the command to end and killing it; default 5 s
+	Stdin  io.Reader
+	Stdout io.Writer // gets standard output instead of Log
+}
+
+// Command prepares a command: its own process group, SIGTERM to all of it when
+// ctx ends, SIGKILL after the grace period.
+func Command(ctx context.Context, opts Options, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = opts.Dir
+	cmd.Env = Environ(os.Environ(), opts.Env)
+	cmd.Stdin = opts.Stdin
+	cmd.WaitDelay = opts.Grace
+	if cmd.WaitDelay == 0 {
+		cmd.WaitDelay = 5 * time.Second
+	}
+	group(cmd)
+	return cmd
+}
+
+// Run runs a command to its end and returns what it wrote to standard output
+// and standard error together. Its error has the last lines of that.
+func Run(ctx context.Context, opts Options, name string, args ...string) (string, error) {
+	cmd := Command(ctx, opts, name, args...)
+	var out bytes.Buffer
+	var w io.Writer = &out
+	if opts.Log != nil {
+		fmt.Fprintf(opts.Log, "$ %s %s\n", name, strings.Join(args, " "))
+		w = io.MultiWriter(&out, opts.Log)
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	if opts.Stdout != nil {
+		cmd.Stdout = opts.Stdout
+	}
+	err := cmd.Run()
+	End(cmd) // what the command may have left behind
+	if ctx.Err() != nil {
+		return out.String(), ctx.Err()
+	}
+	if err != nil {
+		return out.String(), &Error{Name: name, Err: err, Output: out.String()}
+	}
+	return out.String(), nil
+}
+
+// Error is a command that failed, with what it wrote.
+type Error struct {
+	Name   string
+	Err    error
+	Output string
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func (e *Error) Error() string {
+	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
+	if len(lines) > 12 {
+		lines = append([]string{"…"}, lines[len(lines)-12:]...)
+	}
+	return fmt.Sprintf("%s: %v\n%s", e.Name, e.Err, strings.Join(lines, "\n"))
+}
+
+// Environ returns base with changes applied: "KEY=value" sets, "KEY" removes.
+func Environ(base, changes []string) []string {
+	env := append([]string(nil), base...)
+	for _, change := range changes {
+		key, _, set := strings.Cut(change, "=")
+		kept := env[:0]
+		for _, entry := range env {
+			if !strings.HasPrefix(entry, key+"=") {
+				kept = append(kept, entry)
+			}
+		}
+		env = kept
+		if set {
+			env = append(env, change)
+		}
+	}
+	return env
+}
+
+// networkSigns are what Go, pip and the resolver write when nothing can be
+// reached.
+var networkSigns = []string{
+	"dial tcp", "no such host", "name resolution", "network is unreachable", "connection refused",
+	"newconnectionerror", "max retries exceeded", "i/o timeout", "tls handshake timeout", "proxyerror",
+	"no route to host", "could not find a version that satisfies", "connection reset", "connection broken",
+}
+
+// IsNetwork guesses whether a command failed because the network was not there.
+func IsNetwork(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		text := strings.ToLower(e.Output)
+		for _, sign := range networkSigns {
+			if strings.Contains(text, sign) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,218 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/kernelspec"
+	"birnn/kernels/internal/lessons"
+	"birnn/kernels/internal/pins"
+	"birnn/kernels/internal/process"
+)
+
+// Kernels is the step that writes the kernelspecs. It comes after the steps of
+// the plan, whose outcome decides which there are.
+func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
+	private := filepath.Join(p.Options.Home.Jupyter(), "kernels")
+	parts := []any{}
+	names := []string{}
+	for _, s := range specs {
+		parts = append(parts, s.Stamp())
+		names = append(names, s.Name)
+	}
+	user := ""
+	var userErr error
+	if p.Options.User {
+		user, userErr = kernelspec.UserDir()
+	} else if len(p.Manifest.Outside) > 0 {
+		user = filepath.Dir(p.Manifest.Outside[0]) // asked for before: keep them up to date
+	}
+	dirs := []string{private}
+	if user != "" {
+		dirs = append(dirs, user)
+	}
+	return &Step{
+		Name:   "kernels",
+		Title:  "kernels " + strings.Join(names, ", "),
+		Remedy: "follow the message, then run the same command again",
+		stamp:  pins.Stamp(append(parts, strings.Join(dirs, "\n"))...),
+		present: func() bool {
+			for _, dir := range dirs {
+				for _, name := range names {
+					if !exists(filepath.Join(dir, name, "kernel.json")) {
+						return false
+					}
+				}
+			}
+			return userErr == nil
+		},
+		run: func(_ context.Context, log io.Writer) error {
+			if userErr != nil {
+				return userErr
+			}
+			if user != "" {
+				if err := p.Manifest.MakeDirs(user); err != nil {
+					return err
+				}
+			}
+			for _, dir := range dirs {
+				for _, name := range []string{kernelspec.XLA, kernelspec.CUDA, kernelspec.Go} {
+					if err := p.writeKernel(dir, name, specs, dir == private); err != nil {
+						return err
+					}
+				}
+				fmt.Fprintln(log, dir)
+			}
+			return nil
+		},
+	}
+}
+
+// writeKernel writes a kernelspec into a "kernels" directory, or removes it
+// from there when it is not among those that can work.
+func (p *Plan) writeKernel(dir, name string, specs []kernelspec.Spec, private bool) error {
+	path := filepath.Join(dir, name)
+	ours := private || slices.Contains(p.Manifest.Outside, path)
+	i := slices.IndexFunc(specs, func(s kernelspec.Spec) bool { return s.Name == name })
+	if i < 0 {
+		if ours {
+			return os.RemoveAll(path)
+		}
+		return nil
+	}
+	if !private {
+		if !ours {
+			if err := kernelspec.CheckFree(dir, name); err != nil {
+				return err
+			}
+		}
+		if err := p.Manifest.Note(&p.Manifest.Outside, path); err != nil {
+			return err
+		}
+	}
+	return specs[i].Write(dir)
+}
+
+// lessonPackages are packages that cells use beside those of the lessons that
+// are there, so that the reader's own first experiments are fast as well.
+var lessonPackages = []string{
+	"github.com/gomlx/compute",
+	"github.com/gomlx/compute/gobackend",
+	"github.com/gomlx/gomlx/core/graph",
+	"github.com/gomlx/gomlx/core/tensors",
+	"github.com/gomlx/gomlx/ml/model",
+	"github.com/gomlx/gomlx/ml/train",
+	"github.com/janpfeifer/gonb/cache",
+	"github.com/janpfeifer/gonb/gonbui",
+}
+
+// warm compiles what cells import, for each kernel as it will.
+func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
+	root := p.Checkout.Root
+	notebooks, _ := lessons.All(root)
+	imports, err := lessons.Imports(notebooks)
+	if err != nil {
+		imports = nil // a damaged notebook shows when it is opened
+	}
+	imports = append(append(imports, lessonPackages...), libraryPackages(root)...)
+	slices.Sort(imports)
+	imports = slices.Compact(imports)
+	mod, _ := os.ReadFile(filepath.Join(root, "go.mod"))
+	var steps []*Step
+	for _, spec := range specs {
+		wanted := imports
+		if spec.Name != kernelspec.Go {
+			wanted = append(slices.Clone(imports), "github.com/gomlx/go-xla/compute/xla")
+		}
+		steps = append(steps, &Step{
+			Name:     "warm-" + spec.Name,
+			Title:    "build cache for " + spec.Name,
+			Remedy:   "if the library was changed, make \"go vet ./birnnlib/...\" pass; the kernel works, and compiles when a cell needs it",
+			Optional: true,
+			stamp:    pins.Stamp(spec.Stamp(), mod, strings.Join(wanted, "\n")),
+			present:  func() bool { return exists(p.Checkout.Go.GOCACHE) },
+			run: func(ctx context.Context, log io.Writer) error {
+				return p.compile(ctx, spec, wanted, log)
+			},
+		})
+	}
+	return steps
+}
+
+// libraryPackages returns the import paths below birnnlib that have Go files.
+// The list is rough: what cannot be imported falls out when it is used.
+func libraryPackages(root string) []string {
+	var packages []string
+	filepath.WalkDir(filepath.Join(root, "birnnlib"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if d.IsDir() {
+			if name := d.Name(); name == "testdata" || name == "internal" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			if rel, err := filepath.Rel(root, filepath.Dir(path)); err == nil {
+				packages = append(packages, checkout.Module+"/"+filepath.ToSlash(rel))
+			}
+		}
+		return nil
+	})
+	return packages
+}
+
+// compile goes through the motions of GoNB for one cell that imports all of
+// packages. The build may use the network, so that the module cache has all of
+// them afterwards and the build cache what they compile to; the "go get" that
+// GoNB runs in each cell may not, as in a kernel. (With the network it would ask
+// for the newest version of everything.)
+func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []string, log io.Writer) error {
+	dir := filepath.Join(p.Options.Home.Temp(), "warm-"+spec.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	offline := append(spec.Environ(), "GOBIN")
+	online := append(slices.Clone(offline), "GOPROXY="+p.Checkout.Go.GOPROXY)
+	run := func(dir string, env []string, args ...string) (string, error) {
+		return process.Run(ctx, process.Options{Dir: dir, Env: env, Log: log}, p.Checkout.Go.Command(), args...)
+	}
+	root := p.Checkout.Root
+	out, err := run(root, append(slices.Clone(online), "GOWORK=off"), append([]string{"list", "-e", "-find",
+		"-f", `{{if and (not .Error) (ne .Name "main")}}{{.ImportPath}}{{end}}`}, packages...)...)
+	if err != nil {
+		return err
+	}
+	var program strings.Builder
+	program.WriteString("package main\n\nimport (\n")
+	for _, path := range nonEmptyLines(out) {
+		if !strings.HasPrefix(path, "go:") { // "go: downloading …"
+			fmt.Fprintf(&program, "\t_ %q\n", path)
+		}
+	}
+	program.WriteString(")\n\nfunc main() {}\n")
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program.String()), 0o644); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"mod", "init", "gonb_warm"},
+		{"work", "init"},
+		{"work", "use", root, "."},
+		{"mod", "edit", "-replace", checkout.Module + "=" + root},
+		{"build", "-o", "warm"},
+	} {
+		if _, err := run(dir, online, args...); err != nil {
+			return err
+		}
+	}
+	_, err = run(dir, offline, "get")
+	return err
+}

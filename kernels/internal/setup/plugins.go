@@ -1,0 +1,108 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"birnn/birnnlib/plugin"
+	"birnn/kernels/internal/pins"
+	"birnn/kernels/internal/process"
+)
+
+// The names of the steps whose failure leaves a kernel out.
+const (
+	cpuPluginStep  = "plugin"
+	cudaPluginStep = "cuda"
+)
+
+// InstallCUDA is the hidden command with which this program calls itself to
+// install the CUDA plugin: go-xla's installer can only be cancelled by ending
+// its process.
+const InstallCUDA = "install-cuda-plugin"
+
+func findPlugin(name string) (path string) {
+	for _, f := range plugin.Find() {
+		if f.Name == name {
+			return f.Path
+		}
+	}
+	return ""
+}
+
+// cpuPlugin puts the PJRT CPU plugin where go-xla looks.
+func (p *Plan) cpuPlugin() *Step {
+	opts := plugin.Options{Source: p.Options.PluginSource, Python: p.Options.Python, Force: p.Options.ReplacePlugin}
+	force := opts.Force
+	return &Step{
+		Name:     cpuPluginStep,
+		Title:    "PJRT CPU plugin, for XLA",
+		Remedy:   "run the same command again, or try the other source with -plugin-source (pypi or go-xla)",
+		Optional: true,
+		silent:   true,
+		stamp:    pins.Stamp("PJRT CPU", p.Options.PluginSource),
+		present: func() bool {
+			path := findPlugin("cpu")
+			return path != "" && !force && !errors.Is(plugin.Verify(path), plugin.ErrChanged)
+		},
+		run: func(ctx context.Context, log io.Writer) error {
+			dir, err := plugin.DefaultDir()
+			if err != nil {
+				return err
+			}
+			if err := p.Manifest.Note(&p.Manifest.PluginDirs, dir); err != nil {
+				return err
+			}
+			if path := findPlugin("cpu"); path != "" && !opts.Force {
+				if err := plugin.Verify(path); err != nil {
+					return err
+				}
+				// Asked for outright, another source replaces what came from this
+				// one's.
+				r, err := plugin.ReadRecord(path)
+				opts.Force = err == nil && opts.Source != plugin.Auto && r.Installed && r.Source != opts.Source
+			}
+			opts.Progress = p.out
+			path, err := plugin.Install(ctx, opts)
+			force = false
+			io.WriteString(log, path+"\n")
+			return err
+		},
+	}
+}
+
+// cudaPlugin does the same for CUDA, with go-xla's own installer.
+func (p *Plan) cudaPlugin() *Step {
+	return &Step{
+		Name:     cudaPluginStep,
+		Title:    "PJRT CUDA plugin with NVIDIA's libraries, some gigabytes",
+		Remedy:   "run the same command again, or do without with -cuda=false",
+		Optional: true,
+		stamp:    pins.Stamp("PJRT CUDA"),
+		present:  func() bool { return findPlugin("cuda") != "" },
+		run: func(ctx context.Context, log io.Writer) error {
+			dir, err := plugin.DefaultDir()
+			if err != nil {
+				return err
+			}
+			if err := p.Manifest.Note(&p.Manifest.PluginDirs, dir); err != nil {
+				return err
+			}
+			temp := filepath.Join(p.Options.Home.Temp(), "cuda")
+			if err := os.MkdirAll(temp, 0o755); err != nil {
+				return err
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			_, err = process.Run(ctx, process.Options{Env: []string{"TMPDIR=" + temp}, Log: log}, self, InstallCUDA, dir)
+			if err != nil {
+				err = errors.Join(err, plugin.DiscardCUDA(dir))
+			}
+			return err
+		},
+	}
+}
