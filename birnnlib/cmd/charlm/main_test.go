@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -245,5 +247,48 @@ func TestKill(t *testing.T) {
 	}
 	if got, want := lastPerplexity(stdout), lastPerplexity(whole); got != want {
 		t.Errorf("%s after %d kills, %s without", got, kills, want)
+	}
+}
+
+// TestPostsResult trains as the post does, on its corpus, with five seeds. At this learning rate single runs are chaotic,
+// so the claim is about the median: the perplexity falls from line to line and ends between 3 and 10, and by the formulas
+// it ends under 1.05. It takes minutes, and only runs where BIRNN_LYRICS names the corpus of the post.
+func TestPostsResult(t *testing.T) {
+	corpus := os.Getenv("BIRNN_LYRICS")
+	if corpus == "" {
+		t.Skip("set BIRNN_LYRICS to the path of jaychou_lyrics.txt.zip; it takes minutes")
+	}
+	perplexities := func(args ...string) (all []float64) {
+		stdout, _, err := runHere(t, append(args, "-corpus", corpus, "-backend", "xla:cpu", "-predict", "10")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%q\n%s", args, stdout)
+		for _, m := range regexp.MustCompile(`perplexity ([\d.]+)`).FindAllStringSubmatch(stdout, -1) {
+			var p float64
+			fmt.Sscan(m[1], &p)
+			all = append(all, p)
+		}
+		return all
+	}
+	var runs [][]float64
+	for seed := range 5 {
+		runs = append(runs, perplexities("-as-posted", "-seed", fmt.Sprint(seed+1)))
+	}
+	var medians []float64
+	for line := range 4 {
+		var column []float64
+		for _, run := range runs {
+			column = append(column, run[line])
+		}
+		slices.Sort(column)
+		medians = append(medians, column[2])
+	}
+	t.Logf("medians at epochs 40, 80, 120, 160: %.4g", medians)
+	if !slices.IsSortedFunc(medians, func(a, b float64) int { return cmp.Compare(b, a) }) || medians[3] < 3 || medians[3] > 10 {
+		t.Errorf("medians %.4g; they should fall, and end between 3 and 10", medians)
+	}
+	if p := perplexities(); p[3] >= 1.05 {
+		t.Errorf("by the formulas the perplexity ends at %g, want under 1.05", p[3])
 	}
 }

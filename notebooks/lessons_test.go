@@ -1,0 +1,217 @@
+// Package notebooks holds the lessons, in Chinese in zh and in English in en; its tests keep the two true to each other.
+package notebooks
+
+import (
+	"encoding/json"
+	"go/scanner"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// notebook is what the tests need of the Jupyter notebook format 4.
+type notebook struct {
+	Cells []struct {
+		Type    string   `json:"cell_type"`
+		ID      string   `json:"id"`
+		Source  lines    `json:"source"`
+		Outputs []output `json:"outputs"`
+	} `json:"cells"`
+	Metadata struct {
+		Kernelspec struct {
+			Name string `json:"name"`
+		} `json:"kernelspec"`
+	} `json:"metadata"`
+}
+
+type output struct {
+	Type string                     `json:"output_type"`
+	Text lines                      `json:"text"`
+	Data map[string]json.RawMessage `json:"data"`
+}
+
+// lines is a text that may be stored as a list of lines.
+type lines string
+
+func (l *lines) UnmarshalJSON(blob []byte) error {
+	var list []string
+	if err := json.Unmarshal(blob, &list); err == nil {
+		*l = lines(strings.Join(list, ""))
+		return nil
+	}
+	return json.Unmarshal(blob, (*string)(l))
+}
+
+func read(t *testing.T, path string) *notebook {
+	t.Helper()
+	blob, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n notebook
+	if err := json.Unmarshal(blob, &n); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return &n
+}
+
+// lessons lists the lessons' file names, the same in both languages.
+func lessons(t *testing.T) []string {
+	t.Helper()
+	list := func(lang string) (names []string) {
+		paths, err := filepath.Glob(filepath.Join(lang, "*.ipynb"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			names = append(names, filepath.Base(path))
+		}
+		return names
+	}
+	zh, en := list("zh"), list("en")
+	if len(zh) == 0 || !slices.Equal(zh, en) {
+		t.Fatalf("the lessons are %q in Chinese and %q in English; they must be the same, and some", zh, en)
+	}
+	return zh
+}
+
+// TestSameInBothLanguages compares the cells of each lesson: the same kinds in the same order, the same code but for
+// strings and comments, the same headings by level, the same pictures and the same formulas.
+func TestSameInBothLanguages(t *testing.T) {
+	for _, name := range lessons(t) {
+		zh, en := read(t, filepath.Join("zh", name)), read(t, filepath.Join("en", name))
+		if len(zh.Cells) != len(en.Cells) {
+			t.Fatalf("%s has %d cells in Chinese and %d in English", name, len(zh.Cells), len(en.Cells))
+		}
+		for i := range zh.Cells {
+			a, b := zh.Cells[i], en.Cells[i]
+			if a.Type != b.Type || a.ID != b.ID {
+				t.Errorf("%s, cell %d: %s %s in Chinese, %s %s in English", name, i, a.Type, a.ID, b.Type, b.ID)
+				continue
+			}
+			of := code
+			if a.Type == "markdown" {
+				of = skeleton
+			}
+			if x, y := of(string(a.Source)), of(string(b.Source)); !slices.Equal(x, y) {
+				t.Errorf("%s, cell %d differs:\nChinese %q\nEnglish %q", name, i, x, y)
+			}
+		}
+	}
+}
+
+// code returns the tokens of Go code without the text of strings and comments. GoNB's lines, which start with % or !, are
+// kept as they are.
+func code(source string) (tokens []string) {
+	for part := range strings.SplitSeq(source, "\n%") {
+		var s scanner.Scanner
+		file := token.NewFileSet()
+		s.Init(file.AddFile("", -1, len(part)), []byte(part), func(token.Position, string) {}, 0)
+		for {
+			_, tok, literal := s.Scan()
+			if tok == token.EOF {
+				break
+			}
+			if tok == token.STRING && !strings.Contains(literal, "/") { // paths of imports stay
+				literal = `""`
+			}
+			tokens = append(tokens, tok.String()+" "+literal)
+		}
+		tokens = append(tokens, "%")
+	}
+	return tokens
+}
+
+var (
+	heading = regexp.MustCompile(`(?m)^(#+) `)
+	picture = regexp.MustCompile(`!\[([^\]]*)\]\(([^)]*)\)`)
+	formula = regexp.MustCompile(`(?s)\$\$.*?\$\$`)
+)
+
+// skeleton returns what the prose of both languages has in common.
+func skeleton(source string) (parts []string) {
+	for _, m := range heading.FindAllStringSubmatch(source, -1) {
+		parts = append(parts, m[1])
+	}
+	for _, m := range picture.FindAllStringSubmatch(source, -1) {
+		parts = append(parts, m[2])
+	}
+	return append(parts, formula.FindAllString(source, -1)...)
+}
+
+// TestAccessible checks what readers and their programs need: one H1, no skipped level, and pictures that exist and
+// have a text in their place.
+func TestAccessible(t *testing.T) {
+	for _, name := range lessons(t) {
+		for _, lang := range []string{"zh", "en"} {
+			path := filepath.Join(lang, name)
+			level, h1 := 0, 0
+			for i, cell := range read(t, path).Cells {
+				if cell.Type != "markdown" {
+					continue
+				}
+				for _, m := range heading.FindAllStringSubmatch(string(cell.Source), -1) {
+					if len(m[1]) > level+1 {
+						t.Errorf("%s, cell %d: a heading of level %d follows one of level %d", path, i, len(m[1]), level)
+					}
+					if level = len(m[1]); level == 1 {
+						h1++
+					}
+				}
+				for _, m := range picture.FindAllStringSubmatch(string(cell.Source), -1) {
+					if m[1] == "" {
+						t.Errorf("%s, cell %d: the picture %s has no alternative text", path, i, m[2])
+					}
+					if _, err := os.Stat(filepath.Join(lang, m[2])); err != nil {
+						t.Errorf("%s, cell %d: %v", path, i, err)
+					}
+				}
+			}
+			if h1 != 1 {
+				t.Errorf("%s has %d headings of level 1, want 1", path, h1)
+			}
+		}
+	}
+}
+
+// TestExecuted checks that the lessons are committed as the kernel birnn-xla ran them, on the text that is in the
+// library: with outputs, without an error.
+func TestExecuted(t *testing.T) {
+	for _, name := range lessons(t) {
+		for _, lang := range []string{"zh", "en"} {
+			path := filepath.Join(lang, name)
+			n := read(t, path)
+			if got := n.Metadata.Kernelspec.Name; got != "birnn-xla" {
+				t.Errorf("%s is for the kernel %q, want birnn-xla", path, got)
+			}
+			outputs, pictures := 0, 0
+			var printed strings.Builder
+			for i, cell := range n.Cells {
+				for _, o := range cell.Outputs {
+					outputs++
+					printed.WriteString(string(o.Text))
+					if o.Type == "error" {
+						t.Errorf("%s, cell %d ended in an error", path, i)
+					}
+					if _, ok := o.Data["image/png"]; ok {
+						pictures++
+						if _, ok := o.Data["text/plain"]; !ok {
+							t.Errorf("%s, cell %d: a picture has no text in its place", path, i)
+						}
+					}
+				}
+				if strings.Contains(string(cell.Source), "corpusPath") && strings.Contains(string(cell.Source), "const") &&
+					!strings.Contains(string(cell.Source), `const corpusPath = ""`) {
+					t.Errorf("%s, cell %d reads a corpus that must not be committed", path, i)
+				}
+			}
+			if outputs == 0 || pictures == 0 || !strings.Contains(printed.String(), "backend xla:cpu, device cpu:0") {
+				t.Errorf("%s has %d outputs and %d pictures; run it with the kernel birnn-xla before committing", path, outputs, pictures)
+			}
+		}
+	}
+}
