@@ -210,7 +210,7 @@ func (e *examiner) version(s *setup.Step, c *Check) error {
 	}
 	for _, tool := range pins.Tools {
 		if tool.Name == s.Name {
-			program := filepath.Join(e.opts.Home.Bin(), tool.Name)
+			program := filepath.Join(e.opts.Home.Bin(), tool.Binary())
 			info, err := buildinfo.ReadFile(program)
 			if err != nil {
 				return err

@@ -15,13 +15,14 @@ import (
 type Manifest struct {
 	home Home
 
-	Checkout   string            `json:"checkout"`              // the repository that the kernels use
-	Python     string            `json:"python,omitempty"`      // the environment's interpreter
-	Steps      map[string]string `json:"steps"`                 // the stamp of each step that was done
-	Outside    []string          `json:"outside,omitempty"`     // kernelspecs outside the folder, each a directory
-	PluginDirs []string          `json:"plugin_dirs,omitempty"` // where PJRT plugins were put, each with a record beside it
-	MadeDirs   []string          `json:"made_dirs,omitempty"`   // directories made on the way, removed when empty
-	Files      []string          `json:"files,omitempty"`       // every file in the folder, relative to it
+	Checkout    string            `json:"checkout"`               // the repository that the kernels use
+	Python      string            `json:"python,omitempty"`       // the environment's interpreter
+	AskedPython string            `json:"asked_python,omitempty"` // the one that was asked for to make it, if any
+	Steps       map[string]string `json:"steps"`                  // the stamp of each step that was done
+	Outside     []string          `json:"outside,omitempty"`      // kernelspecs outside the folder, each a directory
+	PluginDirs  []string          `json:"plugin_dirs,omitempty"`  // where PJRT plugins were put, each with a record beside it
+	MadeDirs    []string          `json:"made_dirs,omitempty"`    // directories made on the way, removed when empty
+	Files       []string          `json:"files,omitempty"`        // every file in the folder, relative to it
 }
 
 // ManifestName is the manifest's file name in the folder.

@@ -61,6 +61,10 @@ async def run(job):
                 # leave whoever waits for it waiting.
                 for name in (signal.SIGINT, signal.SIGTERM):
                     asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+                # What a page that shows the copy needs to colour the code.
+                info = await client.async_wait_for_reply(client.kc.kernel_info())
+                if info:
+                    notebook.metadata["language_info"] = info["content"]["language_info"]
                 await execute(client, cells)
         except (DeadKernelError, RuntimeError) as e:
             tell("fatal", message=f"the kernel died: {e}")

@@ -108,3 +108,14 @@ func joinPath(dirs []string) string {
 	}
 	return strings.Join(kept, string(os.PathListSeparator))
 }
+
+// tempDir makes a folder for what kernels keep while they run: the code of
+// their cells, the programs made of it, and the socket of their gopls. A kernel
+// that is killed leaves them, and that gopls, so remove tidies up after it.
+func tempDir() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "birnn-")
+	return dir, func() {
+		process.EndThoseWith(dir)
+		os.RemoveAll(dir)
+	}, err
+}

@@ -58,9 +58,14 @@ func (j Jupyter) Lab(ctx context.Context, h home.Home, lab Lab) error {
 	}
 	defer log.Close()
 
+	temp, remove, err := tempDir()
+	if err != nil {
+		return err
+	}
+	defer remove()
 	// In the environment, since anybody may read a command line.
 	token := rand.Text()
-	cmd := process.Command(ctx, process.Options{Env: append(j.env, "JUPYTER_TOKEN="+token), Grace: 20 * time.Second}, j.lab[0], args...)
+	cmd := process.Command(ctx, process.Options{Env: append(j.env, "JUPYTER_TOKEN="+token, "TMPDIR="+temp), Grace: 20 * time.Second}, j.lab[0], args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return err

@@ -59,13 +59,11 @@ var ErrCell = errors.New("a cell failed")
 // Run runs a notebook and tells each event to tell. Its error is nil when every
 // cell ran, wraps [ErrCell] when one failed, and says why otherwise.
 func (j Jupyter) Run(ctx context.Context, job Job, tell func(Event)) error {
-	// The kernel keeps the code of the cells in a folder for temporary files; it
-	// goes with this one even when the kernel has to be killed.
-	temp, err := os.MkdirTemp("", "birnn-run-")
+	temp, remove, err := tempDir()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
+	defer remove()
 	log := filepath.Join(temp, "kernel.log")
 	script := filepath.Join(temp, "execute.py")
 	if err := os.WriteFile(script, []byte(executeScript), 0o600); err != nil {
@@ -134,11 +132,12 @@ func (j Jupyter) Run(ctx context.Context, job Job, tell func(Event)) error {
 			break
 		}
 	}
-	err = cmd.Wait() // standard input closes here, after everything has been told
+	stdin.Close() // all has been told, or will not be: see execute.py
+	err = cmd.Wait()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case result == nil && (err != nil || !ended):
+	case result == nil && !ended:
 		return fmt.Errorf("the notebook's runner ended early: %v\n%s", err, strings.TrimSpace(stderr.String()))
 	}
 	return result

@@ -33,15 +33,35 @@ var Constraints []byte
 // go.sum pins the hash of every module in it.
 type Tool struct {
 	Name, Package, Version string
-	modFile                string // below tools/
+
+	// Wrapper, if not empty, is a shell script that takes the program's place
+	// under its name; the program itself is beside it with "-real" in its name.
+	Wrapper string
 }
+
+// Binary is the file name of the program itself.
+func (t Tool) Binary() string {
+	if t.Wrapper != "" {
+		return t.Name + "-real"
+	}
+	return t.Name
+}
+
+// goplsWrapper ends a gopls whose kernel is gone. GoNB starts one for each
+// kernel and ends it with the kernel, unless the kernel itself is killed.
+const goplsWrapper = `#!/bin/sh
+case "$1" in
+-listen) set -- "$@" -listen.timeout=1m ;;
+esac
+exec "$0-real" "$@"
+`
 
 // Tools are the Go kernel and the two programs it calls. They cannot share a
 // module: gopls belongs to a different version of x/tools than goimports.
 var Tools = []Tool{
-	{"gonb", "github.com/janpfeifer/gonb", "v0.11.4", "gonb"},
-	{"goimports", "golang.org/x/tools/cmd/goimports", "v0.52.0", "goimports"},
-	{"gopls", "golang.org/x/tools/gopls", "v0.23.0", "gopls"},
+	{"gonb", "github.com/janpfeifer/gonb", "v0.11.4", ""},
+	{"goimports", "golang.org/x/tools/cmd/goimports", "v0.52.0", ""},
+	{"gopls", "golang.org/x/tools/gopls", "v0.23.0", goplsWrapper},
 }
 
 //go:embed tools
@@ -49,11 +69,11 @@ var toolFiles embed.FS
 
 // Files returns the go.mod and go.sum of the tool's module.
 func (t Tool) Files() (mod, sum []byte) {
-	mod, err := toolFiles.ReadFile("tools/" + t.modFile + ".mod")
+	mod, err := toolFiles.ReadFile("tools/" + t.Name + ".mod")
 	if err != nil {
 		panic(err) // embedded
 	}
-	if sum, err = toolFiles.ReadFile("tools/" + t.modFile + ".sum"); err != nil {
+	if sum, err = toolFiles.ReadFile("tools/" + t.Name + ".sum"); err != nil {
 		panic(err)
 	}
 	return mod, sum

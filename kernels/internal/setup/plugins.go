@@ -42,10 +42,10 @@ func (p *Plan) cpuPlugin() *Step {
 		Remedy:   "run the same command again, or try the other source with -plugin-source (pypi or go-xla)",
 		Optional: true,
 		silent:   true,
-		stamp:    pins.Stamp("PJRT CPU", p.Options.PluginSource),
+		stamp:    pins.Stamp("PJRT CPU"),
 		present: func() bool {
 			path := findPlugin("cpu")
-			return path != "" && !force && !errors.Is(plugin.Verify(path), plugin.ErrChanged)
+			return path != "" && !force && !otherSource(path, opts.Source) && !errors.Is(plugin.Verify(path), plugin.ErrChanged)
 		},
 		run: func(ctx context.Context, log io.Writer) error {
 			dir, err := plugin.DefaultDir()
@@ -59,10 +59,7 @@ func (p *Plan) cpuPlugin() *Step {
 				if err := plugin.Verify(path); err != nil {
 					return err
 				}
-				// Asked for outright, another source replaces what came from this
-				// one's.
-				r, err := plugin.ReadRecord(path)
-				opts.Force = err == nil && opts.Source != plugin.Auto && r.Installed && r.Source != opts.Source
+				opts.Force = otherSource(path, opts.Source)
 			}
 			opts.Progress = p.out
 			path, err := plugin.Install(ctx, opts)
@@ -71,6 +68,13 @@ func (p *Plan) cpuPlugin() *Step {
 			return err
 		},
 	}
+}
+
+// otherSource reports whether a plugin that we installed is from another source
+// than the one asked for, which then replaces it.
+func otherSource(path string, asked plugin.Source) bool {
+	r, err := plugin.ReadRecord(path)
+	return err == nil && asked != plugin.Auto && r.Installed && r.Source != asked
 }
 
 // cudaPlugin does the same for CUDA, with go-xla's own installer.

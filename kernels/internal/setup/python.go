@@ -24,16 +24,19 @@ const quietSettings = `{"@jupyterlab/apputils-extension:notification": {"fetchNe
 
 // python makes the private Python environment with JupyterLab.
 func (p *Plan) python() *Step {
-	stamp := pins.Stamp(pins.Requirements, pins.Constraints, quietSettings, p.Options.Python)
-	// Named by its stamp: a new one is made beside the old, which works until
-	// the new one does.
-	env := p.Options.Home.Path("env-" + stamp[:8])
+	stamp := pins.Stamp(pins.Requirements, pins.Constraints, quietSettings)
+	// Named by what it is made of: a new one is made beside the old, which works
+	// until the new one does.
+	env := p.Options.Home.Path("env-" + pins.Stamp(stamp, p.Options.Python)[:8])
 	return &Step{
-		Name:    "python",
-		Title:   fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", pins.JupyterLab, pins.NBClient),
-		Remedy:  fmt.Sprintf("name another Python (%s or newer) with -python, or use a Jupyter that you have with -jupyter", minPython),
-		stamp:   stamp,
-		present: func() bool { return p.Manifest.Python != "" && exists(p.Manifest.Python) },
+		Name:   "python",
+		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", pins.JupyterLab, pins.NBClient),
+		Remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or use a Jupyter that you have with -jupyter", minPython),
+		stamp:  stamp,
+		present: func() bool {
+			asked := p.Options.Python == "" || p.Options.Python == p.Manifest.AskedPython
+			return asked && p.Manifest.Python != "" && exists(p.Manifest.Python)
+		},
 		run: func(ctx context.Context, log io.Writer) error {
 			python, err := findPython(ctx, p.Options.Python)
 			if err != nil {
@@ -43,6 +46,7 @@ func (p *Plan) python() *Step {
 				return errors.Join(err, os.RemoveAll(env))
 			}
 			p.Manifest.Python = filepath.Join(env, "bin", "python")
+			p.Manifest.AskedPython = p.Options.Python
 			if err := p.Manifest.Save(); err != nil {
 				return err
 			}

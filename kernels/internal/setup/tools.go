@@ -20,13 +20,14 @@ func (p *Plan) tools() []*Step {
 	var steps []*Step
 	for _, tool := range pins.Tools {
 		mod, sum := tool.Files()
-		binary := filepath.Join(p.Options.Home.Bin(), tool.Name)
+		program := filepath.Join(p.Options.Home.Bin(), tool.Name)
+		binary := filepath.Join(p.Options.Home.Bin(), tool.Binary())
 		steps = append(steps, &Step{
 			Name:    tool.Name,
 			Title:   fmt.Sprintf("%s %s", tool.Name, tool.Version),
 			Remedy:  "see whether \"go version\" works and the disk has room, then run the same command again",
-			stamp:   pins.Stamp(mod, sum, tool.Package, p.Checkout.Go.GOVERSION),
-			present: func() bool { return exists(binary) },
+			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, p.Checkout.Go.GOVERSION),
+			present: func() bool { return exists(program) && exists(binary) },
 			run: func(ctx context.Context, log io.Writer) error {
 				dir := filepath.Join(p.Options.Home.Temp(), tool.Name)
 				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(p.Options.Home.Bin(), 0o755), tool.WriteModule(dir)); err != nil {
@@ -36,6 +37,12 @@ func (p *Plan) tools() []*Step {
 				opts := process.Options{Dir: dir, Env: buildEnv, Log: log}
 				if _, err := process.Run(ctx, opts, p.Checkout.Go.Command(), "build", "-o", built, tool.Package); err != nil {
 					return err
+				}
+				if tool.Wrapper != "" {
+					script := filepath.Join(dir, "script")
+					if err := errors.Join(os.WriteFile(script, []byte(tool.Wrapper), 0o755), os.Rename(script, program)); err != nil {
+						return err
+					}
 				}
 				return os.Rename(built, binary)
 			},

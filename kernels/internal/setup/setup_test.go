@@ -1,0 +1,239 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/console"
+	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/kernelspec"
+	"birnn/kernels/internal/pins"
+	"birnn/kernels/internal/process"
+)
+
+// newPlan returns a plan without steps in a private folder of its own.
+func newPlan(t *testing.T) *Plan {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the kernels need a Unix")
+	}
+	h := home.Home{Dir: filepath.Join(t.TempDir(), "birnn")}
+	m, unlock, err := h.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(unlock)
+	return &Plan{Options: Options{Home: h}, Manifest: m, out: io.Discard, Checkout: checkout.Checkout{
+		Root: t.TempDir(),
+		Go:   checkout.Toolchain{GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache"},
+	}}
+}
+
+func TestDo(t *testing.T) {
+	p := newPlan(t)
+	var out bytes.Buffer
+	c := console.New(&out)
+	runs, there := 0, false
+	var fail error
+	s := &Step{Name: "step", Title: "a step", Remedy: "try harder", stamp: "one",
+		present: func() bool { return there },
+		run:     func(context.Context, io.Writer) error { runs++; there = fail == nil; return fail },
+	}
+	do := func(wantRuns int, wantErr string) {
+		t.Helper()
+		_, err := p.do(t.Context(), s, c)
+		if runs != wantRuns {
+			t.Errorf("it ran %d times, want %d", runs, wantRuns)
+		}
+		if (err == nil) != (wantErr == "") || err != nil && !strings.Contains(err.Error(), wantErr) {
+			t.Errorf("error %v, want %q", err, wantErr)
+		}
+		saved, err := p.Options.Home.ReadManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (saved.Steps["step"] == s.stamp) != (wantErr == "") {
+			t.Errorf("the manifest has the stamp %q after error %q", saved.Steps["step"], wantErr)
+		}
+	}
+	do(1, "")
+	do(1, "") // done already
+	s.stamp = "two"
+	do(2, "")
+	there = false // somebody has removed it
+	do(3, "")
+	s.stamp, fail = "three", errors.New("disk full")
+	do(4, "a step: disk full\n→ try harder")
+	fail = &process.Error{Name: "pip", Err: errors.New("exit status 1"), Output: "NewConnectionError: no"}
+	do(5, "network seems to be out of reach")
+	fail = nil
+	do(6, "")
+	if !strings.Contains(out.String(), "✗ a step") || strings.Count(out.String(), "✓ a step") != 4 {
+		t.Errorf("shown:\n%s", out.String())
+	}
+}
+
+func TestDoCancelled(t *testing.T) {
+	p := newPlan(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &Step{Name: "step", Title: "a step", stamp: "one", present: func() bool { return true },
+		run: func(context.Context, io.Writer) error { cancel(); return errors.New("signal: terminated") }}
+	if _, err := p.do(ctx, s, console.New(io.Discard)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was cancelled", err)
+	}
+	if p.Done(s) {
+		t.Error("a step that was cancelled counts as done")
+	}
+}
+
+// TestKernels writes kernelspecs privately and for the user, and takes one back
+// when its plugin is gone.
+func TestKernels(t *testing.T) {
+	p := newPlan(t)
+	user := filepath.Join(t.TempDir(), "data")
+	t.Setenv("JUPYTER_DATA_DIR", user)
+	private := filepath.Join(p.Options.Home.Jupyter(), "kernels")
+	p.Options.User = true
+	specs, err := kernelspec.Build(kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), PluginDir: "/plugins"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do := func(specs []kernelspec.Spec) {
+		t.Helper()
+		s := p.Kernels(specs)
+		if _, err := p.do(t.Context(), s, console.New(io.Discard)); err != nil {
+			t.Fatal(err)
+		}
+		if !p.Done(s) {
+			t.Error("it does not count as done")
+		}
+	}
+	names := func(dir string) []string {
+		var all []string
+		entries, _ := os.ReadDir(dir)
+		for _, entry := range entries {
+			all = append(all, entry.Name())
+		}
+		return all
+	}
+	do(specs)
+	for _, dir := range []string{private, filepath.Join(user, "kernels")} {
+		if got := names(dir); !slices.Equal(got, []string{kernelspec.Go, kernelspec.XLA}) {
+			t.Errorf("%s has %q", dir, got)
+		}
+	}
+	p.Options.User = false // asked for once, they are kept up to date
+	do(specs[1:])
+	for _, dir := range []string{private, filepath.Join(user, "kernels")} {
+		if got := names(dir); !slices.Equal(got, []string{kernelspec.Go}) {
+			t.Errorf("without a plugin %s has %q", dir, got)
+		}
+	}
+	if _, err := p.Manifest.Remove(false, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(user); err == nil {
+		t.Errorf("the user's Jupyter data is left: %q", names(filepath.Join(user, "kernels")))
+	}
+}
+
+func TestKernelsOfOthers(t *testing.T) {
+	p := newPlan(t)
+	user := t.TempDir()
+	t.Setenv("JUPYTER_DATA_DIR", user)
+	p.Options.User = true
+	theirs := filepath.Join(user, "kernels", kernelspec.Go, "kernel.json")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(theirs), 0o755), os.WriteFile(theirs, []byte(`{"argv": ["x"]}`), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	specs, err := kernelspec.Build(kernelspec.Config{Checkout: p.Checkout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.do(t.Context(), p.Kernels(specs), console.New(io.Discard)); err == nil || !strings.Contains(err.Error(), "not ours") {
+		t.Errorf("got error %v, want that the kernel there is not ours", err)
+	}
+	if data, err := os.ReadFile(theirs); err != nil || string(data) != `{"argv": ["x"]}` {
+		t.Errorf("their kernel was touched: %s, %v", data, err)
+	}
+}
+
+func TestFindPython(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a Unix shell")
+	}
+	dir := t.TempDir()
+	script := func(name, body string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":/bin:/usr/bin")
+	script("python3", "echo 3.8; exit 1")
+	script("python3.14", "echo 3.14")
+	if got, err := findPython(t.Context(), ""); err != nil || filepath.Base(got) != "python3.14" {
+		t.Errorf("found %q, %v; want the one that is new enough", got, err)
+	}
+	if _, err := findPython(t.Context(), filepath.Join(dir, "python3")); err == nil || !strings.Contains(err.Error(), "is 3.8") {
+		t.Errorf("an old one that was asked for: %v", err)
+	}
+	if _, err := findPython(t.Context(), "no-such-python"); err == nil || !strings.Contains(err.Error(), "no-such-python") {
+		t.Errorf("one that is not there: %v", err)
+	}
+}
+
+func TestLibraryPackages(t *testing.T) {
+	root := t.TempDir()
+	for _, file := range []string{"birnnlib/a.go", "birnnlib/text/b.go", "birnnlib/only/c_test.go", "birnnlib/internal/d.go", "birnnlib/testdata/e.go", "birnnlib/empty/README"} {
+		path := filepath.Join(root, filepath.FromSlash(file))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := libraryPackages(root), []string{"birnn/birnnlib", "birnn/birnnlib/text"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestPins checks that what is pinned in several places agrees.
+func TestPins(t *testing.T) {
+	requirements := string(pins.Requirements)
+	for _, want := range []string{"jupyterlab==" + pins.JupyterLab + "\n", "nbclient==" + pins.NBClient + "\n"} {
+		if !strings.Contains(requirements, want) {
+			t.Errorf("requirements.txt has no line %q", want)
+		}
+	}
+	root, err := os.ReadFile(filepath.Join("..", "..", "..", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range pins.Tools {
+		mod, sum := tool.Files()
+		line := ""
+		for l := range strings.Lines(string(mod)) {
+			if strings.HasPrefix(l, "require ") {
+				line = strings.TrimSpace(strings.TrimPrefix(l, "require "))
+			}
+		}
+		module, version, _ := strings.Cut(line, " ")
+		if version != tool.Version || !strings.HasPrefix(tool.Package, module) {
+			t.Errorf("%s: its go.mod requires %q, want %s at %s", tool.Name, line, tool.Package, tool.Version)
+		}
+		if !strings.Contains(string(sum), module+" "+version+" h1:") {
+			t.Errorf("%s: its go.sum has no hash of %s %s", tool.Name, module, version)
+		}
+		// What cells import of GoNB and the kernel that runs them are one version.
+		if tool.Name == "gonb" && !strings.Contains(string(root), "\t"+line+"\n") {
+			t.Errorf("the repository's go.mod does not require %s", line)
+		}
+	}
+}
