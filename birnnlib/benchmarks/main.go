@@ -1,0 +1,123 @@
+// Command benchmarks times one whole training step of the first lesson's network — forward, backward, clipping and
+// update — on this library's backends and on JAX and PyTorch, in one run:
+//
+//	go run ./birnnlib/benchmarks -install
+//	go run ./birnnlib/benchmarks
+//
+// Every contender is a process of its own that trains when it is told to. They take turns, one at a time, round after
+// round, so that a machine that grows slower for a while does so for all. Standard output has the table and what to read
+// in it, in Markdown; progress goes to standard error. See README.md beside this file.
+//
+// The exit code is 0 for a complete run, 1 for a failed one, 2 for wrong use and 130 after Ctrl-C.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	var usage usageError
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, context.Canceled):
+		os.Exit(130)
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		fmt.Fprintln(os.Stderr, "benchmarks -h lists the flags")
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+// usageError is a mistake in the flags.
+type usageError struct{ error }
+
+// options are the flags.
+type options struct {
+	rounds     int
+	threads    int
+	contenders string
+	json       string
+	python     string
+	install    bool
+}
+
+func parse(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.Usage = func() {
+		fmt.Fprint(stderr, "benchmarks times one training step of the first lesson's network on this library's backends, JAX and PyTorch.\n\nContenders:\n")
+		for _, c := range allContenders {
+			fmt.Fprintf(stderr, "  %-14s %s\n", c.key, c.name)
+		}
+		fmt.Fprint(stderr, "\nFlags:\n")
+		f.PrintDefaults()
+	}
+	f.IntVar(&o.rounds, "rounds", 11, "time `N` rounds, after one that does not count; a round is 8 steps of each contender")
+	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "give every contender `N` CPUs (fewer than all: on Linux only)")
+	f.StringVar(&o.contenders, "contenders", "", "the `keys` of those to run, separated by commas; ratios are to the first (default "+strings.Join(defaultKeys(), ",")+")")
+	f.StringVar(&o.json, "json", "", "write every single measurement to this `file` as well")
+	f.StringVar(&o.python, "python", "", "the Python `interpreter` that has JAX and PyTorch (default: the one that -install made); with -install, the one to make it with")
+	f.BoolVar(&o.install, "install", false, "install JAX and PyTorch, as pinned, into a virtual environment of the benchmark's own, and stop (some 5 GB on Linux)")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, usageError{err}
+	}
+	wrong := func(format string, args ...any) (*options, error) {
+		return nil, usageError{fmt.Errorf(format, args...)}
+	}
+	switch {
+	case f.NArg() > 0:
+		return wrong("unexpected argument %q; every option starts with a dash", f.Arg(0))
+	case o.rounds < 1:
+		return wrong("-rounds is %d; it must be at least 1", o.rounds)
+	case o.threads < 1 || o.threads > runtime.NumCPU():
+		return wrong("-threads is %d; this process may use 1 to %d CPUs", o.threads, runtime.NumCPU())
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == workerCommand {
+		return work(ctx, args[1:], stdin, stdout)
+	}
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	note := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	if o.install {
+		python, err := installPeers(ctx, o.python, stderr)
+		if err == nil {
+			note("JAX and PyTorch are installed; %s has them", python)
+		}
+		return err
+	}
+	report, err := measure(ctx, o, note)
+	if err != nil {
+		return err
+	}
+	if o.json != "" {
+		if err := report.writeJSON(o.json); err != nil {
+			return err
+		}
+	}
+	return report.print(stdout)
+}
