@@ -141,7 +141,29 @@ func install(ctx context.Context, opts Options, wheel pin) (path string, err err
 	}
 	fetched.record.MadeDirs = madeDirs(dir, made)
 	path = filepath.Join(dir, fetched.name)
-	return path, publish(fetched, path)
+	if err := publish(fetched, path); err != nil {
+		return "", err
+	}
+	return path, removeOthers(dir, path)
+}
+
+// removeOthers removes the CPU plugins in dir that an earlier Install put there
+// under another name, as another source does: go-xla might prefer one of them.
+func removeOthers(dir, keep string) error {
+	records, err := filepath.Glob(filepath.Join(dir, RecordPath("*")))
+	for _, path := range records {
+		other := strings.TrimSuffix(path, RecordPath(""))
+		r, readErr := ReadRecord(other)
+		if other == keep || readErr != nil || !r.Installed || !strings.HasPrefix(rawName(r.File), "cpu") {
+			continue
+		}
+		if removeErr := os.Remove(other); removeErr != nil && !errors.Is(removeErr, os.ErrNotExist) {
+			err = errors.Join(err, removeErr)
+			continue
+		}
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 // stagingPrefix begins the name of the folder in which a plugin is made ready.

@@ -53,6 +53,19 @@ func removeStale(dir string) {
 	}
 }
 
+// tidy removes what an installer that was killed has left, unless another one is
+// at work.
+func tidy(dir string) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		removeStale(dir)
+	}
+}
+
 func flock(ctx context.Context, f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

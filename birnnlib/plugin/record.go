@@ -137,6 +137,9 @@ func uninstall(dir string, dry bool) (removed []string, err error) {
 			return nil, err
 		}
 	}
+	if !dry {
+		tidy(dir)
+	}
 	remove := func(path string) (err error) {
 		if !dry {
 			err = os.Remove(path)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -91,6 +92,9 @@ func TestUninstall(t *testing.T) {
 	ours := record("pjrt_c_api_cpu_plugin.so", "as installed", true)
 	changed := record("pjrt_c_api_changed_plugin.so", "changed since", true)
 	theirs := record("pjrt_c_api_theirs_plugin.so", "as installed", false)
+	if runtime.GOOS != "windows" { // where it cannot be told from one in use
+		write(t, []byte("half"), dir, stagingPrefix+"1", "half.whl") // of an installer that was killed
+	}
 
 	planned, err := Installed(dir)
 	if err != nil {

@@ -111,6 +111,27 @@ func TestInstallRelease(t *testing.T) {
 	}
 }
 
+// TestReplaceSource installs over a plugin from the other source, whose file
+// has another name and which go-xla would prefer.
+func TestReplaceSource(t *testing.T) {
+	plugin := fakePlugin(t, entryPoint, "new")
+	name := "pjrt_c_api_cpu_" + releaseVersion + "_plugin.so"
+	archive := tarball(t, map[string][]byte{name: plugin})
+	serveAll(t, releasePage(func(w http.ResponseWriter, _ *http.Request) { w.Write(archive) }))
+	dir := t.TempDir()
+	old := write(t, fakePlugin(t, entryPoint, "old"), dir, "pjrt_c_api_cpu_plugin.so")
+	if err := writeRecord(old, Record{File: filepath.Base(old), Source: Wheel, Installed: true}); err != nil {
+		t.Fatal(err)
+	}
+	path, err := Install(t.Context(), Options{Dir: dir, Source: Release, Force: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := listing(t, dir); !slices.Equal(got, []string{dir, path, RecordPath(path)}) {
+		t.Errorf("%s holds %q", dir, got)
+	}
+}
+
 func TestInstallReleaseRefuses(t *testing.T) {
 	plugin := fakePlugin(t, entryPoint, strings.Repeat("content ", 1000))
 	name := "pjrt_c_api_cpu_" + releaseVersion + "_plugin.so"

@@ -75,8 +75,10 @@ func (m *Manifest) Note(list *[]string, entries ...string) error {
 	return m.Save()
 }
 
-// MakeDirs makes a directory outside the folder and notes what it made.
-func (m *Manifest) MakeDirs(dir string) error {
+// NoteDirs notes a directory outside the folder, and those above it, as far as
+// they are not there yet: whatever makes them then, they are removed with the
+// rest when they are empty.
+func (m *Manifest) NoteDirs(dir string) error {
 	var missing []string
 	for d := dir; ; d = filepath.Dir(d) {
 		if _, err := os.Stat(d); err == nil || filepath.Dir(d) == d {
@@ -84,7 +86,12 @@ func (m *Manifest) MakeDirs(dir string) error {
 		}
 		missing = append(missing, d)
 	}
-	if err := m.Note(&m.MadeDirs, missing...); err != nil {
+	return m.Note(&m.MadeDirs, missing...)
+}
+
+// MakeDirs makes a directory outside the folder, noted by [Manifest.NoteDirs].
+func (m *Manifest) MakeDirs(dir string) error {
+	if err := m.NoteDirs(dir); err != nil {
 		return err
 	}
 	return os.MkdirAll(dir, 0o755)

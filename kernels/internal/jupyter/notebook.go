@@ -85,7 +85,7 @@ func (j Jupyter) Run(ctx context.Context, job Job, tell func(Event)) error {
 		return err
 	}
 
-	cmd := process.Command(ctx, process.Options{Env: append(j.env, "TMPDIR="+temp, "PYTHONDONTWRITEBYTECODE=1"), Grace: 20 * time.Second}, j.Python, script)
+	cmd := process.Command(ctx, process.Options{Env: append(j.env, "TMPDIR="+temp, "IPYTHONDIR="+temp, "PYTHONDONTWRITEBYTECODE=1"), Grace: 20 * time.Second}, j.Python, script)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err

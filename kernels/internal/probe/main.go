@@ -29,7 +29,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	result, err := graph.ExecOnce(backend, func(a, b *graph.Node) *graph.Node { return graph.Dot(a, b).Product() },
+	result, err := graph.CallOnce(backend, func(a, b *graph.Node) *graph.Node { return graph.Dot(a, b).Product() },
 		[]float32{1, 2, 3}, []float32{4, 5, 6})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -52,7 +52,7 @@ func (p *Plan) cpuPlugin() *Step {
 			if err != nil {
 				return err
 			}
-			if err := p.Manifest.Note(&p.Manifest.PluginDirs, dir); err != nil {
+			if err := p.notePlugins(dir); err != nil {
 				return err
 			}
 			if path := findPlugin("cpu"); path != "" && !opts.Force {
@@ -68,6 +68,11 @@ func (p *Plan) cpuPlugin() *Step {
 			return err
 		},
 	}
+}
+
+// notePlugins notes where plugins are about to be put.
+func (p *Plan) notePlugins(dir string) error {
+	return errors.Join(p.Manifest.NoteDirs(dir), p.Manifest.Note(&p.Manifest.PluginDirs, dir))
 }
 
 // otherSource reports whether a plugin that we installed is from another source
@@ -91,7 +96,7 @@ func (p *Plan) cudaPlugin() *Step {
 			if err != nil {
 				return err
 			}
-			if err := p.Manifest.Note(&p.Manifest.PluginDirs, dir); err != nil {
+			if err := p.notePlugins(dir); err != nil {
 				return err
 			}
 			temp := filepath.Join(p.Options.Home.Temp(), "cuda")
