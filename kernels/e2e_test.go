@@ -234,7 +234,7 @@ func (w *world) testKernel(t *testing.T, kernel string) {
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	for _, want := range []string{"[1/2] import (", "[2/2] %%", "all 2 cells ran in"} {
+	for _, want := range []string{"[1/2] import (", "[2/2] %%", "2 cells ran in"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}

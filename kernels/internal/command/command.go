@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -28,7 +29,11 @@ const (
 type App struct {
 	Out io.Writer // what was asked for
 	Err io.Writer // progress and problems
+
+	os string // the operating system, where it is not the real one
 }
+
+func (a *App) goos() string { return cmp.Or(a.os, runtime.GOOS) }
 
 const usage = `Usage: go run ./kernels <command> [flags]
 
@@ -64,7 +69,7 @@ func (a *App) Main(ctx context.Context, args []string) int {
 		fmt.Fprintf(a.Err, "there is no command %q\n\n%s", name, usage)
 		return wrong
 	}
-	if runtime.GOOS == "windows" {
+	if a.goos() == "windows" {
 		fmt.Fprintln(a.Err, "GoNB, the Go kernel, needs a Unix. On Windows, install WSL (wsl --install), clone the repository inside it\n"+
 			"and run the same command there. The library itself works on Windows: go test ./...")
 		return fails
@@ -89,14 +94,19 @@ func (a *App) flags(name, arguments, text string) *flags {
 		f.PrintDefaults()
 	}
 	f.dir = f.String("dir", "", "private `folder` of the installation (default: $"+home.Env+", else \"birnn\" in the user's data directory)")
-	f.BoolVar(&f.cuda, "cuda", true, "where there is an NVIDIA GPU, install birnn-cuda too")
+	f.cuda = true
 	return f
+}
+
+func (f *flags) cudaFlag() {
+	f.BoolVar(&f.cuda, "cuda", true, "where there is an NVIDIA GPU, have the kernel birnn-cuda too")
 }
 
 // installFlags are the flags of commands that install.
 func (f *flags) installFlags() {
 	f.StringVar(&f.options.Python, "python", "", "`interpreter` to make the Python environment with (default: python3 of the PATH)")
 	f.jupyterFlag()
+	f.cudaFlag()
 	f.StringVar(&f.source, "plugin-source", "", "`source` of XLA's CPU plugin: \"pypi\", a wheel pinned by hash, or \"go-xla\", its release page (default: pypi on linux/amd64)")
 }
 

@@ -82,6 +82,16 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+func TestWindows(t *testing.T) {
+	for _, name := range []string{"lab", "run", "install", "uninstall", "doctor"} {
+		var o, e bytes.Buffer
+		code := (&App{Out: &o, Err: &e, os: "windows"}).Main(t.Context(), []string{name})
+		if code != fails || !strings.Contains(e.String(), "WSL") || o.Len() > 0 {
+			t.Errorf("%s: exit code %d, %q", name, code, e.String())
+		}
+	}
+}
+
 func TestFlagsAfterArguments(t *testing.T) {
 	atHome(t)
 	var e bytes.Buffer

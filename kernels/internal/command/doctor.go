@@ -12,6 +12,7 @@ import (
 func (a *App) doctor(ctx context.Context, args []string) int {
 	f := a.flags("doctor", "", "Says what is installed and in which version, has each backend compute something\nand each kernel run a cell, and gives for every problem the command that mends it.\nExit code 1 when there is a problem.")
 	f.jupyterFlag()
+	f.cudaFlag()
 	asJSON := f.Bool("json", false, "write the report as JSON")
 	if _, code, done := f.parse(args, false); done {
 		return code

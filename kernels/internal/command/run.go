@@ -44,12 +44,14 @@ func (a *App) run(ctx context.Context, args []string) int {
 		return f.misuse("%v", err)
 	}
 
+	f.options.NoXLA = *kernel == kernelspec.Go
 	installed, problems, err := a.ensure(ctx, f.options)
 	if err != nil {
 		return a.failed(ctx, err)
 	}
 	if kernelspec.IsOurs(*kernel) && !installed.Has(*kernel) {
-		return a.failed(ctx, fmt.Errorf("the kernel %s is not there: %w", *kernel, setup.Why(*kernel, installed, problems)))
+		return a.failed(ctx, fmt.Errorf("the kernel %s is not there: %w; \"-kernel %s\" runs the same notebooks in pure Go",
+			*kernel, setup.Why(*kernel, installed, problems), kernelspec.Go))
 	}
 	for i, notebook := range notebooks {
 		job := jupyter.Job{Notebook: notebook, Kernel: *kernel, Timeout: *timeout, Out: copies[i]}
@@ -74,7 +76,7 @@ func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) er
 		switch e.Kind {
 		case "start":
 			cells = e.Cells
-			c.Printf("%s on %s, %d cells", relative(job.Notebook), job.Kernel, cells)
+			c.Printf("%s on %s, %s", relative(job.Notebook), job.Kernel, count(cells))
 		case "cell":
 			source = e.Source
 			line = c.Line(fmt.Sprintf("[%*d/%d] %s", len(fmt.Sprint(cells)), e.Number, cells, firstLine(source)))
@@ -91,7 +93,7 @@ func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) er
 				line.Fail()
 			}
 		case "done":
-			c.Printf("all %d cells ran in %.1f s", cells, time.Since(start).Seconds())
+			c.Printf("%s ran in %.1f s", count(cells), time.Since(start).Seconds())
 		}
 	})
 }
@@ -168,6 +170,14 @@ func relative(path string) string {
 		return rel
 	}
 	return path
+}
+
+// count says how many cells there are.
+func count(cells int) string {
+	if cells == 1 {
+		return "1 cell"
+	}
+	return fmt.Sprintf("%d cells", cells)
 }
 
 func firstLine(source string) string {

@@ -31,6 +31,7 @@ type Options struct {
 	Jupyter       string        // an existing Jupyter to use instead of an environment of our own
 	PluginSource  plugin.Source // where the CPU plugin comes from
 	ReplacePlugin bool          // install it again
+	NoXLA         bool          // fetch no plugin; the pure-Go kernel is all that is needed
 	NoCUDA        bool          // leave CUDA out even where there is a GPU
 	User          bool          // kernelspecs for every Jupyter of the user too
 }
@@ -76,7 +77,7 @@ func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 		p.Steps = append(p.Steps, p.python())
 	}
 	p.Steps = append(p.Steps, p.tools()...)
-	if co.Go.XLA() == nil {
+	if co.Go.XLA() == nil && !opts.NoXLA {
 		p.Steps = append(p.Steps, p.cpuPlugin())
 		if !opts.NoCUDA && co.Go.GOOS == "linux" && co.Go.GOARCH == "amd64" && plugin.HasNVIDIA() {
 			p.Steps = append(p.Steps, p.cudaPlugin())
@@ -249,7 +250,7 @@ func exists(path string) bool {
 func Why(name string, i *Installed, problems []Problem) error {
 	for _, problem := range problems {
 		if (name == kernelspec.XLA && problem.Step.Name == cpuPluginStep) || (name == kernelspec.CUDA && problem.Step.Name == cudaPluginStep) {
-			return problem.Err
+			return errors.New("its plugin could not be installed, see above")
 		}
 	}
 	if err := i.Checkout.Go.XLA(); err != nil {
