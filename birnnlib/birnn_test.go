@@ -136,7 +136,11 @@ func TestFiniteDifferences(t *testing.T) {
 			}
 			for i, path := range append([]string(nil), paths...) {
 				v := store.GetVariable(path)
-				check(path, v.MustValue(), outputs[1+i], v.MustSetValue)
+				check(path, v.MustValue(), outputs[1+i], func(value *tensors.Tensor) {
+					if err := v.SetValue(value); err != nil {
+						t.Fatal(err)
+					}
+				})
 			}
 			if len(paths) != 14 {
 				t.Errorf("%d parameters, want 14: %v", len(paths), paths)
@@ -157,7 +161,7 @@ func TestLengths(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		x := random(3, T, n, d)
 		store := model.NewStore()
-		padded, err := model.ExecOnceN(b, store, func(scope *model.Scope, x, lengths *Node) []*Node {
+		padded, err := model.CallOnceN(b, store, func(scope *model.Scope, x, lengths *Node) []*Node {
 			h, final := birnnlib.New(scope, x, sizes...).Initializer(wide).Lengths(lengths).Done()
 			return []*Node{h, final[1].Concat()}
 		}, x, lengths)
@@ -186,7 +190,7 @@ func TestLengths(t *testing.T) {
 			for t_ := range int(length) {
 				own = append(own, values[(t_*n+i)*d:(t_*n+i+1)*d]...)
 			}
-			alone, err := model.ExecOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
+			alone, err := model.CallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
 				h, final := birnnlib.New(scope, x, sizes...).Done()
 				return []*Node{h, final[1].Concat()}
 			}, tensors.FromFlatDataAndDimensions(own, int(length), 1, d))
@@ -212,7 +216,7 @@ func TestFinalStates(t *testing.T) {
 	const T, n, d = 4, 2, 3
 	b := backendtest.One(t)
 	for _, asPosted := range []bool{false, true} {
-		outputs, err := model.ExecOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
+		outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 			h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).AsPosted(asPosted).Initializer(wide).Done()
 			backwardEnd := 0
 			if asPosted {
@@ -262,7 +266,7 @@ func TestNormal(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		store := model.NewStore()
-		h, err := model.ExecOnce(b, store, func(scope *model.Scope, x *Node) *Node {
+		h, err := model.CallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
 			h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 5, Backward: 7}).OneHot(11).Done()
 			return h
 		}, [][]int32{{0, 3}, {10, 2}, {1, 1}})
@@ -321,7 +325,7 @@ func TestWrongArguments(t *testing.T) {
 		}, []string{"W_xh^f", "[1, 1]", "[3, 2]"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := model.ExecOnce(b, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
+			_, err := model.CallOnce(b, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
 				test.build(scope, x)
 				return x
 			}, test.x)
@@ -347,7 +351,7 @@ func TestReversal(t *testing.T) {
 		sizes := birnnlib.Sizes{Forward: 1 + rng.IntN(4), Backward: 1 + rng.IntN(4)}
 		x := random(rng.Uint64(), T, n, d)
 		store, exchanged := model.NewStore(), model.NewStore()
-		want, err := model.ExecOnce(b, store, func(scope *model.Scope, x *Node) *Node {
+		want, err := model.CallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
 			h, _ := birnnlib.New(scope, x, sizes).Initializer(wide).Done()
 			hf, hb := Slice(h, AxisRange(), AxisRange(), AxisRangeFromStart(sizes.Forward)), Slice(h, AxisRange(), AxisRange(), AxisRangeToEnd(sizes.Forward))
 			return Reverse(Concatenate([]*Node{hb, hf}, -1), 0)
@@ -365,7 +369,7 @@ func TestReversal(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := model.ExecOnce(b, exchanged, func(scope *model.Scope, x *Node) *Node {
+		got, err := model.CallOnce(b, exchanged, func(scope *model.Scope, x *Node) *Node {
 			h, _ := birnnlib.New(scope, Reverse(x, 0), birnnlib.Sizes{Forward: sizes.Backward, Backward: sizes.Forward}).Done()
 			return h
 		}, x)

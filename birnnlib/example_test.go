@@ -16,7 +16,7 @@ import (
 func Example() {
 	characters := [][]int32{{0, 5}, {9, 3}, {1, 1}} // [time step, batch]
 	params := model.NewStore()
-	outputs, err := model.ExecOnceN(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) []*Node {
+	outputs, err := model.CallOnceN(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) []*Node {
 		h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 4, Backward: 2}, birnnlib.Sizes{Forward: 3, Backward: 3}).
 			OneHot(10).Done()
 		return []*Node{h, birnnlib.Output(scope, h, 10, birnnlib.Normal(0.01, 1)), final[0].Concat()}
@@ -54,7 +54,7 @@ func Example() {
 // and which changes nothing else.
 func ExampleBiRNN_Lengths() {
 	characters := [][]int32{{0, 5}, {9, 0}, {1, 0}}
-	h, err := model.ExecOnce(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x, lengths *Node) *Node {
+	h, err := model.CallOnce(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x, lengths *Node) *Node {
 		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2, Backward: 2}).OneHot(10).Lengths(lengths).Done()
 		return ReduceMax(h, -1)
 	}, characters, []int32{3, 1})

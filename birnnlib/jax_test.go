@@ -159,7 +159,7 @@ func (c *jaxCase) compare(t *testing.T, b compute.Backend) {
 		}
 		inputs = append(inputs, tensors.FromFlatDataAndDimensions(values, c.N, h))
 	}
-	outputs, err := model.ExecOnceN(b, store, func(scope *model.Scope, in []*Node) []*Node {
+	outputs, err := model.CallOnceN(b, store, func(scope *model.Scope, in []*Node) []*Node {
 		φ, err := activation.TypeString(c.Activation)
 		if err != nil {
 			panic(err)

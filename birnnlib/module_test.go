@@ -36,7 +36,7 @@ import (
 )
 
 func main() {
-	h, err := model.ExecOnce(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x *graph.Node) *graph.Node {
+	h, err := model.CallOnce(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x *graph.Node) *graph.Node {
 		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).OneHot(9).Done()
 		return h
 	}, [][]int32{{1}, {2}})

@@ -147,7 +147,7 @@ func TestSampling(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The definition, with weights large enough for the state to matter.
-		want, err := model.ExecOnce(b, m.Store(), func(scope *model.Scope, x *Node) *Node {
+		want, err := model.CallOnce(b, m.Store(), func(scope *model.Scope, x *Node) *Node {
 			var sum *Node
 			var initial birnnlib.State
 			for window := range 2 {
@@ -201,7 +201,7 @@ func TestContinue(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 5 {
-				next, err := model.ExecOnce(b, m.Store(), func(scope *model.Scope, x *Node) *Node {
+				next, err := model.CallOnce(b, m.Store(), func(scope *model.Scope, x *Node) *Node {
 					h, _ := birnnlib.New(scope, x, config.Hidden...).OneHot(m.Vocabulary().Size()).
 						Activation(activation.TypeSigmoid).AsPosted(asPosted).Done()
 					o := birnnlib.Output(scope, h, m.Vocabulary().Size(), nil)

@@ -70,7 +70,7 @@ func (c *Curves) Show() {
 		return // not yet a point to draw
 	}
 	if c.id == "" {
-		c.id = "figure_" + gonbui.UniqueID()
+		c.id = "figure_" + gonbui.UniqueId()
 	}
 	gonbui.SendData(&protocol.DisplayData{
 		Data:      map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: c.String()},
