@@ -27,19 +27,24 @@ func startProgress(w io.Writer, what string, total int64) progress {
 		fmt.Fprintf(w, "fetching %s%s\n", what, size)
 		return progress{}
 	}
-	return progress{progressbar.NewOptions64(total,
+	bar := progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetDescription("fetching "+what),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionShowTotalBytes(true),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionFullWidth(),
-	)}
+	)
+	bar.RenderBlank() // before anything arrives, so that its clock starts now
+	return progress{bar}
 }
 
 func (p progress) set(bytes int64) {
 	if p.bar != nil {
-		p.bar.Set64(bytes)
+		p.bar.Set64(min(bytes, p.bar.GetMax64()))
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *Step) seconds() float64 { return s.c.now().Sub(s.start).Seconds() }
 
 func (c *Console) width() int {
 	if f, ok := c.w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 20 {
 			return width
 		}
 	}
