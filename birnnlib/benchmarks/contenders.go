@@ -38,6 +38,9 @@ var allContenders = []contender{
 		note: "nn.RNN takes dense input only, so it multiplies one-hot vectors where the others look rows up; it has no sigmoid, so it computes tanh. Its share of the peak counts the work of the others"},
 }
 
+// unavailable is why a contender cannot take part here, though nothing is broken.
+type unavailable struct{ error }
+
 func defaultKeys() []string {
 	var keys []string
 	for _, c := range allContenders {
@@ -100,8 +103,12 @@ func (c contender) build(ctx context.Context, dir string) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", fmt.Errorf("%s: `%s` failed (%w); it needs the Go command, and to be run inside the repository:\n%s",
+		err = fmt.Errorf("%s: `%s` failed (%w); it needs the Go command, and to be run inside the repository:\n%s",
 			c.name, strings.Join(build.Args, " "), err, strings.TrimSpace(string(out)))
+		if c.cgo == "1" { // no C compiler, perhaps
+			return "", unavailable{err}
+		}
+		return "", err
 	}
 	return program, nil
 }

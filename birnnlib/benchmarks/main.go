@@ -73,7 +73,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.contenders, "contenders", "", "the `keys` of those to run, separated by commas; ratios are to the first (default "+strings.Join(defaultKeys(), ",")+")")
 	f.StringVar(&o.json, "json", "", "write every single measurement to this `file` as well")
 	f.StringVar(&o.python, "python", "", "the Python `interpreter` that has JAX and PyTorch (default: the one that -install made); with -install, the one to make it with")
-	f.BoolVar(&o.install, "install", false, "install JAX and PyTorch, as pinned, into a virtual environment of the benchmark's own, and stop (some 5 GB on Linux)")
+	f.BoolVar(&o.install, "install", false, "install JAX and PyTorch, as pinned, into a virtual environment of the benchmark's own, and stop (some 6 GB on Linux)")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err

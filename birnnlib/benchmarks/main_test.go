@@ -64,3 +64,14 @@ func TestWithoutPeers(t *testing.T) {
 		t.Errorf("error %v, want %v", err, errNoPeers)
 	}
 }
+
+// TestOutsideTheRepository: what cannot be built is an error, not a table without it.
+func TestOutsideTheRepository(t *testing.T) {
+	t.Chdir(t.TempDir())
+	emptyCache(t)
+	err := run(t.Context(), []string{"-contenders", "go"}, strings.NewReader(""), io.Discard, io.Discard)
+	var cannot unavailable
+	if err == nil || errors.As(err, &cannot) || !strings.Contains(err.Error(), "inside the repository") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -70,12 +71,14 @@ func measure(ctx context.Context, o *options, note func(string, ...any)) (*repor
 			process, err = c.start(ctx, o.threads, python, dir)
 		}
 		if err != nil {
-			// Without JAX, say, the others can still be compared; unless all were asked for by name.
-			if ctx.Err() != nil || o.contenders != "" || c.peer != "" && noPeers == nil {
+			// Without XLA or JAX, say, the others can still be compared; unless it was asked for by name.
+			var cannot unavailable
+			if !errors.As(err, &cannot) || o.contenders != "" || c.peer != "" && o.python != "" {
 				return nil, err
 			}
-			note("  left out: %v", err)
-			r.LeftOut = append(r.LeftOut, fmt.Sprintf("%s is left out: %v", c.name, err))
+			why := strings.TrimPrefix(err.Error(), c.name+": ")
+			note("  left out: %s", why)
+			r.LeftOut = append(r.LeftOut, fmt.Sprintf("%s is left out: %s", c.name, why))
 			continue
 		}
 		this := running{c, process, &result{Key: c.key, Name: c.name, Ready: process.ready, Note: c.note}}
@@ -92,7 +95,18 @@ func measure(ctx context.Context, o *options, note func(string, ...any)) (*repor
 	if err := sameLosses(r.Results); err != nil {
 		return nil, err
 	}
-	return r, rounds(p.epoch(), o.rounds, field, note)
+	pids := []int{os.Getpid()}
+	for _, c := range field {
+		pids = append(pids, c.cmd.Process.Pid)
+	}
+	before := readTicks(pids...)
+	if err := rounds(p.epoch(), o.rounds, field, note); err != nil {
+		return nil, err
+	}
+	if share, ok := readTicks(pids...).others(before); ok {
+		r.Others = &share
+	}
+	return r, nil
 }
 
 // first times the first step and one more, and keeps their losses.

@@ -43,7 +43,7 @@ func interpreter(environment string) string {
 	return filepath.Join(environment, "bin", "python")
 }
 
-var errNoPeers = errors.New("JAX and PyTorch are not installed; `go run ./birnnlib/benchmarks -install` installs them (about 5 GB on Linux), and -python names an interpreter that has them")
+var errNoPeers = unavailable{errors.New("JAX and PyTorch are not installed; `go run ./birnnlib/benchmarks -install` installs them (some 6 GB on Linux), and -python names an interpreter that has them")}
 
 // findPeers returns the interpreter that has JAX and PyTorch: the one asked for, or the one that -install made.
 func findPeers(asked string) (python string, err error) {

@@ -47,7 +47,7 @@ func start(ctx context.Context, threads int, name, program string, args ...strin
 	var h hello
 	err = p.read(&h)
 	if err == nil && h.Error != "" {
-		err = fmt.Errorf("%s: %s", name, h.Error)
+		err = unavailable{fmt.Errorf("%s: %s", name, h.Error)}
 	}
 	if err != nil {
 		p.stop()

@@ -97,12 +97,20 @@ func TestAsk(t *testing.T) {
 }
 
 func TestStartFails(t *testing.T) {
-	for _, test := range []struct{ hello, want string }{
-		{`{"error":"no such backend"}`, "the fake: no such backend"},
-		{"die Traceback (most recent call last):\nImportError: no jax\n", "the fake: the process ended: ImportError: no jax"},
+	for _, test := range []struct {
+		hello, want string
+		unavailable bool
+	}{
+		{`{"error":"no such backend"}`, "the fake: no such backend", true},
+		{"die Traceback (most recent call last):\nImportError: no jax\n", "the fake: the process ended: ImportError: no jax", false},
 	} {
-		if _, err := startFake(t, t.Context(), test.hello); err == nil || err.Error() != test.want {
+		_, err := startFake(t, t.Context(), test.hello)
+		if err == nil || err.Error() != test.want {
 			t.Errorf("error %v, want %s", err, test.want)
+		}
+		var cannot unavailable
+		if errors.As(err, &cannot) != test.unavailable {
+			t.Errorf("%v: is it that it cannot take part? want %v", err, test.unavailable)
 		}
 	}
 	if _, err := start(t.Context(), runtime.NumCPU(), "the fake", filepath.Join(t.TempDir(), "nothing")); err == nil {

@@ -16,9 +16,14 @@ type report struct {
 	Machine    machine   `json:"machine"`
 	Threads    int       `json:"threads"`
 	MatmulSize int       `json:"matmul_size"`
+	Others     *float64  `json:"others_cpu_share,omitempty"` // of all CPUs, used by other processes during the rounds; nil if not known
 	Results    []*result `json:"results"`
 	LeftOut    []string  `json:"left_out,omitempty"`
 }
+
+// quietEnough is the share of the CPUs that others may use before the report warns. Whoever waits for all of its threads at
+// every step, as PyTorch does, suffers much more from a busy machine than the others, so that even the ratios change.
+const quietEnough = 0.03
 
 // median returns the middle of the values, or the mean of the two in the middle; NaN if there are none.
 func median(values []float64) float64 {
@@ -95,6 +100,13 @@ func (r *report) print(w io.Writer) error {
 	}
 	for _, left := range r.LeftOut {
 		fmt.Fprintf(&b, "- %s\n", left)
+	}
+	if r.Others != nil {
+		fmt.Fprintf(&b, "\nOther processes used %.1f%% of the CPUs during the rounds.", 100**r.Others)
+		if *r.Others > quietEnough {
+			b.WriteString(" That is too much for these figures to mean anything: repeat this on an idle machine.")
+		}
+		b.WriteByte('\n')
 	}
 	if verdict := r.verdict(); verdict != "" {
 		fmt.Fprintf(&b, "\n%s\n", verdict)

@@ -83,6 +83,23 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+func TestPrintOthers(t *testing.T) {
+	for _, test := range []struct {
+		share float64
+		want  string
+	}{
+		{0.012, "\nOther processes used 1.2% of the CPUs during the rounds.\n\n"},
+		{0.25, "\nOther processes used 25.0% of the CPUs during the rounds. That is too much for these figures to mean anything: repeat this on an idle machine.\n\n"},
+	} {
+		r := sample()
+		r.Others = &test.share
+		var b strings.Builder
+		if err := r.print(&b); err != nil || !strings.Contains(b.String(), test.want) {
+			t.Errorf("error %v; the report lacks %q:\n%s", err, test.want, b.String())
+		}
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	r := sample()
 	r.Results[3].Steps = []float64{0.030, 0.040, 0.030} // the faster PyTorch counts
