@@ -3,7 +3,6 @@ package notebooks
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,7 +50,7 @@ const readState = `(() => {
 })()`
 
 // TestInJupyterLab opens the first lesson as a reader does, with the command of the README in a real browser, runs all
-// cells from the menu, and reads the outputs off the page.
+// cells, and reads the outputs off the page.
 func TestInJupyterLab(t *testing.T) {
 	browser := os.Getenv(BrowserEnv)
 	if browser == "" {
@@ -94,18 +93,13 @@ func TestInJupyterLab(t *testing.T) {
 		emulation.SetDeviceMetricsOverride(width, height, 1, false),
 		chromedp.Navigate(url),
 		chromedp.WaitVisible(`.jp-Notebook .jp-CodeCell`, chromedp.ByQuery),
-		chromedp.WaitVisible(`//div[contains(@class,"jp-Toolbar-kernelStatus")]/self::*[contains(@title,"Idle") or contains(@title,"空闲")] | //*[contains(@class,"jp-Notebook-ExecutionIndicator") and @data-status="idle"]`, chromedp.BySearch),
+		chromedp.WaitVisible(`.jp-KernelName [aria-label="Go · BiRNN (XLA)"]`, chromedp.ByQuery),
 	)
-	menu := func(label string) string {
-		return fmt.Sprintf(`//*[contains(@class,"lm-MenuBar-itemLabel") and text()=%q]`, label)
-	}
-	item := func(label string) string {
-		return fmt.Sprintf(`//*[contains(@class,"lm-Menu-itemLabel") and text()=%q]`, label)
-	}
-	run("clearing the outputs", chromedp.Click(menu("Edit"), chromedp.BySearch),
-		chromedp.Click(item("Clear Outputs of All Cells"), chromedp.BySearch))
-	run("running all cells", chromedp.Click(menu("Run"), chromedp.BySearch),
-		chromedp.Click(item("Run All Cells"), chromedp.BySearch))
+	// The button "restart the kernel and run all cells", which also clears the outputs, and its question.
+	run("running all cells",
+		chromedp.Click(`[data-jp-item-name="restart-and-run"] jp-button`, chromedp.ByQuery),
+		chromedp.Click(`.jp-Dialog .jp-mod-accept`, chromedp.ByQuery),
+		chromedp.WaitNotPresent(`.jp-Dialog`, chromedp.ByQuery))
 
 	var s state
 	cells := 0
