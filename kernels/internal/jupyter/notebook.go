@@ -100,9 +100,8 @@ func (j Jupyter) Run(ctx context.Context, job Job, tell func(Event)) error {
 		return err
 	}
 	defer process.End(cmd)
-	if _, err := stdin.Write(append(request, '\n')); err != nil {
-		return fmt.Errorf("starting the notebook: %w", err)
-	}
+	// A runner that cannot be written to has ended already: what it said is read below.
+	_, _ = stdin.Write(append(request, '\n'))
 
 	var result error
 	ended := false
