@@ -31,7 +31,8 @@ func Private(h home.Home, python string) Jupyter {
 	}
 	return Jupyter{
 		Python: python,
-		lab:    []string{python, "-m", "jupyterlab"},
+		// Its search for language servers, of which a notebook uses none, would run npm, which writes to the home folder.
+		lab: []string{python, "-m", "jupyterlab", "--LanguageServerManager.autodetect=False"},
 		env: []string{
 			"JUPYTER_DATA_DIR=" + h.Jupyter(),
 			"JUPYTER_PATH=" + joinPath(append(paths, os.Getenv("JUPYTER_PATH"))),
