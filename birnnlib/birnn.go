@@ -7,13 +7,16 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Sizes are the hidden sizes of one bidirectional layer: h_f units forward, h_b units backward. They may differ.
+// Sizes are the hidden sizes of one layer: h_f units forward, h_b units backward. They may differ; a direction of size 0
+// is not there.
 type Sizes struct{ Forward, Backward int }
 
 // String writes "256" for equal sizes and "256+128" for different ones, forward first.
@@ -35,35 +38,63 @@ func ParseSizes(s string) ([]Sizes, error) {
 		}
 		hf, errF := strconv.Atoi(strings.TrimSpace(forward))
 		hb, errB := strconv.Atoi(strings.TrimSpace(backward))
-		if errF != nil || errB != nil || hf < 1 || hb < 1 {
-			return nil, fmt.Errorf("hidden sizes %q: layer %d is %q; write positive numbers, as in 256 or 256+128,64", s, len(sizes)+1, layer)
+		if errF != nil || errB != nil || hf < 0 || hb < 0 || hf+hb == 0 {
+			return nil, fmt.Errorf("hidden sizes %q: layer %d is %q; write numbers, as in 256 or 256+128,64 (256+0 is forward only)", s, len(sizes)+1, layer)
 		}
 		sizes = append(sizes, Sizes{hf, hb})
 	}
 	return sizes, nil
 }
 
-// State is the hidden state of one layer, forward [n, h_f] and backward [n, h_b]. A nil node stands for zeros.
-type State struct{ Forward, Backward *Node }
+// State is the state of one layer: for each direction the states of its cell, the hidden state H [n, h] first, then, of an
+// LSTM, the memory C [n, h]. Nil stands for zeros, or for a direction that is not there.
+type State struct{ Forward, Backward []*Node }
 
 // Concat returns H = [H^f, H^b], shaped [n, h_f+h_b].
 func (s State) Concat() *Node {
-	return Concatenate([]*Node{s.Forward, s.Backward}, -1)
+	return Concatenate([]*Node{s.Forward[0], s.Backward[0]}, -1)
+}
+
+// Merge says how the outputs of the two directions become one.
+type Merge int
+
+// The ways to merge; all but MergeConcat need directions of the same size.
+const (
+	MergeConcat  Merge = iota // [H^f, H^b], as in the formulas
+	MergeSum                  // H^f + H^b
+	MergeMean                 // (H^f + H^b) / 2
+	MergeProduct              // H^f ⊙ H^b
+)
+
+var mergeNames = []string{"MergeConcat", "MergeSum", "MergeMean", "MergeProduct"}
+
+// String returns the name of the constant.
+func (m Merge) String() string {
+	if m < 0 || int(m) >= len(mergeNames) {
+		return "Merge(" + strconv.Itoa(int(m)) + ")"
+	}
+	return mergeNames[m]
 }
 
 // BiRNN configures the hidden layers of a bidirectional recurrent network. Create it with [New], end with
 // [BiRNN.Done].
 type BiRNN struct {
-	scope       *model.Scope
-	x           *Node
-	sizes       []Sizes
-	inputs      int
-	dtype       dtypes.DType
-	φ           activation.Type
-	asPosted    bool
-	initial     []State
-	lengths     *Node
-	initializer Initializer
+	scope            *model.Scope
+	x                *Node
+	sizes            []Sizes
+	inputs           int
+	dtype            dtypes.DType
+	forward, back    Cell
+	asPosted         bool
+	merge            Merge
+	residual         bool
+	dropout          float64
+	recurrentDropout float64
+	batchMajor       bool
+	initial          []State
+	lengths, mask    *Node
+	initializer      Initializer
+	unroll           int
 }
 
 // New prepares the hidden layers of a bidirectional recurrent network that reads x; sizes has one entry for each
@@ -74,10 +105,10 @@ type BiRNN struct {
 //   - [T, n] of an integer type: the indices of one-hot inputs, whose number d is told by [BiRNN.OneHot].
 //     X_t W_xh is then a look-up of rows, and the one-hot vectors are never made.
 //
-// By default φ is the sigmoid, every initial state is zero, weights are drawn from N(0, 0.01²) with seed 1 and biases
-// are zero.
+// By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn from
+// N(0, 0.01²) with seed 1 and biases are zero.
 func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
-	b := &BiRNN{scope: scope, x: x, sizes: sizes, φ: activation.TypeSigmoid, initializer: Normal(0.01, 1)}
+	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}, initializer: Normal(0.01, 1)}
 	if x.DType().IsFloat() {
 		b.dtype = x.DType()
 	} else {
@@ -87,8 +118,8 @@ func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
 		Panicf("birnnlib.New: no hidden sizes given; pass one Sizes for each hidden layer")
 	}
 	for l, s := range sizes {
-		if s.Forward < 1 || s.Backward < 1 {
-			Panicf("birnnlib.New: layer %d has hidden sizes %+v; both must be at least 1", l+1, s)
+		if s.Forward < 0 || s.Backward < 0 || s.Forward+s.Backward == 0 {
+			Panicf("birnnlib.New: layer %d has hidden sizes %+v; at least one must be positive, and none negative", l+1, s)
 		}
 	}
 	return b
@@ -108,11 +139,17 @@ func (b *BiRNN) DType(dtype dtypes.DType) *BiRNN {
 	return b
 }
 
-// Activation sets φ, such as activation.TypeSigmoid, TypeTanh or TypeRelu.
-func (b *BiRNN) Activation(φ activation.Type) *BiRNN {
-	b.φ = φ
+// Cell sets the cell of both directions: an [RNN], [LSTM] or [GRU], or one of your own.
+func (b *BiRNN) Cell(cell Cell) *BiRNN { return b.Cells(cell, cell) }
+
+// Cells sets a cell for each direction.
+func (b *BiRNN) Cells(forward, backward Cell) *BiRNN {
+	b.forward, b.back = forward, backward
 	return b
 }
+
+// Activation makes the cell of both directions an [RNN] with φ: activation.TypeSigmoid, TypeTanh or TypeRelu.
+func (b *BiRNN) Activation(φ activation.Type) *BiRNN { return b.Cell(RNN{Activation: φ}) }
 
 // AsPosted makes both directions walk forward in time, as the post that the first lesson follows does:
 //
@@ -125,6 +162,40 @@ func (b *BiRNN) AsPosted(asPosted bool) *BiRNN {
 	return b
 }
 
+// Merge says how the outputs of the two directions become the output of a layer. The default is MergeConcat.
+func (b *BiRNN) Merge(merge Merge) *BiRNN {
+	b.merge = merge
+	return b
+}
+
+// Residual adds to the output of every layer but the first the output of the layer below, which must be of its size.
+func (b *BiRNN) Residual(residual bool) *BiRNN {
+	b.residual = residual
+	return b
+}
+
+// Dropout sets the rate at which, while training, outputs of every layer but the last are zeroed; the others grow to
+// make up for it.
+func (b *BiRNN) Dropout(rate float64) *BiRNN {
+	b.dropout = rate
+	return b
+}
+
+// RecurrentDropout sets the rate at which, while training, units of H_{t-1} are zeroed where H_{t-1} goes into the
+// products of the cell, the same units at every time step of a sequence; the others grow to make up for it.
+//
+// Source: Y. Gal and Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks, 2016.
+func (b *BiRNN) RecurrentDropout(rate float64) *BiRNN {
+	b.recurrentDropout = rate
+	return b
+}
+
+// BatchMajor says that x is [n, T, …] instead of [T, n, …], and so will h be.
+func (b *BiRNN) BatchMajor(batchMajor bool) *BiRNN {
+	b.batchMajor = batchMajor
+	return b
+}
+
 // InitialStates sets the state that each layer starts with, one [State] a layer: its Forward stands before the first
 // time step, its Backward after the last one (with [BiRNN.AsPosted] before the first one as well). The default is zeros.
 func (b *BiRNN) InitialStates(states ...State) *BiRNN {
@@ -132,21 +203,48 @@ func (b *BiRNN) InitialStates(states ...State) *BiRNN {
 	return b
 }
 
-// Lengths says how many time steps of each sequence are valid, as integers shaped [n] from 0 to T; the rest is padding.
-// The backward direction starts at the last valid step of each sequence, outputs at padding are zero, and the final
-// states are those of the last valid steps (of a sequence with length 0, its initial states).
+// Lengths says how many time steps of each sequence are valid, as integers shaped [n] from 0 to T (see [CheckLengths]);
+// the rest is padding. The backward direction starts at the last valid step of each sequence, outputs at padding are
+// zero, nothing depends on what x holds there, and the final states are those of the last valid steps (of a sequence
+// with length 0, its initial states).
 func (b *BiRNN) Lengths(lengths *Node) *BiRNN {
 	b.lengths = lengths
 	return b
 }
 
-// Initializer sets how weights that are not in the scope yet are drawn; biases are always zero.
+// Mask tells valid time steps by true and padding by false, for each step: Bool, shaped as x without its features. Where
+// padding lies inside a sequence, the states wait there. It is the other way to say what [BiRNN.Lengths] says.
+func (b *BiRNN) Mask(mask *Node) *BiRNN {
+	b.mask = mask
+	return b
+}
+
+// CheckLengths returns an error that names the first length that is not from 0 to T. A graph cannot tell: there, what
+// is longer than T counts as T, and what is negative as 0.
+func CheckLengths(lengths []int32, T int) error {
+	for i, length := range lengths {
+		if length < 0 || int(length) > T {
+			return fmt.Errorf("birnnlib: the length of sequence %d is %d; it must be from 0 to T = %d", i, length, T)
+		}
+	}
+	return nil
+}
+
+// Initializer sets how parameters that are not in the scope yet are drawn.
 func (b *BiRNN) Initializer(initializer Initializer) *BiRNN {
 	b.initializer = initializer
 	return b
 }
 
-// Done builds the layers. It returns the states of the last layer at every time step,
+// Unroll sets how many time steps lie in the body of the loop over time; with T or more there is no loop, and the time
+// to compile grows with T. The default, 0, is 1 where the backend has loops (XLA has, pure Go has not) and the cell is
+// [Differentiable], and T elsewhere.
+func (b *BiRNN) Unroll(steps int) *BiRNN {
+	b.unroll = steps
+	return b
+}
+
+// Done builds the layers. It returns the outputs of the last layer at every time step,
 //
 //	h [T, n, h_f+h_b], with h[t] = H_t = [H_t^f, H_t^b],
 //
@@ -154,25 +252,152 @@ func (b *BiRNN) Initializer(initializer Initializer) *BiRNN {
 // where the backward direction ends (with [BiRNN.AsPosted] after the last one as well). h[T-1] thus holds the final
 // forward state, but the final backward state is in h[0].
 func (b *BiRNN) Done() (h *Node, final []State) {
-	b.check()
-	mask := b.mask()
-	h = b.x
-	for l, sizes := range b.sizes {
-		var initial State
-		if b.initial != nil {
-			initial = b.initial[l]
-		}
-		scope := b.scope.In("layer_%d", l+1)
-		hf, finalF := b.direction(scope, "f", h, sizes.Forward, initial.Forward, mask, false)
-		hb, finalB := b.direction(scope, "b", h, sizes.Backward, initial.Backward, mask, !b.asPosted)
-		h = Concatenate([]*Node{hf, hb}, -1)
-		final = append(final, State{finalF, finalB})
-	}
-	return h, final
+	hf, hb, below, final := b.build()
+	return b.arranged(b.output(hf, hb, below, len(b.sizes))), final
 }
 
-// mask returns, for every time step, which sequences are still valid, [T, n, 1] of Bool; nil if all are.
-func (b *BiRNN) mask() *Node {
+// DoneApart is [BiRNN.Done] with the outputs of the last layer's two directions apart, [T, n, h_f] and [T, n, h_b]; nil
+// for one that is not there. They are as the cells give them, without merge and residual.
+func (b *BiRNN) DoneApart() (hf, hb *Node, final []State) {
+	hf, hb, _, final = b.build()
+	return b.arranged(hf), b.arranged(hb), final
+}
+
+// build returns the outputs of the last layer's directions, what it has read, and the final states of all layers.
+func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
+	b.arrange()
+	b.check()
+	valid := b.valid()
+	below = b.x
+	if valid != nil && below.DType().IsFloat() {
+		below = zeroPadding(below, valid) // 0 times what is there would not be 0, were it infinite
+	}
+	for l := 1; ; l++ {
+		var initial State
+		if b.initial != nil {
+			initial = b.initial[l-1]
+		}
+		scope, sizes := b.scope.In("layer_%d", l), b.sizes[l-1]
+		var last State
+		hf, last.Forward = b.direction(scope, "f", b.forward, below, sizes.Forward, initial.Forward, valid, false)
+		hb, last.Backward = b.direction(scope, "b", b.back, below, sizes.Backward, initial.Backward, valid, !b.asPosted)
+		final = append(final, last)
+		if l == len(b.sizes) {
+			return hf, hb, below, final
+		}
+		below = b.output(hf, hb, below, l)
+		below = layers.DropoutStatic(scope, below, b.dropout)
+	}
+}
+
+// output returns the output of layer l, given those of its directions and what it has read.
+func (b *BiRNN) output(hf, hb, below *Node, l int) (h *Node) {
+	switch {
+	case hb == nil:
+		h = hf
+	case hf == nil:
+		h = hb
+	case b.merge == MergeConcat:
+		h = Concatenate([]*Node{hf, hb}, -1)
+	case !hf.Shape().Equal(hb.Shape()):
+		Panicf("birnnlib: %s in layer %d: the directions give %s and %s; they must be of the same size", b.merge, l, hf.Shape(), hb.Shape())
+	case b.merge == MergeSum:
+		h = Add(hf, hb)
+	case b.merge == MergeMean:
+		h = MulScalar(Add(hf, hb), 0.5)
+	default:
+		h = Mul(hf, hb)
+	}
+	if !b.residual || l == 1 {
+		return h
+	}
+	if !h.Shape().Equal(below.Shape()) {
+		Panicf("birnnlib: Residual in layer %d: it reads %s and gives %s; they must be of the same size", l, below.Shape(), h.Shape())
+	}
+	return Add(h, below)
+}
+
+// direction builds one direction of one layer. It returns its outputs [T, n, h] and its last states; nil if it has no
+// units. The name is "f" or "b", as in W_xh^f.
+func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, units int, initial []*Node, valid *Node, reversed bool) (h *Node, last []*Node) {
+	if units == 0 {
+		return nil, nil
+	}
+	g, layout := x.Graph(), cell.Layout(units)
+	d := b.inputs
+	if x.DType().IsFloat() {
+		d = x.Shape().Dim(2)
+	}
+	get := func(parameterName string, w Weight, at func(i int) float64) *Node {
+		w.Hidden = units
+		return parameter(scope, b.initializer, g, parameterName+"^"+name, b.dtype, w, at)
+	}
+	wx := get(layout.Wx, Weight{Dims: []int{d, layout.Columns}}, nil)
+	var w []*Node
+	for _, p := range layout.Weights {
+		w = append(w, get(p.Name, Weight{Dims: p.Dims, Recurrent: len(p.Dims) > 1}, nil))
+	}
+	var bias *Node
+	if layout.Bias != "" {
+		bias = get(layout.Bias, Weight{Dims: []int{layout.Columns}}, layout.BiasAt)
+	}
+
+	n := x.Shape().Dim(1)
+	states := make([]*Node, len(layout.States))
+	for i, size := range layout.States {
+		if i < len(initial) && initial[i] != nil {
+			states[i] = initial[i]
+		} else {
+			states[i] = Zeros(g, shapes.Make(b.dtype, n, size))
+		}
+	}
+	r := &recurrence{cell: cell, reversed: reversed, valid: valid, unroll: b.unroll}
+	if b.recurrentDropout > 0 && scope.IsTraining(g) {
+		r.drop = layers.DropoutStatic(scope, Ones(g, shapes.Make(b.dtype, n, layout.States[0])), b.recurrentDropout)
+	}
+	if _, ok := cell.(Differentiable); r.unroll == 0 && ok && canLoop(g.Backend()) {
+		r.unroll = 1
+	} else if r.unroll == 0 {
+		r.unroll = x.Shape().Dim(0)
+	}
+	return r.run(project(x, wx, bias), w, states)
+}
+
+// project returns X_t W_x + b for all time steps: one product, or, for indices of one-hot vectors, a look-up of rows.
+func project(x, wx, bias *Node) *Node {
+	if x.DType().IsFloat() {
+		return affine(x, wx, bias)
+	}
+	rows := Gather(wx, InsertAxes(x, -1))
+	if bias == nil {
+		return rows
+	}
+	return Add(rows, ExpandLeftToRank(bias, 3))
+}
+
+// arrange makes x and the mask time-major.
+func (b *BiRNN) arrange() {
+	if b.batchMajor && b.x.Rank() > 1 {
+		b.x = Transpose(b.x, 0, 1)
+		if b.mask != nil && b.mask.Rank() > 1 {
+			b.mask = Transpose(b.mask, 0, 1)
+		}
+	}
+}
+
+// arranged undoes arrange for an output.
+func (b *BiRNN) arranged(h *Node) *Node {
+	if b.batchMajor && h != nil {
+		return Transpose(h, 0, 1)
+	}
+	return h
+}
+
+// valid tells, for every time step, which sequences are no padding, [T, n, 1] of Bool; nil if there is none.
+func (b *BiRNN) valid() *Node {
+	if b.mask != nil {
+		return InsertAxes(b.mask, -1)
+	}
 	if b.lengths == nil {
 		return nil
 	}
@@ -186,39 +411,76 @@ func (b *BiRNN) mask() *Node {
 // check panics when the arguments do not fit each other.
 func (b *BiRNN) check() {
 	shape := b.x.Shape()
+	axes := "[time step, batch"
+	if b.batchMajor {
+		axes = "[batch, time step"
+	}
+	given := shape.String() // as the caller knows it
+	if b.batchMajor && shape.Rank() > 1 {
+		given = Transpose(b.x, 0, 1).Shape().String()
+	}
 	switch {
 	case shape.DType.IsFloat() && b.inputs != 0:
-		Panicf("birnnlib: OneHot(%d) was given, but x is %s; one-hot inputs are given as their indices, [time step, batch] of an integer type", b.inputs, shape)
+		Panicf("birnnlib: OneHot(%d) was given, but x is %s; one-hot inputs are given as their indices, %s] of an integer type", b.inputs, given, axes)
 	case shape.DType.IsFloat() && shape.Rank() != 3:
-		Panicf("birnnlib: x is %s; inputs of a float type must be [time step, batch, feature]", shape)
+		Panicf("birnnlib: x is %s; inputs of a float type must be %s, feature]", given, axes)
 	case shape.DType.IsInt() && shape.Rank() != 2:
-		Panicf("birnnlib: x is %s; indices must be [time step, batch]", shape)
+		Panicf("birnnlib: x is %s; indices must be %s]", given, axes)
 	case shape.DType.IsInt() && b.inputs < 1:
-		Panicf("birnnlib: x is %s, the indices of one-hot vectors; say how many entries those have with OneHot(d), d > 0", shape)
+		Panicf("birnnlib: x is %s, the indices of one-hot vectors; say how many entries those have with OneHot(d), d > 0", given)
 	case !shape.DType.IsFloat() && !shape.DType.IsInt():
-		Panicf("birnnlib: x is %s; it must be of a float type, or of an integer type with OneHot", shape)
+		Panicf("birnnlib: x is %s; it must be of a float type, or of an integer type with OneHot", given)
 	case shape.DType.IsFloat() && b.dtype != shape.DType:
-		Panicf("birnnlib: DType(%s) was given, but x is %s; convert x instead", b.dtype, shape)
+		Panicf("birnnlib: DType(%s) was given, but x is %s; convert x instead", b.dtype, given)
 	case slices.Min(shape.Dimensions) < 1:
-		Panicf("birnnlib: x is %s; every axis must have at least one entry", shape)
+		Panicf("birnnlib: x is %s; every axis must have at least one entry", given)
+	case b.forward == nil || b.back == nil:
+		Panicf("birnnlib: Cells got a nil cell; give one for each direction, even for one that is not there")
+	case b.merge < MergeConcat || b.merge > MergeProduct:
+		Panicf("birnnlib: there is no %s; use MergeConcat, MergeSum, MergeMean or MergeProduct", b.merge)
+	case b.unroll < 0:
+		Panicf("birnnlib: Unroll got %d; give a number of time steps, or 0 for the default", b.unroll)
+	}
+	for name, rate := range map[string]float64{"Dropout": b.dropout, "RecurrentDropout": b.recurrentDropout} {
+		if !(rate >= 0 && rate < 1) {
+			Panicf("birnnlib: %s got the rate %g; it must be at least 0 and below 1", name, rate)
+		}
 	}
 	n := shape.Dim(1)
 	if b.initial != nil && len(b.initial) != len(b.sizes) {
 		Panicf("birnnlib: InitialStates got %d states for %d layers; give one for each layer", len(b.initial), len(b.sizes))
 	}
 	for l, s := range b.initial {
-		checkState(l, "forward", s.Forward, b.dtype, n, b.sizes[l].Forward)
-		checkState(l, "backward", s.Backward, b.dtype, n, b.sizes[l].Backward)
+		b.checkState(l, "forward", s.Forward, b.forward, n, b.sizes[l].Forward)
+		b.checkState(l, "backward", s.Backward, b.back, n, b.sizes[l].Backward)
+	}
+	if b.lengths != nil && b.mask != nil {
+		Panicf("birnnlib: both Lengths and Mask were given; give one of them")
 	}
 	if b.lengths != nil && (!b.lengths.DType().IsInt() || b.lengths.Rank() != 1 || b.lengths.Shape().Dim(0) != n) {
 		Panicf("birnnlib: Lengths got %s; it must be integers shaped [batch] = [%d]", b.lengths.Shape(), n)
 	}
+	if b.mask != nil && (b.mask.DType() != dtypes.Bool || !slices.Equal(b.mask.Shape().Dimensions, shape.Dimensions[:2])) {
+		Panicf("birnnlib: Mask got %s, for x %s; it must be Bool, %s]", b.mask.Shape(), given, axes)
+	}
 }
 
-func checkState(l int, direction string, h0 *Node, dtype dtypes.DType, n, h int) {
-	if h0 != nil && (h0.DType() != dtype || h0.Rank() != 2 || h0.Shape().Dim(0) != n || h0.Shape().Dim(1) != h) {
-		Panicf("birnnlib: the initial %s state of layer %d is %s; it must be (%s)[batch, hidden] = [%d, %d]",
-			direction, l+1, h0.Shape(), dtype, n, h)
+func (b *BiRNN) checkState(l int, direction string, states []*Node, cell Cell, n, units int) {
+	if len(states) == 0 {
+		return
+	}
+	if units == 0 {
+		Panicf("birnnlib: layer %d has an initial %s state, but no %s units", l+1, direction, direction)
+	}
+	sizes := cell.Layout(units).States
+	if len(states) != len(sizes) {
+		Panicf("birnnlib: the initial %s state of layer %d has %d parts; its cell has %d", direction, l+1, len(states), len(sizes))
+	}
+	for i, s := range states {
+		if s != nil && (s.DType() != b.dtype || s.Rank() != 2 || s.Shape().Dim(0) != n || s.Shape().Dim(1) != sizes[i]) {
+			Panicf("birnnlib: part %d of the initial %s state of layer %d is %s; it must be (%s)[batch, hidden] = [%d, %d]",
+				i+1, direction, l+1, s.Shape(), b.dtype, n, sizes[i])
+		}
 	}
 }
 
@@ -228,7 +490,19 @@ func Output(scope *model.Scope, h *Node, q int, initializer Initializer) *Node {
 		Panicf("birnnlib.Output: q is %d; there must be at least one output", q)
 	}
 	d := h.Shape().Dim(-1)
-	whq := weight(scope, initializer, h.Graph(), "W_hq", h.DType(), d, q)
-	bq := bias(scope, h.Graph(), "b_q", h.DType(), q)
+	whq := parameter(scope, initializer, h.Graph(), "W_hq", h.DType(), Weight{Dims: []int{d, q}}, nil)
+	bq := parameter(scope, initializer, h.Graph(), "b_q", h.DType(), Weight{Dims: []int{q}}, nil)
 	return affine(h, whq, bq)
+}
+
+// affine returns x w + b for x [..., d], w [d, q] and b [q], or nil for none: one matrix product whatever the rank of x.
+func affine(x, w, b *Node) *Node {
+	dims := slices.Clone(x.Shape().Dimensions)
+	d, q := w.Shape().Dim(0), w.Shape().Dim(1)
+	y := Dot(Reshape(x, -1, d), w).Product()
+	if b != nil {
+		y = Add(y, ExpandLeftToRank(b, 2))
+	}
+	dims[len(dims)-1] = q
+	return Reshape(y, dims...)
 }

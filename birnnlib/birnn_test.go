@@ -20,7 +20,12 @@ import (
 
 // random returns a tensor of N(0, 1) numbers.
 func random(seed uint64, dims ...int) *tensors.Tensor {
-	return birnnlib.Normal(1, seed)("", shapes.Make(dtypes.Float64, dims...))
+	rng := rand.New(rand.NewPCG(seed, 0))
+	values := make([]float64, shapes.Make(dtypes.Float64, dims...).Size())
+	for i := range values {
+		values[i] = rng.NormFloat64()
+	}
+	return tensors.FromFlatDataAndDimensions(values, dims...)
 }
 
 // wide draws weights large enough for every influence to be seen.
@@ -223,8 +228,8 @@ func TestFinalStates(t *testing.T) {
 				backwardEnd = T - 1
 			}
 			return []*Node{
-				ReduceAllMax(Abs(Sub(final[0].Forward, Slice(Squeeze(Slice(h, AxisElem(T-1)), 0), AxisRange(), AxisRange(0, 3))))),
-				ReduceAllMax(Abs(Sub(final[0].Backward, Slice(Squeeze(Slice(h, AxisElem(backwardEnd)), 0), AxisRange(), AxisRangeToEnd(3))))),
+				ReduceAllMax(Abs(Sub(final[0].Forward[0], Slice(Squeeze(Slice(h, AxisElem(T-1)), 0), AxisRange(), AxisRange(0, 3))))),
+				ReduceAllMax(Abs(Sub(final[0].Backward[0], Slice(Squeeze(Slice(h, AxisElem(backwardEnd)), 0), AxisRange(), AxisRangeToEnd(3))))),
 			}
 		}, random(4, T, n, d))
 		if err != nil {
@@ -240,9 +245,8 @@ func TestFinalStates(t *testing.T) {
 
 // TestNormal checks the distribution, and that the seed and the path alone decide the numbers.
 func TestNormal(t *testing.T) {
-	shape := shapes.Make(dtypes.Float32, 100, 300)
 	draw := func(seed uint64, path string) []float64 {
-		return tensors.MustCopyFlatData[float64](birnnlib.Normal(0.01, seed)(path, shape))
+		return birnnlib.Normal(0.01, seed)(birnnlib.Weight{Path: path, Dims: []int{100, 300}})
 	}
 	values := draw(7, "/a")
 	var mean, variance float64
@@ -277,7 +281,7 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("H is %s, want %s", got, want)
 		}
 		got := tensors.MustCopyFlatData[float32](store.GetVariable("/layer_1/W_hh^b").MustValue())
-		want := tensors.MustCopyFlatData[float64](birnnlib.Normal(0.01, 1)("/layer_1/W_hh^b", shapes.Make(dtypes.Float32, 7, 7)))
+		want := birnnlib.Normal(0.01, 1)(birnnlib.Weight{Path: "/layer_1/W_hh^b", Dims: []int{7, 7}})
 		for i := range want {
 			if got[i] != float32(want[i]) {
 				t.Fatalf("W_hh^b[%d] = %g, want %g", i, got[i], want[i])
@@ -302,7 +306,8 @@ func TestWrongArguments(t *testing.T) {
 		want  []string // all must be in the error
 	}{
 		{"no sizes", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x) }, []string{"no hidden sizes"}},
-		{"size 0", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, birnnlib.Sizes{Forward: 2}) }, []string{"layer 1", "at least 1"}},
+		{"size 0", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, birnnlib.Sizes{}) }, []string{"layer 1", "at least one"}},
+		{"negative size", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes, birnnlib.Sizes{Forward: 2, Backward: -1}) }, []string{"layer 2", "none negative"}},
 		{"one-hot features", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).OneHot(3).Done() }, []string{"OneHot(3)", "[4, 2, 3]"}},
 		{"rank", random(1, 4, 2), func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Done() }, []string{"[4, 2]", "[time step, batch, feature]"}},
 		{"no one-hot", indices, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Done() }, []string{"[2, 2]", "OneHot(d)"}},
@@ -313,7 +318,7 @@ func TestWrongArguments(t *testing.T) {
 			birnnlib.New(s, x, sizes, sizes).InitialStates(birnnlib.State{}).Done()
 		}, []string{"1 states for 2 layers"}},
 		{"shape of a state", features, func(s *model.Scope, x *Node) {
-			birnnlib.New(s, x, sizes).InitialStates(birnnlib.State{Backward: Zeros(x.Graph(), shapes.Make(dtypes.Float64, 2, 2))}).Done()
+			birnnlib.New(s, x, sizes).InitialStates(birnnlib.State{Backward: []*Node{Zeros(x.Graph(), shapes.Make(dtypes.Float64, 2, 2))}}).Done()
 		}, []string{"backward state of layer 1", "[2, 2]", "[2, 3]"}},
 		{"lengths", features, func(s *model.Scope, x *Node) {
 			birnnlib.New(s, x, sizes).Lengths(Iota(x.Graph(), shapes.Make(dtypes.Int32, 3), 0)).Done()

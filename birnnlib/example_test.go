@@ -72,5 +72,5 @@ func ExampleParseSizes() {
 	fmt.Println(err)
 	// Output:
 	// [256+128 64] <nil>
-	// hidden sizes "256,0": layer 2 is "0"; write positive numbers, as in 256 or 256+128,64
+	// hidden sizes "256,0": layer 2 is "0"; write numbers, as in 256 or 256+128,64 (256+0 is forward only)
 }

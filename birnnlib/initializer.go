@@ -2,45 +2,202 @@ package birnnlib
 
 import (
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/dtypes/float16"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/model/initializer"
+	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Initializer returns the initial value of the weight matrix at the given path of its store, of shape [inputs, outputs].
-type Initializer func(path string, shape shapes.Shape) *tensors.Tensor
+// Weight is a parameter for which an [Initializer] is asked.
+type Weight struct {
+	Path      string // in its store
+	Dims      []int  // [inputs, outputs] of a matrix, [h] of a vector, such as a bias
+	Recurrent bool   // a matrix that H_{t-1} is multiplied by
+	Hidden    int    // the hidden units h of its direction; a matrix has a block of h columns for each gate
+}
 
-// Normal draws every weight from N(0, σ²). The numbers depend on nothing but the seed, the path and the shape: they are
-// the same on every backend and in whatever order the layers are built.
+// Initializer returns the initial values of a parameter, row by row. Those in this package depend on nothing but the
+// seed, the path and the dimensions: they are the same on every backend and in whatever order the layers are built.
+type Initializer func(w Weight) []float64
+
+// Normal draws the matrices from N(0, σ²); vectors are zero. The post has σ = 0.01.
 func Normal(σ float64, seed uint64) Initializer {
-	return func(path string, shape shapes.Shape) *tensors.Tensor {
-		key := fnv.New64a()
-		_, _ = key.Write([]byte(path)) // never fails
-		rng := rand.New(rand.NewPCG(seed, key.Sum64()))
-		values := make([]float64, shape.Size())
-		for i := range values {
-			values[i] = σ * rng.NormFloat64()
-		}
-		return tensors.FromFlatDataAndDimensions(values, shape.Dimensions...)
+	return func(w Weight) []float64 {
+		return w.draw(seed, func(rng *rand.Rand) float64 { return σ * rng.NormFloat64() })
 	}
 }
 
-// weight returns the weight matrix called name in the scope, made by the initializer if it is not there yet.
-func weight(scope *model.Scope, initial Initializer, g *Graph, name string, dtype dtypes.DType, dims ...int) *Node {
-	path := model.JoinPath(scope.Scope(), name)
-	scope = scope.WithInitializer(func(g *Graph, shape shapes.Shape) *Node {
-		return ConvertDType(ConstTensor(g, initial(path, shape)), shape.DType)
-	})
-	return scope.VariableWithShape(name, shapes.Make(dtype, dims...)).NodeValue(g)
+// Glorot draws the matrices uniformly from [-a, a] with a = √(6 / (inputs + outputs)), the outputs of each gate counted
+// for themselves; vectors are zero.
+//
+// Source: X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+func Glorot(seed uint64) Initializer {
+	return func(w Weight) []float64 {
+		outputs := w.Dims[len(w.Dims)-1]
+		if w.Hidden > 0 && outputs%w.Hidden == 0 {
+			outputs = w.Hidden
+		}
+		a := math.Sqrt(6 / float64(w.Dims[0]+outputs))
+		return w.draw(seed, func(rng *rand.Rand) float64 { return a * (2*rng.Float64() - 1) })
+	}
 }
 
-// bias returns the bias called name in the scope, zero if it is not there yet.
-func bias(scope *model.Scope, g *Graph, name string, dtype dtypes.DType, dim int) *Node {
-	scope = scope.WithInitializer(initializer.Zero)
-	return scope.VariableWithShape(name, shapes.Make(dtype, dim)).NodeValue(g)
+// TorchUniform draws everything, vectors too, uniformly from [-1/√h, 1/√h], as PyTorch's recurrent layers do.
+func TorchUniform(seed uint64) Initializer {
+	return func(w Weight) []float64 {
+		h := w.Hidden
+		if h == 0 { // of the output layer: PyTorch's linear layer takes its inputs there
+			h = w.Dims[0]
+		}
+		a := 1 / math.Sqrt(float64(h))
+		rng, values := w.rng(seed), make([]float64, w.size())
+		for i := range values {
+			values[i] = a * (2*rng.Float64() - 1)
+		}
+		return values
+	}
+}
+
+// Orthogonal draws the recurrent matrices from the orthogonal ones, each gate by itself, so that they keep lengths over
+// many time steps; others has the rest.
+//
+// Source: A. M. Saxe, J. L. McClelland and S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
+// linear neural networks, 2014.
+func Orthogonal(seed uint64, others Initializer) Initializer {
+	return func(w Weight) []float64 {
+		if !w.Recurrent || len(w.Dims) != 2 {
+			return others(w)
+		}
+		rows, columns := w.Dims[0], w.Dims[1]
+		block := columns
+		if w.Hidden > 0 && columns%w.Hidden == 0 {
+			block = w.Hidden
+		}
+		rng, values := w.rng(seed), make([]float64, w.size())
+		for from := 0; from < columns; from += block {
+			for i, row := range orthonormal(rng, rows, block) {
+				copy(values[i*columns+from:], row)
+			}
+		}
+		return values
+	}
+}
+
+// orthonormal returns a random matrix with orthonormal columns or, if it is wider than high, rows.
+func orthonormal(rng *rand.Rand, rows, columns int) [][]float64 {
+	// Gram and Schmidt on vectors of normal numbers, twice, since once is not accurate enough.
+	count, length := min(rows, columns), max(rows, columns)
+	vectors := make([][]float64, count)
+	for i := range vectors {
+		v := make([]float64, length)
+		for k := range v {
+			v[k] = rng.NormFloat64()
+		}
+		for range 2 {
+			for _, u := range vectors[:i] {
+				p := dot(u, v)
+				for k := range v {
+					v[k] -= p * u[k]
+				}
+			}
+			norm := math.Sqrt(dot(v, v))
+			for k := range v {
+				v[k] /= norm
+			}
+		}
+		vectors[i] = v
+	}
+	if columns > rows {
+		return vectors
+	}
+	matrix := make([][]float64, rows)
+	for i := range matrix {
+		matrix[i] = make([]float64, columns)
+		for k := range vectors {
+			matrix[i][k] = vectors[k][i]
+		}
+	}
+	return matrix
+}
+
+func dot(u, v []float64) (sum float64) {
+	for k := range u {
+		sum += u[k] * v[k]
+	}
+	return sum
+}
+
+// rng returns the random numbers of a parameter.
+func (w Weight) rng(seed uint64) *rand.Rand {
+	key := fnv.New64a()
+	_, _ = key.Write([]byte(w.Path)) // never fails
+	return rand.New(rand.NewPCG(seed, key.Sum64()))
+}
+
+func (w Weight) size() int { return shapes.Make(dtypes.Float64, w.Dims...).Size() }
+
+// draw draws the entries of a matrix; those of a vector are zero.
+func (w Weight) draw(seed uint64, next func(rng *rand.Rand) float64) []float64 {
+	values := make([]float64, w.size())
+	if len(w.Dims) > 1 {
+		rng := w.rng(seed)
+		for i := range values {
+			values[i] = next(rng)
+		}
+	}
+	return values
+}
+
+// parameter returns the parameter called name in the scope, made by the initializer if it is not there yet; at, if not
+// nil, is added to what the initializer draws.
+func parameter(scope *model.Scope, initial Initializer, g *Graph, name string, dtype dtypes.DType, w Weight, at func(i int) float64) *Node {
+	shape := shapes.Make(dtype, w.Dims...)
+	if v := scope.GetVariable(name); v != nil {
+		if !v.Shape().Equal(shape) {
+			Panicf("birnnlib: the parameter %s is %s; the network needs %s", v.Path(), v.Shape(), shape)
+		}
+		return v.NodeValue(g)
+	}
+	w.Path = model.JoinPath(scope.Scope(), name)
+	if initial == nil {
+		Panicf("birnnlib: the parameter %s is not there, and there is no initializer to make it", w.Path)
+	}
+	values := initial(w)
+	for i := range values {
+		if at != nil {
+			values[i] += at(i)
+		}
+	}
+	return scope.VariableWithValue(name, tensorOf(values, shape)).NodeValue(g)
+}
+
+// tensorOf returns the values in the shape, rounded to its dtype.
+func tensorOf(values []float64, shape shapes.Shape) *tensors.Tensor {
+	switch shape.DType {
+	case dtypes.Float64:
+		return tensors.FromFlatDataAndDimensions(values, shape.Dimensions...)
+	case dtypes.Float32:
+		return rounded(values, shape, func(v float64) float32 { return float32(v) })
+	case dtypes.BFloat16:
+		return rounded(values, shape, bfloat16.FromFloat64)
+	case dtypes.Float16:
+		return rounded(values, shape, float16.FromFloat64)
+	}
+	Panicf("birnnlib: parameters of dtype %s are not supported; use Float32, Float64, BFloat16 or Float16", shape.DType)
+	return nil
+}
+
+func rounded[T float32 | bfloat16.BFloat16 | float16.Float16](values []float64, shape shapes.Shape, round func(float64) T) *tensors.Tensor {
+	flat := make([]T, len(values))
+	for i, v := range values {
+		flat[i] = round(v)
+	}
+	return tensors.FromFlatDataAndDimensions(flat, shape.Dimensions...)
 }

@@ -168,7 +168,7 @@ func (c *jaxCase) compare(t *testing.T, b compute.Backend) {
 		if len(c.Initial) > 0 { // else the default, which must be zero
 			var initial []birnnlib.State
 			for l := range c.Sizes {
-				initial = append(initial, birnnlib.State{Forward: in[2+2*l], Backward: in[3+2*l]})
+				initial = append(initial, birnnlib.State{Forward: in[2+2*l : 3+2*l], Backward: in[3+2*l : 4+2*l]})
 			}
 			builder.InitialStates(initial...)
 		}

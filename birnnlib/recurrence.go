@@ -4,69 +4,163 @@ import (
 	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
-	"github.com/gomlx/gomlx/ml/model"
 )
 
-// direction computes one direction of one layer,
-//
-//	H_t = φ(X_t W_xh + H_{t-1} W_hh + b_h)
-//
-// for t = 0 … T-1, or, reversed, with H_{t+1} in place of H_{t-1} for t = T-1 … 0. It returns the states at all time
-// steps, [T, n, h], and the last one computed, [n, h]. The name is "f" or "b", as in W_xh^f.
-func (b *BiRNN) direction(scope *model.Scope, name string, x *Node, h int, h0, mask *Node, reversed bool) (hs, last *Node) {
-	g := x.Graph()
-	d := b.inputs
-	if x.DType().IsFloat() {
-		d = x.Shape().Dim(2)
-	}
-	wxh := weight(scope, b.initializer, g, "W_xh^"+name, b.dtype, d, h)
-	whh := weight(scope, b.initializer, g, "W_hh^"+name, b.dtype, h, h)
-	bh := bias(scope, g, "b_h^"+name, b.dtype, h)
-	T, n := x.Shape().Dim(0), x.Shape().Dim(1)
-
-	// X_t W_xh + b_h does not depend on the state: one product for all time steps, before the recurrence.
-	var xw *Node
-	if x.DType().IsFloat() {
-		xw = affine(x, wxh, bh)
-	} else {
-		xw = Add(Gather(wxh, InsertAxes(x, -1)), ExpandLeftToRank(bh, 3))
-	}
-
-	last = h0
-	if last == nil {
-		last = BroadcastToDims(ScalarZero(g, b.dtype), n, h)
-	}
-	states := make([]*Node, T)
-	for i := range T {
-		t := i
-		if reversed {
-			t = T - 1 - i
-		}
-		next := activation.Apply(b.φ, Add(at(xw, t), Dot(last, whh).Product()))
-		states[t] = next
-		if mask != nil {
-			// At padding the state waits, so that the backward direction starts at the last valid step.
-			valid := BroadcastToDims(at(mask, t), n, h)
-			states[t] = Where(valid, next, ZerosLike(next))
-			next = Where(valid, next, last)
-		}
-		last = next
-	}
-	return Stack(states, 0), last
+// recurrence is one direction of one layer, without its input weights.
+type recurrence struct {
+	cell     Cell
+	reversed bool  // walks from the last time step to the first
+	valid    *Node // [T, n, 1] of Bool: which time steps are no padding; nil: all
+	drop     *Node // [n, h]: what H is multiplied by where it goes into products; nil: nothing
+	unroll   int   // as in scan
 }
 
-// at returns x[t].
-func at(x *Node, t int) *Node {
-	return Squeeze(Slice(x, AxisElem(t)), 0)
+// run walks over A [T, n, columns] from the initial states. It returns H [T, n, h], zero at padding, and the last states.
+func (r *recurrence) run(a *Node, w, initial []*Node) (h *Node, last []*Node) {
+	forward := func(keep bool) (outputs, kept []*Node) {
+		step := func(w, before, at []*Node) (after, results []*Node) {
+			w, drop := r.splitDrop(w)
+			after, saved := r.cell.Step(w, Moment{A: at[0], P: dropped(before[0], drop), Before: before})
+			after = r.hold(at[len(at)-1], after, before)
+			if keep {
+				return after, append(slices.Clone(after), saved...)
+			}
+			return after, after[:1]
+		}
+		last, results := scan(step, r.withDrop(w), initial, r.withValid(a), r.reversed, r.unroll)
+		return append([]*Node{r.zeroPadding(results[0])}, last...), results
+	}
+	cell, ok := r.cell.(Differentiable)
+	if !ok {
+		outputs, _ := forward(false)
+		return outputs[0], outputs[1:]
+	}
+	inputs := append(append([]*Node{a}, w...), initial...)
+	outputs := withGradient(inputs, func() (outputs, kept []*Node) { return forward(true) },
+		func(_, kept, v []*Node) []*Node { return r.backward(cell, a, w, initial, kept, v[0], v[1:]) })
+	return outputs[0], outputs[1:]
 }
 
-// affine returns x w + b for x [..., d], w [d, q] and b [q]: one matrix product whatever the rank of x.
-func affine(x, w, b *Node) *Node {
-	dims := slices.Clone(x.Shape().Dimensions)
-	d, q := w.Shape().Dim(0), w.Shape().Dim(1)
-	y := Dot(Reshape(x, -1, d), w).Product()
-	y = Add(y, ExpandLeftToRank(b, 2))
-	dims[len(dims)-1] = q
-	return Reshape(y, dims...)
+// backward returns the gradient with respect to A, to each weight and to each initial state, from those with respect to
+// H and to the last states, and the states and whatever the cell saved at all time steps, results.
+func (r *recurrence) backward(cell Differentiable, a *Node, w, initial, results []*Node, dH *Node, dLast []*Node) []*Node {
+	states := len(initial)
+	all := Moment{A: a, After: results[:states], Saved: results[states:]}
+	for i, s := range all.After {
+		all.Before = append(all.Before, r.shifted(s, initial[i]))
+	}
+	var drop *Node
+	if r.drop != nil {
+		drop = InsertAxes(r.drop, 0)
+	}
+	all.P = dropped(all.Before[0], drop)
+
+	step := func(wT, dAfter, at []*Node) (dBefore, results []*Node) {
+		wT, drop := r.splitDrop(wT)
+		valid, at := at[len(at)-1], slices.Clone(at)
+		var m Moment
+		take := func(n int) (taken []*Node) { taken, at = at[:n:n], at[n:]; return taken }
+		dH := take(1)[0]
+		m.A, m.P = take(1)[0], take(1)[0]
+		m.Before, m.After, m.Saved = take(states), take(states), take(len(all.Saved))
+		dAfter = slices.Clone(dAfter)
+		dAfter[0] = Add(dAfter[0], dH)
+		dA, dP, dBefore, kept := cell.Backward(wT, m, dAfter)
+		dP = dropped(dP, drop)
+		if dBefore = slices.Clone(dBefore); dBefore[0] != nil {
+			dP = Add(dBefore[0], dP)
+		}
+		dBefore[0] = dP
+		return r.hold(valid, dBefore, dAfter), append([]*Node{dA}, kept...)
+	}
+	wT := make([]*Node, len(w))
+	for i := range w {
+		if wT[i] = w[i]; w[i].Rank() == 2 {
+			wT[i] = Transpose(w[i], 0, 1)
+		}
+	}
+	sequences := slices.Concat([]*Node{r.zeroPadding(dH), a, all.P}, all.Before, all.After, all.Saved)
+	dInitial, results := scan(step, r.withDrop(wT), dLast, r.withValid(sequences...), !r.reversed, r.unroll)
+	for i, d := range results {
+		results[i] = r.zeroPadding(d)
+	}
+	dA, kept := results[0], results[1:]
+
+	flat := func(x *Node) *Node { return Reshape(x, -1, x.Shape().Dim(-1)) }
+	flatten := func(xs []*Node) (flattened []*Node) {
+		for _, x := range xs {
+			flattened = append(flattened, flat(x))
+		}
+		return flattened
+	}
+	dw := cell.WeightGradients(w, Moment{
+		A: flat(all.A), P: flat(all.P), Before: flatten(all.Before), After: flatten(all.After), Saved: flatten(all.Saved),
+	}, flat(dA), flatten(kept))
+	return slices.Concat([]*Node{dA}, dw, dInitial)
+}
+
+// shifted returns the state before each time step, given that after each, s [T, n, h], and the initial one [n, h].
+func (r *recurrence) shifted(s, initial *Node) *Node {
+	T := s.Shape().Dim(0)
+	initial = InsertAxes(initial, 0)
+	switch {
+	case T == 1:
+		return initial
+	case r.reversed:
+		return Concatenate([]*Node{Slice(s, AxisRangeToEnd(1)), initial}, 0)
+	}
+	return Concatenate([]*Node{initial, Slice(s, AxisRangeFromStart(T-1))}, 0)
+}
+
+// hold lets the states wait at padding, so that the backward direction starts at the last valid step.
+func (r *recurrence) hold(valid *Node, after, before []*Node) []*Node {
+	if r.valid == nil {
+		return after
+	}
+	held := make([]*Node, len(after))
+	for i := range after {
+		held[i] = Where(BroadcastToDims(valid, after[i].Shape().Dimensions...), after[i], before[i])
+	}
+	return held
+}
+
+// zeroPadding returns x [T, n, …] with zeros at padding.
+func (r *recurrence) zeroPadding(x *Node) *Node { return zeroPadding(x, r.valid) }
+
+func zeroPadding(x, valid *Node) *Node {
+	if valid == nil {
+		return x
+	}
+	return Where(BroadcastToDims(valid, x.Shape().Dimensions...), x, ZerosLike(x))
+}
+
+// withValid appends what tells padding to the sequences of a scan, last; without any, nothing.
+func (r *recurrence) withValid(sequences ...*Node) []*Node {
+	if r.valid != nil {
+		sequences = append(sequences, r.valid)
+	}
+	return sequences
+}
+
+// withDrop appends drop to the weights of a scan, last; without any, nothing.
+func (r *recurrence) withDrop(w []*Node) []*Node {
+	if r.drop != nil {
+		w = append(slices.Clone(w), r.drop)
+	}
+	return w
+}
+
+// splitDrop undoes withDrop in the body of the scan.
+func (r *recurrence) splitDrop(w []*Node) (weights []*Node, drop *Node) {
+	if r.drop != nil {
+		return w[:len(w)-1], w[len(w)-1]
+	}
+	return w, nil
+}
+
+func dropped(h, drop *Node) *Node {
+	if drop == nil {
+		return h
+	}
+	return Mul(h, drop)
 }

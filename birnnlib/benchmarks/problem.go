@@ -10,10 +10,6 @@ import (
 	"birnn/birnnlib"
 	"birnn/birnnlib/charlm"
 	"birnn/birnnlib/text"
-
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // problem is what every contender computes: the training of the post that the first lesson follows, by the formulas.
@@ -115,13 +111,8 @@ func (p problem) write(dir string) error {
 		{"/layer_1/W_hh^b", []int{p.Hidden, p.Hidden}},
 		{"/W_hq", []int{2 * p.Hidden, p.Vocabulary}},
 	} {
-		values := initial(w.path, shapes.Make(dtypes.Float32, w.dims...))
-		if err := tensors.ConstFlatData(values, func(flat []float64) {
-			for _, v := range flat {
-				weights = append(weights, float32(v))
-			}
-		}); err != nil {
-			return err
+		for _, v := range initial(birnnlib.Weight{Path: w.path, Dims: w.dims}) {
+			weights = append(weights, float32(v))
 		}
 	}
 	return writeBinary(filepath.Join(dir, weightsFile), weights)

@@ -240,7 +240,7 @@ func TestNewErrors(t *testing.T) {
 	b := backendtest.One(t)
 	for want, change := range map[string]func(*charlm.Config){
 		"at least one layer":   func(c *charlm.Config) { c.Hidden = nil },
-		"layer 2":              func(c *charlm.Config) { c.Hidden = append(c.Hidden, birnnlib.Sizes{Forward: 1}) },
+		"layer 2":              func(c *charlm.Config) { c.Hidden = append(c.Hidden, birnnlib.Sizes{Backward: -1}) },
 		`"softplus"`:           func(c *charlm.Config) { c.Activation = "softplus" },
 		"learning rate is -1":  func(c *charlm.Config) { c.LearningRate = -1 },
 		"clipping norm is NaN": func(c *charlm.Config) { c.Clip = math.NaN() },

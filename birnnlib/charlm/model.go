@@ -59,8 +59,8 @@ func (c *Config) check() error {
 		return errors.New("charlm: Config.Hidden is empty; give the hidden sizes of at least one layer")
 	}
 	for l, s := range c.Hidden {
-		if s.Forward < 1 || s.Backward < 1 {
-			return errors.Errorf("charlm: the hidden sizes of layer %d are %d and %d; both must be at least 1", l+1, s.Forward, s.Backward)
+		if s.Forward < 0 || s.Backward < 0 || s.Forward+s.Backward == 0 {
+			return errors.Errorf("charlm: the hidden sizes of layer %d are %d and %d; one must be positive, and none negative", l+1, s.Forward, s.Backward)
 		}
 	}
 	switch c.Activation {

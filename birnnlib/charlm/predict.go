@@ -42,9 +42,11 @@ func (m *Model) Continue(ctx context.Context, prefix string, n int) (string, err
 func (m *Model) continueStepwise(ctx context.Context, indices []int32, n int) ([]int32, error) {
 	inputs := make([]any, 1, 1+2*len(m.config.Hidden))
 	for _, s := range m.config.Hidden {
-		inputs = append(inputs,
-			tensors.FromScalarAndDimensions(float32(0), 1, s.Forward),
-			tensors.FromScalarAndDimensions(float32(0), 1, s.Backward))
+		for _, h := range []int{s.Forward, s.Backward} {
+			if h > 0 {
+				inputs = append(inputs, tensors.FromScalarAndDimensions(float32(0), 1, h))
+			}
+		}
 	}
 	for i := 0; n > 0; i++ {
 		if err := ctx.Err(); err != nil {
@@ -66,18 +68,23 @@ func (m *Model) continueStepwise(ctx context.Context, indices []int32, n int) ([
 	return indices, nil
 }
 
-// stepGraph reads one character x [1, 1] in the states of all layers, forward and backward in turn, each [1, h]; it
-// returns the index of the likeliest next character and the new states.
+// stepGraph reads one character x [1, 1] in the states of all layers, forward and backward in turn, each [1, h], those
+// without units left out; it returns the index of the likeliest next character and the new states.
 func (m *Model) stepGraph(scope *model.Scope, inputs []*Node) []*Node {
 	x, states := inputs[0], inputs[1:]
 	initial := make([]birnnlib.State, len(m.config.Hidden))
-	for l := range initial {
-		initial[l] = birnnlib.State{Forward: states[2*l], Backward: states[2*l+1]}
+	for l, s := range m.config.Hidden {
+		if s.Forward > 0 {
+			initial[l].Forward, states = states[:1], states[1:]
+		}
+		if s.Backward > 0 {
+			initial[l].Backward, states = states[:1], states[1:]
+		}
 	}
 	h, final := m.layers(scope, x).InitialStates(initial...).Done()
 	outputs := []*Node{likeliest(m.output(scope, h))}
 	for _, s := range final {
-		outputs = append(outputs, s.Forward, s.Backward)
+		outputs = append(append(outputs, s.Forward...), s.Backward...)
 	}
 	return outputs
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
-	"github.com/gomlx/gomlx/ml/train/loss"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/pkg/errors"
 )
@@ -123,13 +122,13 @@ func (m *Model) trainGraph(scope *model.Scope, x, y *Node) {
 		carried = m.carriedStates(state)
 		initial := make([]birnnlib.State, len(m.config.Hidden))
 		for _, c := range carried {
-			*c.of(initial) = c.variable.NodeValue(g)
+			*c.of(initial) = []*Node{c.variable.NodeValue(g)}
 		}
 		layers.InitialStates(initial...)
 	}
 	h, final := layers.Done()
 	o := m.output(scope, h)
-	l := loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(y, -1)}, []*Node{o})
+	l := birnnlib.CrossEntropy(o, y)
 
 	parameters := parametersOf(scope, g)
 	values := make([]*Node, len(parameters))
@@ -144,7 +143,7 @@ func (m *Model) trainGraph(scope *model.Scope, x, y *Node) {
 	lossSum := state.VariableWithShape(lossSumName, shapes.Make(dtypes.Float32)).SetTrainable(false)
 	lossSum.SetNodeValue(Add(lossSum.NodeValue(g), l))
 	for _, c := range carried {
-		c.variable.SetNodeValue(*c.of(final)) // a value for the next graph, which has no gradient into this one
+		c.variable.SetNodeValue((*c.of(final))[0]) // a value for the next graph, which has no gradient into this one
 	}
 }
 
@@ -188,7 +187,7 @@ type carriedState struct {
 }
 
 // of returns the place of that state among the states of all layers.
-func (c carriedState) of(states []birnnlib.State) **Node {
+func (c carriedState) of(states []birnnlib.State) *[]*Node {
 	if c.backward {
 		return &states[c.layer].Backward
 	}
@@ -204,8 +203,10 @@ func (m *Model) carriedStates(scope *model.Scope) []carriedState {
 			v := scope.In("layer_%d_%s", l+1, name).VariableWithShape("H", shapes.Make(dtypes.Float32, m.config.Batch, h))
 			carried = append(carried, carriedState{l, backward, v.SetTrainable(false)})
 		}
-		add("f", false, sizes.Forward)
-		if m.config.AsPosted {
+		if sizes.Forward > 0 {
+			add("f", false, sizes.Forward)
+		}
+		if m.config.AsPosted && sizes.Backward > 0 {
 			add("b", true, sizes.Backward)
 		}
 	}

@@ -1,0 +1,36 @@
+package birnnlib
+
+import (
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/support/exceptions"
+)
+
+// CrossEntropy returns the mean softmax cross-entropy of the outputs o [..., q] of [Output] for the labels y [...],
+// integers from 0 to q-1: the mean of log Σ_k exp(o_k) - o_y, a scalar.
+//
+// It is GoMLX's loss.SparseCategoricalCrossEntropyLogits with the gradient written out, (softmax(o) - onehot(y)) / N for N
+// labels, which spares several walks over an array of the size of o.
+func CrossEntropy(o, y *Node) *Node {
+	if !o.DType().IsFloat() || !y.DType().IsInt() || o.Rank() != y.Rank()+1 || y.Shape().Size()*o.Shape().Dim(-1) != o.Shape().Size() {
+		Panicf("birnnlib.CrossEntropy: the outputs are %s and the labels %s; they must be [..., q] of a float type and [...] of an integer type", o.Shape(), y.Shape())
+	}
+	g, q := o.Graph(), o.Shape().Dim(-1)
+	shape := o.Shape()
+	o, y = Reshape(o, -1, q), Reshape(y, -1, 1)
+	N := o.Shape().Dim(0)
+	mean := func() (outputs, kept []*Node) {
+		largest := ReduceAndKeep(o, ReduceMax, -1)
+		e := Exp(Sub(o, largest))
+		sum := ReduceAndKeep(e, ReduceSum, -1)
+		ofLabel := Gather(o, Concatenate([]*Node{Iota(g, shapes.Make(y.DType(), N, 1), 0), y}, 1))
+		perLabel := Sub(Reshape(Add(Log(sum), largest), -1), ofLabel)
+		return []*Node{ReduceAllMean(perLabel)}, []*Node{e, sum}
+	}
+	return withGradient([]*Node{o}, mean, func(_, kept, v []*Node) []*Node {
+		e, sum := kept[0], kept[1]
+		isLabel := Equal(Iota(g, shapes.Make(y.DType(), N, q), 1), BroadcastToDims(y, N, q))
+		d := Sub(Div(e, sum), ConvertDType(isLabel, shape.DType))
+		return []*Node{Mul(d, DivScalar(v[0], N))}
+	})[0]
+}

@@ -1,0 +1,128 @@
+package birnnlib
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// LSTM is the cell with a memory C_t that an input gate I_t, a forget gate F_t and an output gate O_t guard:
+//
+//	I_t = σ(X_t W_xi + H_{t-1} W_hi + b_i [+ p_i ⊙ C_{t-1}])
+//	F_t = σ(X_t W_xf + H_{t-1} W_hf + b_f [+ p_f ⊙ C_{t-1}])
+//	C̃_t = tanh(X_t W_xc + H_{t-1} W_hc + b_c)
+//	C_t = F_t ⊙ C_{t-1} + I_t ⊙ C̃_t
+//	O_t = σ(X_t W_xo + H_{t-1} W_ho + b_o [+ p_o ⊙ C_t])
+//	H_t = O_t ⊙ tanh(C_t) [W_hr]
+//
+// Its parameters stand side by side, in PyTorch's order: W_x = [W_xi, W_xf, W_xc, W_xo], shaped [d, 4h], W_h likewise
+// [h, 4h], and b [4h]. What is in brackets is there only if asked for: the peepholes p_i, p_f and p_o [h], and the
+// projection W_hr [h, r], with which H_t has r units, and W_h is [r, 4h].
+//
+// Its states are H_t and C_t.
+//
+// Sources: S. Hochreiter and J. Schmidhuber, Long short-term memory, 1997; F. A. Gers, N. N. Schraudolph and
+// J. Schmidhuber, Learning precise timing with LSTM recurrent networks, 2002, for the peepholes; H. Sak, A. Senior and
+// F. Beaufays, Long short-term memory based recurrent neural network architectures, 2014, for the projection.
+type LSTM struct {
+	Peepholes  bool    // with p_i, p_f and p_o
+	Projection int     // r, the units of H_t; 0: no projection, h units
+	ForgetBias float64 // what b_f starts with; 1 keeps the memory at first (R. Jozefowicz and others, 2015)
+	NoBias     bool    // leaves b out
+}
+
+func (c LSTM) Layout(h int) Layout {
+	r := h
+	if c.Projection > 0 {
+		r = c.Projection
+	}
+	l := Layout{Wx: "W_x", Bias: "b", Columns: 4 * h, Weights: []CellWeight{{"W_h", []int{r, 4 * h}}}, States: []int{r, h}}
+	if c.Peepholes {
+		l.Weights = append(l.Weights, CellWeight{"p_i", []int{h}}, CellWeight{"p_f", []int{h}}, CellWeight{"p_o", []int{h}})
+	}
+	if c.Projection > 0 {
+		l.Weights = append(l.Weights, CellWeight{"W_hr", []int{h, r}})
+	}
+	if c.NoBias {
+		l.Bias = ""
+	}
+	l.BiasAt = func(column int) float64 {
+		if column/h == 1 {
+			return c.ForgetBias
+		}
+		return 0
+	}
+	return l
+}
+
+// weights names the weights.
+func (c LSTM) weights(w []*Node) (wh, pi, pf, po, whr *Node) {
+	wh, w = w[0], w[1:]
+	if c.Peepholes {
+		pi, pf, po, w = w[0], w[1], w[2], w[3:]
+	}
+	if c.Projection > 0 {
+		whr = w[0]
+	}
+	return wh, pi, pf, po, whr
+}
+
+func (c LSTM) Step(w []*Node, m Moment) (after, saved []*Node) {
+	wh, pi, pf, po, whr := c.weights(w)
+	before := m.Before[1]
+	z := gates(Add(m.A, times(m.P, wh)), 4)
+	if c.Peepholes {
+		z[0] = Add(z[0], scale(before, pi))
+		z[1] = Add(z[1], scale(before, pf))
+	}
+	i, f, g := Sigmoid(z[0]), Sigmoid(z[1]), Tanh(z[2])
+	memory := Add(Mul(f, before), Mul(i, g))
+	if c.Peepholes {
+		z[3] = Add(z[3], scale(memory, po))
+	}
+	o := Sigmoid(z[3])
+	h := Mul(o, Tanh(memory))
+	if c.Projection > 0 {
+		h = times(h, whr)
+	}
+	return []*Node{h, memory}, []*Node{i, f, g, o}
+}
+
+func (c LSTM) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
+	whT, pi, pf, po, whrT := c.weights(wT)
+	before, tanh := m.Before[1], Tanh(m.After[1])
+	i, f, g, o := m.Saved[0], m.Saved[1], m.Saved[2], m.Saved[3]
+	dh, dMemory := dAfter[0], dAfter[1]
+	if c.Projection > 0 {
+		kept = []*Node{dh}
+		dh = times(dh, whrT)
+	}
+	dzo := Mul(Mul(dh, tanh), sigmoidSlope(o))
+	dMemory = Add(dMemory, Mul(Mul(dh, o), tanhSlope(tanh)))
+	if c.Peepholes {
+		dMemory = Add(dMemory, scale(dzo, po))
+	}
+	dzi := Mul(Mul(dMemory, g), sigmoidSlope(i))
+	dzf := Mul(Mul(dMemory, before), sigmoidSlope(f))
+	dzg := Mul(Mul(dMemory, i), tanhSlope(g))
+	dMemoryBefore := Mul(dMemory, f)
+	if c.Peepholes {
+		dMemoryBefore = Add(dMemoryBefore, Add(scale(dzi, pi), scale(dzf, pf)))
+	}
+	dA = Concatenate([]*Node{dzi, dzf, dzg, dzo}, 1)
+	return dA, times(dA, whT), []*Node{nil, dMemoryBefore}, kept
+}
+
+func (c LSTM) WeightGradients(_ []*Node, m Moment, dA *Node, kept []*Node) []*Node {
+	dw := []*Node{transposedTimes(m.P, dA)}
+	if c.Peepholes {
+		dz := gates(dA, 4)
+		dw = append(dw, ReduceSum(Mul(dz[0], m.Before[1]), 0), ReduceSum(Mul(dz[1], m.Before[1]), 0), ReduceSum(Mul(dz[3], m.After[1]), 0))
+	}
+	if c.Projection > 0 {
+		o := m.Saved[3]
+		dw = append(dw, transposedTimes(Mul(o, Tanh(m.After[1])), kept[0]))
+	}
+	return dw
+}
+
+// scale returns x [n, h] with each column multiplied by its entry of v [h].
+func scale(x, v *Node) *Node { return Mul(x, InsertAxes(v, 0)) }

@@ -1,0 +1,68 @@
+package birnnlib
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	. "github.com/gomlx/gomlx/support/exceptions"
+)
+
+// RNN is the cell of the formulas, with an activation φ:
+//
+//	H_t = φ(X_t W_xh + H_{t-1} W_hh + b_h)
+//
+// Its parameters are W_xh [d, h], W_hh [h, h] and b_h [h].
+type RNN struct {
+	// Activation is φ: activation.TypeSigmoid, TypeTanh or TypeRelu. None (the zero value) is the sigmoid, as in the post.
+	Activation activation.Type
+	NoBias     bool // leaves b_h out
+}
+
+func (c RNN) Layout(h int) Layout {
+	switch c.φ() {
+	case activation.TypeSigmoid, activation.TypeTanh, activation.TypeRelu:
+	default:
+		Panicf("birnnlib.RNN: the activation is %s; it must be sigmoid, tanh or relu", c.Activation)
+	}
+	l := Layout{Wx: "W_xh", Bias: "b_h", Columns: h, Weights: []CellWeight{{"W_hh", []int{h, h}}}, States: []int{h}}
+	if c.NoBias {
+		l.Bias = ""
+	}
+	return l
+}
+
+func (c RNN) φ() activation.Type {
+	if c.Activation == activation.TypeNone {
+		return activation.TypeSigmoid
+	}
+	return c.Activation
+}
+
+func (c RNN) Step(w []*Node, m Moment) (after, saved []*Node) {
+	whh := w[0]
+	z := Add(m.A, times(m.P, whh))
+	switch c.φ() {
+	case activation.TypeTanh:
+		return []*Node{Tanh(z)}, nil
+	case activation.TypeRelu:
+		return []*Node{Max(z, constant(z, 0))}, nil
+	}
+	return []*Node{Sigmoid(z)}, nil
+}
+
+func (c RNN) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
+	whhT, h, dh := wT[0], m.After[0], dAfter[0]
+	var dz *Node
+	switch c.φ() {
+	case activation.TypeTanh:
+		dz = Mul(dh, tanhSlope(h))
+	case activation.TypeRelu:
+		dz = Where(GreaterThan(h, constant(h, 0)), dh, Mul(dh, constant(h, 0)))
+	default:
+		dz = Mul(dh, sigmoidSlope(h))
+	}
+	return dz, times(dz, whhT), []*Node{nil}, nil
+}
+
+func (c RNN) WeightGradients(_ []*Node, m Moment, dA *Node, _ []*Node) []*Node {
+	return []*Node{transposedTimes(m.P, dA)}
+}
