@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"birnn/birnnlib/internal/purego"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -267,6 +269,7 @@ func (b *BiRNN) DoneApart() (hf, hb *Node, final []State) {
 func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 	b.arrange()
 	b.check()
+	purego.Unbound(b.x.Graph().Backend())
 	valid := b.valid()
 	below = b.x
 	if valid != nil && below.DType().IsFloat() {

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"birnn/birnnlib/internal/purego"
 	"birnn/birnnlib/plugin"
 
 	"github.com/gomlx/compute"
@@ -188,5 +189,6 @@ func open(config string) (b *Opened, err error) {
 	if err != nil {
 		return nil, errors.WithMessagef(err, "the backend %q cannot be opened; `go run ./kernels doctor` finds out more", config)
 	}
+	purego.Unbound(inner)
 	return &Opened{Backend: inner, Config: config}, nil
 }

@@ -1,0 +1,50 @@
+package purego_test
+
+import (
+	"runtime"
+	"testing"
+
+	"birnn/birnnlib/internal/purego"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	_ "github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// TestUnbound computes many large products that are ready at the same time. Without Unbound it ends within seconds in
+// "all goroutines are asleep".
+func TestUnbound(t *testing.T) {
+	b, err := compute.NewWithConfig("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	purego.Unbound(b)
+	if b.Description() != "Go Portable Compute Backend (parallelism=-1)" {
+		t.Fatalf("the backend says %q", b.Description())
+	}
+	exec, err := NewExec(b, func(x *Node) *Node {
+		var sum *Node
+		for i := range 8 * runtime.GOMAXPROCS(0) {
+			product := ReduceAllSum(Dot(AddScalar(x, float64(i)), x).Product())
+			if sum == nil {
+				sum = product
+			} else {
+				sum = Add(sum, product)
+			}
+		}
+		return sum
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := tensors.FromShape(shapes.Make(dtypes.Float32, 300, 300))
+	for range 20 {
+		if _, err := exec.Call(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
