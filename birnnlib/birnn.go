@@ -97,6 +97,7 @@ type BiRNN struct {
 	lengths, mask    *Node
 	initializer      Initializer
 	unroll           int
+	recompute        bool
 }
 
 // New prepares the hidden layers of a bidirectional recurrent network that reads x; sizes has one entry for each
@@ -246,6 +247,15 @@ func (b *BiRNN) Unroll(steps int) *BiRNN {
 	return b
 }
 
+// Recompute saves memory in training: of each layer, only the outputs and the states between chunks of ⌈√T⌉ time steps are
+// kept for the gradient; on the way back, one chunk after the other is computed once more, its inputs' products
+// included. The gradients are the same. A step takes longer by about a forward pass, and the time to compile grows with
+// √T. The cells must be [Differentiable]. Where the backend has no loops (pure Go), it changes nothing.
+func (b *BiRNN) Recompute(recompute bool) *BiRNN {
+	b.recompute = recompute
+	return b
+}
+
 // Done builds the layers. It returns the outputs of the last layer at every time step,
 //
 //	h [T, n, h_f+h_b], with h[t] = H_t = [H_t^f, H_t^b],
@@ -358,10 +368,19 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 	if b.recurrentDropout > 0 && scope.IsTraining(g) {
 		r.drop = layers.DropoutStatic(scope, Ones(g, shapes.Make(b.dtype, n, layout.States[0])), b.recurrentDropout)
 	}
-	if _, ok := cell.(Differentiable); r.unroll == 0 && ok && canLoop(g.Backend()) {
+	differentiable, ok := cell.(Differentiable)
+	if r.unroll == 0 && ok && canLoop(g.Backend()) {
 		r.unroll = 1
 	} else if r.unroll == 0 {
 		r.unroll = x.Shape().Dim(0)
+	}
+	if b.recompute {
+		if !ok {
+			Panicf("birnnlib: Recompute was given, but the cell %T has no gradient of its own; give it the methods of Differentiable", cell)
+		}
+		if canLoop(g.Backend()) {
+			return newChunked(r, differentiable, x, wx, bias).run(w, states)
+		}
 	}
 	return r.run(project(x, wx, bias), w, states)
 }

@@ -31,7 +31,8 @@ type Differentiable interface {
 	Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node)
 
 	// WeightGradients returns the gradient with respect to each weight, after the loop, from all time steps together:
-	// the first axis of every node of m, dA and kept is time and batch in one, [T·n, …].
+	// the first axis of every node of m, dA and kept is time and batch in one, [T·n, …]. With Recompute it is called in the
+	// body of a loop too.
 	WeightGradients(w []*Node, m Moment, dA *Node, kept []*Node) (dw []*Node)
 }
 
@@ -70,6 +71,11 @@ func times(x, w *Node) *Node { return Dot(x, w).Product() }
 
 // transposedTimes returns xᵀ y for x [n, a] and y [n, b]: the gradient of w in x w, where y is that of the product.
 func transposedTimes(x, y *Node) *Node { return Dot(x, y).General([]int{0}, nil, []int{0}, nil) }
+
+// sumRows returns the sum over the first axis of x [N, a]: a product, since a loop of XLA's cannot reduce.
+func sumRows(x *Node) *Node {
+	return Dot(BroadcastToDims(constant(x, 1), x.Shape().Dim(0)), x).Product()
+}
 
 // gates cuts x [n, k·h] into its k gates, each [n, h].
 func gates(x *Node, k int) []*Node {

@@ -5,15 +5,15 @@ import (
 )
 
 // withGradient returns the outputs of f for the inputs, with a gradient of their own in place of the one that GoMLX
-// would derive: vjp gets the outputs, what else f kept for it, and the gradient v of the loss with respect to each
-// output; it returns the gradient with respect to each input, nil where there is none.
+// would derive: vjp gets what f kept for it, and the gradient v of the loss with respect to each output; it returns the
+// gradient with respect to each input, nil where there is none.
 //
 // All inputs and outputs have the same dtype.
 //
 // GoMLX takes a gradient of one's own for a node of one input and one output only. So the inputs go through such a node
 // packed into one vector, with room for the outputs. There a zero is added to each output, and so its gradient comes
 // back, while f itself is cut off. XLA removes all of the packing.
-func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(outputs, kept, v []*Node) []*Node) []*Node {
+func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(kept, v []*Node) []*Node) []*Node {
 	g := inputs[0].Graph()
 	outputs, kept := f()
 	var parts []*Node
@@ -25,7 +25,7 @@ func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(out
 		parts = append(parts, Zeros(g, y.Shape()))
 	}
 	through := IdentityWithCustomGradient(pack(parts), func(_, v *Node) *Node {
-		d := vjp(outputs, kept, unpack(v, parts)[len(inputs):])
+		d := vjp(kept, unpack(v, parts)[len(inputs):])
 		for i, x := range inputs {
 			if d[i] == nil {
 				d[i] = Zeros(g, x.Shape())

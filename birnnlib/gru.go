@@ -98,7 +98,7 @@ func (c GRU) WeightGradients(_ []*Node, m Moment, dA *Node, kept []*Node) []*Nod
 	du := kept[0]
 	dw := []*Node{transposedTimes(m.P, Concatenate([]*Node{columns(dA, 0, 2), du}, 1))}
 	if !c.NoBias {
-		dw = append(dw, ReduceSum(du, 0))
+		dw = append(dw, sumRows(du))
 	}
 	return dw
 }

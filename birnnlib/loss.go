@@ -27,7 +27,7 @@ func CrossEntropy(o, y *Node) *Node {
 		perLabel := Sub(Reshape(Add(Log(sum), largest), -1), ofLabel)
 		return []*Node{ReduceAllMean(perLabel)}, []*Node{e, sum}
 	}
-	return withGradient([]*Node{o}, mean, func(_, kept, v []*Node) []*Node {
+	return withGradient([]*Node{o}, mean, func(kept, v []*Node) []*Node {
 		e, sum := kept[0], kept[1]
 		isLabel := Equal(Iota(g, shapes.Make(y.DType(), N, q), 1), BroadcastToDims(y, N, q))
 		d := Sub(Div(e, sum), ConvertDType(isLabel, shape.DType))

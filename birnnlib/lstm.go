@@ -115,7 +115,7 @@ func (c LSTM) WeightGradients(_ []*Node, m Moment, dA *Node, kept []*Node) []*No
 	dw := []*Node{transposedTimes(m.P, dA)}
 	if c.Peepholes {
 		dz := gates(dA, 4)
-		dw = append(dw, ReduceSum(Mul(dz[0], m.Before[1]), 0), ReduceSum(Mul(dz[1], m.Before[1]), 0), ReduceSum(Mul(dz[3], m.After[1]), 0))
+		dw = append(dw, sumRows(Mul(dz[0], m.Before[1])), sumRows(Mul(dz[1], m.Before[1])), sumRows(Mul(dz[3], m.After[1])))
 	}
 	if c.Projection > 0 {
 		o := m.Saved[3]

@@ -17,28 +17,31 @@ type recurrence struct {
 
 // run walks over A [T, n, columns] from the initial states. It returns H [T, n, h], zero at padding, and the last states.
 func (r *recurrence) run(a *Node, w, initial []*Node) (h *Node, last []*Node) {
-	forward := func(keep bool) (outputs, kept []*Node) {
-		step := func(w, before, at []*Node) (after, results []*Node) {
-			w, drop := r.splitDrop(w)
-			after, saved := r.cell.Step(w, Moment{A: at[0], P: dropped(before[0], drop), Before: before})
-			after = r.hold(at[len(at)-1], after, before)
-			if keep {
-				return after, append(slices.Clone(after), saved...)
-			}
-			return after, after[:1]
-		}
-		last, results := scan(step, r.withDrop(w), initial, r.withValid(a), r.reversed, r.unroll)
-		return append([]*Node{r.zeroPadding(results[0])}, last...), results
-	}
 	cell, ok := r.cell.(Differentiable)
 	if !ok {
-		outputs, _ := forward(false)
+		outputs, _ := r.forward(a, w, initial, false)
 		return outputs[0], outputs[1:]
 	}
-	inputs := append(append([]*Node{a}, w...), initial...)
-	outputs := withGradient(inputs, func() (outputs, kept []*Node) { return forward(true) },
-		func(_, kept, v []*Node) []*Node { return r.backward(cell, a, w, initial, kept, v[0], v[1:]) })
+	inputs := slices.Concat([]*Node{a}, w, initial)
+	outputs := withGradient(inputs, func() (outputs, kept []*Node) { return r.forward(a, w, initial, true) },
+		func(kept, v []*Node) []*Node { return r.backward(cell, a, w, initial, kept, v[0], v[1:]) })
 	return outputs[0], outputs[1:]
+}
+
+// forward is run without a gradient of its own. It returns H and the last states and, to keep, the states and whatever
+// the cell saved at all time steps.
+func (r *recurrence) forward(a *Node, w, initial []*Node, keep bool) (outputs, kept []*Node) {
+	step := func(w, before, at []*Node) (after, results []*Node) {
+		w, drop := r.splitDrop(w)
+		after, saved := r.cell.Step(w, Moment{A: at[0], P: dropped(before[0], drop), Before: before})
+		after = r.hold(at[len(at)-1], after, before)
+		if keep {
+			return after, append(slices.Clone(after), saved...)
+		}
+		return after, after[:1]
+	}
+	last, results := scan(step, r.withDrop(w), initial, r.withValid(a), r.reversed, r.unroll)
+	return append([]*Node{r.zeroPadding(results[0])}, last...), results
 }
 
 // backward returns the gradient with respect to A, to each weight and to each initial state, from those with respect to
@@ -131,7 +134,8 @@ func zeroPadding(x, valid *Node) *Node {
 	if valid == nil {
 		return x
 	}
-	return Where(BroadcastToDims(valid, x.Shape().Dimensions...), x, ZerosLike(x))
+	dims := x.Shape().Dimensions
+	return Where(BroadcastToDims(valid, dims...), x, BroadcastToDims(constant(x, 0), dims...))
 }
 
 // withValid appends what tells padding to the sequences of a scan, last; without any, nothing.

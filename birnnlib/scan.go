@@ -1,6 +1,8 @@
 package birnnlib
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -92,16 +94,40 @@ func unrolled(step stepFunction, weights, states, sequences []*Node, reversed bo
 func looping(step stepFunction, weights, states, sequences []*Node, reversed bool, unroll int) (last, results []*Node) {
 	g := states[0].Graph()
 	T := sequences[0].Shape().Dim(0)
-	// All that the loop reads or writes is passed from round to round: t, the states, the results, and what stays.
-	carried := append([]*Node{Const(g, int32(0))}, states...)
+	state := slices.Clone(states)
 	for _, shape := range resultShapes(step, weights, states, sequences) {
 		shape.Dimensions = append([]int{T}, shape.Dimensions...)
-		carried = append(carried, Zeros(g, shape))
+		state = append(state, Zeros(g, shape))
 	}
-	firstResult, firstWeight := 1+len(states), len(carried)
-	carried = append(append(carried, weights...), sequences...)
-	firstSequence := firstWeight + len(weights)
+	end := repeat(T/unroll, slices.Concat(weights, sequences), state, func(i *Node, constants, state []*Node) []*Node {
+		weights, sequences := constants[:len(weights)], constants[len(weights):]
+		states, results := state[:len(states)], slices.Clone(state[len(states):])
+		at := make([]*Node, len(sequences))
+		for u := range unroll {
+			t := Add(Mul(i, Const(i.Graph(), int32(unroll))), Const(i.Graph(), int32(u)))
+			if reversed {
+				t = Sub(Const(i.Graph(), int32(T-1)), t)
+			}
+			for k, s := range sequences {
+				at[k] = Squeeze(slice(s, t, 1), 0)
+			}
+			var now []*Node
+			states, now = step(weights, states, at)
+			for k, y := range now {
+				results[k] = put(results[k], InsertAxes(y, 0), t)
+			}
+		}
+		return slices.Concat(states, results)
+	})
+	return end[:len(states)], end[len(states):]
+}
 
+// repeat returns the state after count rounds of a loop, state = body(i, constants, state) for i = 0 … count-1. In the
+// body, what [stepFunction] says holds.
+func repeat(count int, constants, state []*Node, body func(i *Node, constants, state []*Node) []*Node) []*Node {
+	g := state[0].Graph()
+	// All that the loop reads or writes is passed from round to round.
+	carried := slices.Concat([]*Node{Const(g, int32(0))}, state, constants)
 	parameters := func(g *Graph) []*Node {
 		p := make([]*Node, len(carried))
 		for i, c := range carried {
@@ -110,32 +136,25 @@ func looping(step stepFunction, weights, states, sequences []*Node, reversed boo
 		return p
 	}
 	condition := NewClosure(g, func(g *Graph) []*Node {
-		return []*Node{LessThan(parameters(g)[0], Const(g, int32(T)))}
+		return []*Node{LessThan(parameters(g)[0], Const(g, int32(count)))}
 	})
-	body := NewClosure(g, func(g *Graph) []*Node {
+	round := NewClosure(g, func(g *Graph) []*Node {
 		p := parameters(g)
-		at := make([]*Node, len(sequences))
-		for range unroll {
-			t := p[0]
-			if reversed {
-				t = Sub(Const(g, int32(T-1)), t)
-			}
-			for k, s := range p[firstSequence:] {
-				at[k] = Squeeze(DynamicSlice(s, position(t, s.Rank()), sliceAt(s)), 0)
-			}
-			after, now := step(p[firstWeight:firstSequence], p[1:firstResult], at)
-			for k, y := range now {
-				result := p[firstResult+k]
-				p[firstResult+k] = DynamicUpdateSlice(result, InsertAxes(y, 0), position(t, result.Rank()))
-			}
-			copy(p[1:], after)
-			p[0] = Add(p[0], Const(g, int32(1)))
-		}
-		return p
+		i, state, constants := p[0], p[1:1+len(state)], p[1+len(state):]
+		return slices.Concat([]*Node{Add(i, Const(g, int32(1)))}, body(i, constants, state), constants)
 	})
-	end := While(condition, body, carried...)
-	return end[1:firstResult], end[firstResult:firstWeight]
+	return While(condition, round, carried...)[1 : 1+len(state)]
 }
+
+// slice returns length entries of x from t on, along the first axis.
+func slice(x, t *Node, length int) *Node {
+	dims := slices.Clone(x.Shape().Dimensions)
+	dims[0] = length
+	return DynamicSlice(x, position(t, x.Rank()), dims)
+}
+
+// put returns x with part in it from t on, along the first axis.
+func put(x, part, t *Node) *Node { return DynamicUpdateSlice(x, part, position(t, x.Rank())) }
 
 // position returns the start of time step t in a sequence of that rank.
 func position(t *Node, rank int) []*Node {
@@ -144,13 +163,6 @@ func position(t *Node, rank int) []*Node {
 		start = append(start, Const(t.Graph(), int32(0)))
 	}
 	return start
-}
-
-// sliceAt returns the dimensions of one time step of the sequence s, [1, …].
-func sliceAt(s *Node) []int {
-	dims := append([]int{}, s.Shape().Dimensions...)
-	dims[0] = 1
-	return dims
 }
 
 // resultShapes returns the shapes of the results of one time step, by a trial in a graph that is thrown away.
