@@ -98,6 +98,8 @@ type BiRNN struct {
 	initializer      Initializer
 	unroll           int
 	recompute        bool
+	stateful         bool
+	streaming        bool
 }
 
 // New prepares the hidden layers of a bidirectional recurrent network that reads x; sizes has one entry for each
@@ -356,11 +358,15 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 	}
 
 	n := x.Shape().Dim(1)
+	carried := b.carried(scope, name, layout.States, reversed)
 	states := make([]*Node, len(layout.States))
 	for i, size := range layout.States {
-		if i < len(initial) && initial[i] != nil {
+		switch {
+		case carried != nil:
+			states[i] = carried[i].NodeValue(g)
+		case i < len(initial) && initial[i] != nil:
 			states[i] = initial[i]
-		} else {
+		default:
 			states[i] = Zeros(g, shapes.Make(b.dtype, n, size))
 		}
 	}
@@ -374,15 +380,18 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 	} else if r.unroll == 0 {
 		r.unroll = x.Shape().Dim(0)
 	}
-	if b.recompute {
-		if !ok {
-			Panicf("birnnlib: Recompute was given, but the cell %T has no gradient of its own; give it the methods of Differentiable", cell)
-		}
-		if canLoop(g.Backend()) {
-			return newChunked(r, differentiable, x, wx, bias).run(w, states)
-		}
+	switch {
+	case b.recompute && !ok:
+		Panicf("birnnlib: Recompute was given, but the cell %T has no gradient of its own; give it the methods of Differentiable", cell)
+	case b.recompute && canLoop(g.Backend()):
+		h, last = newChunked(r, differentiable, x, wx, bias).run(w, states)
+	default:
+		h, last = r.run(project(x, wx, bias), w, states)
 	}
-	return r.run(project(x, wx, bias), w, states)
+	for i, v := range carried {
+		v.SetNodeValue(last[i])
+	}
+	return h, last
 }
 
 // project returns X_t W_x + b for all time steps: one product, or, for indices of one-hot vectors, a look-up of rows.
@@ -472,6 +481,7 @@ func (b *BiRNN) check() {
 	if b.initial != nil && len(b.initial) != len(b.sizes) {
 		Panicf("birnnlib: InitialStates got %d states for %d layers; give one for each layer", len(b.initial), len(b.sizes))
 	}
+	b.checkStateful()
 	for l, s := range b.initial {
 		b.checkState(l, "forward", s.Forward, b.forward, n, b.sizes[l].Forward)
 		b.checkState(l, "backward", s.Backward, b.back, n, b.sizes[l].Backward)

@@ -111,22 +111,16 @@ func (m *Model) numBatches() int {
 	return count(len(m.indices), m.config.Batch, m.config.Steps)
 }
 
-// trainGraph is one training step on x and its labels y, both [T, n]. The loss is added up in a variable, and the state
-// is left in others for the next step: nothing leaves the device.
+// trainGraph is one training step on x and its labels y, both [T, n]. The loss is added up in a variable, and the states
+// stay in others for the next step: nothing leaves the device.
 func (m *Model) trainGraph(scope *model.Scope, x, y *Node) {
 	g := x.Graph()
 	state := scope.In(trainScope).WithInitializer(initializer.Zero)
 	layers := m.layers(scope, x)
-	var carried []carriedState
 	if !m.config.Random {
-		carried = m.carriedStates(state)
-		initial := make([]birnnlib.State, len(m.config.Hidden))
-		for _, c := range carried {
-			*c.of(initial) = []*Node{c.variable.NodeValue(g)}
-		}
-		layers.InitialStates(initial...)
+		layers.Stateful()
 	}
-	h, final := layers.Done()
+	h, _ := layers.Done()
 	o := m.output(scope, h)
 	l := birnnlib.CrossEntropy(o, y)
 
@@ -142,9 +136,6 @@ func (m *Model) trainGraph(scope *model.Scope, x, y *Node) {
 
 	lossSum := state.VariableWithShape(lossSumName, shapes.Make(dtypes.Float32)).SetTrainable(false)
 	lossSum.SetNodeValue(Add(lossSum.NodeValue(g), l))
-	for _, c := range carried {
-		c.variable.SetNodeValue((*c.of(final))[0]) // a value for the next graph, which has no gradient into this one
-	}
 }
 
 // parametersOf returns the variables that the loss is minimised over, by path. GoMLX's own order is that of creation, which
@@ -179,46 +170,13 @@ func ClipByGlobalNorm(gradients []*Node, θ float64) []*Node {
 	return clipped
 }
 
-// carriedState is the state of one direction of one layer that is carried from mini-batch to mini-batch.
-type carriedState struct {
-	layer    int
-	backward bool
-	variable *model.Variable // [n, h]
-}
-
-// of returns the place of that state among the states of all layers.
-func (c carriedState) of(states []birnnlib.State) *[]*Node {
-	if c.backward {
-		return &states[c.layer].Backward
-	}
-	return &states[c.layer].Forward
-}
-
-// carriedStates returns the variables that carry the state: those of the forward direction, and in the post's reading
-// those of its other forward direction too.
-func (m *Model) carriedStates(scope *model.Scope) []carriedState {
-	var carried []carriedState
-	for l, sizes := range m.config.Hidden {
-		add := func(name string, backward bool, h int) {
-			v := scope.In("layer_%d_%s", l+1, name).VariableWithShape("H", shapes.Make(dtypes.Float32, m.config.Batch, h))
-			carried = append(carried, carriedState{l, backward, v.SetTrainable(false)})
-		}
-		if sizes.Forward > 0 {
-			add("f", false, sizes.Forward)
-		}
-		if m.config.AsPosted && sizes.Backward > 0 {
-			add("b", true, sizes.Backward)
-		}
-	}
-	return carried
-}
-
 // zeroTrainState zeroes the carried states and the sum of losses, as every epoch starts.
 func (m *Model) zeroTrainState() error {
-	for v := range m.store.Scope("/" + trainScope).IterVariables() {
-		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
-			return err
-		}
+	if err := birnnlib.ResetStates(m.store.Scope("/")); err != nil {
+		return err
+	}
+	if lossSum := m.trainVariable(lossSumName); lossSum != nil { // not before the first step
+		return lossSum.SetValue(tensors.FromShape(lossSum.Shape()))
 	}
 	return nil
 }
