@@ -1,0 +1,86 @@
+package birnnlib_test
+
+import (
+	"testing"
+
+	"birnn/birnnlib"
+	"birnn/birnnlib/backend"
+
+	"github.com/gomlx/compute/distributed"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors/dtensor"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// TestSharding splits the batch over several devices by GoMLX's auto-sharding: outputs, loss and all gradients are those
+// of a single device. XLA's client for the CPU shows four devices.
+func TestSharding(t *testing.T) {
+	const T, n, d, devices = 5, 8, 3, 4
+	opened, err := backend.Open(t.Context(), backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := opened.Backend
+	defer b.Finalize()
+	if b.NumDevices() < devices {
+		t.Skipf("%s has %d devices, and this needs %d", opened, b.NumDevices(), devices)
+	}
+	for name, cell := range map[string]birnnlib.Cell{"RNN": birnnlib.RNN{}, "LSTM": birnnlib.LSTM{}, "GRU": birnnlib.GRU{}} {
+		t.Run(name, func(t *testing.T) {
+			step := func(scope *model.Scope, x *Node) []*Node {
+				h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}, birnnlib.Sizes{Forward: 2, Backward: 2}).
+					Cell(cell).Initializer(everywhere).Done()
+				loss := ReduceAllMean(Mul(h, h))
+				var parameters []*Node
+				for v := range scope.IterVariables() {
+					parameters = append(parameters, v.NodeValue(x.Graph()))
+				}
+				return append([]*Node{h, loss}, Gradient(loss, parameters...)...)
+			}
+			x := random(1, T, n, d)
+			want, err := model.CallOnceN(b, model.NewStore(), step, x)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			mesh, err := distributed.NewDeviceMesh([]int{devices}, []string{"batch"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			split, err := distributed.BuildSpec(mesh).R().S("batch").Done()
+			if err != nil {
+				t.Fatal(err)
+			}
+			everywhereTheSame := distributed.NewReplicatedShardingSpec(mesh)
+			exec, err := model.NewExec(b, model.NewStore(), step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec = exec.AutoSharding(mesh).WithInputShardingSpecs(split).WithOutputShardingSpecs(split, everywhereTheSame)
+			if err := exec.SetDefaultShardingSpec(everywhereTheSame); err != nil {
+				t.Fatal(err)
+			}
+			shards, err := dtensor.ShardTensor(split, x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			outputs, err := exec.DistributedExec(shards)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []*tensors.Tensor
+			for _, o := range outputs {
+				whole, err := o.Merge()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, whole)
+			}
+			if shape := outputs[0].ShardShape(); shape.Dim(1) != n/devices {
+				t.Errorf("a device has outputs %s; the batch is not split", shape)
+			}
+			same(t, "four devices", got, want, 1e-12)
+		})
+	}
+}
