@@ -1,0 +1,135 @@
+package birnnlib_test
+
+import (
+	"fmt"
+	"log"
+	"math/rand/v2"
+
+	"birnn/birnnlib"
+
+	"github.com/gomlx/compute/gobackend"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/dataset"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train"
+	"github.com/gomlx/gomlx/ml/train/loss"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+)
+
+// A layer in GoMLX's trainer: it learns whether a sequence of six bits has an odd number of ones, which no single bit
+// tells. The examples are batch-major, as GoMLX's datasets are; the final states of both directions are what the whole
+// sequence has come to.
+func ExampleNew_trainer() {
+	rng := rand.New(rand.NewPCG(1, 2))
+	const examples, T = 256, 6
+	x, y := make([][][]float32, examples), make([][]float32, examples)
+	for i := range x {
+		odd := false
+		for range T {
+			bit := float32(rng.IntN(2))
+			x[i] = append(x[i], []float32{bit})
+			odd = odd != (bit == 1)
+		}
+		y[i] = []float32{0}
+		if odd {
+			y[i][0] = 1
+		}
+	}
+
+	backend := gobackend.GetBackend()
+	data, err := dataset.InMemoryFromData(backend, "parity", []any{x}, []any{y})
+	if err != nil {
+		log.Fatal(err)
+	}
+	data.BatchSize(64, true).Infinite(true).Shuffle()
+
+	params := model.NewStore()
+	trainer := train.NewTrainer(backend, params, func(scope *model.Scope, x *Node) *Node {
+		_, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 16, Backward: 16}).
+			Cell(birnnlib.GRU{}).BatchMajor(true).Initializer(birnnlib.Glorot(1)).Done()
+		return birnnlib.Output(scope, final[0].Concat(), 1, birnnlib.Glorot(1))
+	}, loss.BinaryCrossentropyLogits, optimizer.Adam().LearningRate(0.01).Done(), nil, nil)
+	metrics, err := train.NewLoop(trainer).RunSteps(data, 600)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("loss below 0.05: %t\n", metrics[0].Value().(float32) < 0.05)
+	// Output: loss below 0.05: true
+}
+
+// A network with forward units only reads a sequence piece by piece, as it comes. Its states stay in the store.
+func ExampleBiRNN_Streaming() {
+	params := model.NewStore()
+	stream := model.MustNewExec(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) *Node {
+		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3}).Cell(birnnlib.LSTM{}).Initializer(birnnlib.Glorot(1)).Streaming().Done()
+		return ReduceAllSum(h)
+	})
+	piece := [][][]float32{{{1, 2}}} // one time step of one sequence
+	first, second := stream.MustCall1(piece), stream.MustCall1(piece)
+	fmt.Println("the same input in another state gives the same output:", first.Equal(second))
+
+	if err := birnnlib.ResetStates(params.Scope("/")); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("after ResetStates:", first.Equal(stream.MustCall1(piece)))
+	// Output:
+	// the same input in another state gives the same output: false
+	// after ResetStates: true
+}
+
+// minimal is the minimal gated unit, a cell with one gate:
+//
+//	F_t = σ(X_t W_xf + H_{t-1} W_hf + b_f)
+//	H̃_t = tanh(X_t W_xh + (F_t ⊙ H_{t-1}) W_hh + b_h)
+//	H_t = (1 - F_t) ⊙ H_{t-1} + F_t ⊙ H̃_t
+//
+// It has no gradient of its own, so it runs unrolled with the one that GoMLX derives. With the methods of
+// birnnlib.Differentiable it would run as a loop.
+//
+// Source: G.-B. Zhou and others, Minimal gated unit for recurrent neural networks, 2016.
+type minimal struct{}
+
+func (minimal) Layout(h int) birnnlib.Layout {
+	return birnnlib.Layout{
+		Wx: "W_x", Bias: "b", Columns: 2 * h, // both products of X_t, side by side
+		Weights: []birnnlib.CellWeight{{Name: "W_hf", Dims: []int{h, h}}, {Name: "W_hh", Dims: []int{h, h}}},
+		States:  []int{h},
+	}
+}
+
+func (minimal) Step(w []*Node, m birnnlib.Moment) (after, saved []*Node) {
+	whf, whh := w[0], w[1]
+	before := m.Before[0]
+	h := before.Shape().Dim(1)
+	af, ah := Slice(m.A, AxisRange(), AxisRange(0, h)), Slice(m.A, AxisRange(), AxisRange(h, 2*h))
+	f := Sigmoid(Add(af, Dot(m.P, whf).Product()))
+	candidate := Tanh(Add(ah, Dot(Mul(f, m.P), whh).Product()))
+	one := birnnlib.Constant(f, 1)
+	return []*Node{Add(Mul(Sub(one, f), before), Mul(f, candidate))}, nil
+}
+
+// A cell of one's own in a bidirectional network of two layers.
+func ExampleCell() {
+	params := model.NewStore()
+	h, err := model.CallOnce(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) *Node {
+		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 4, Backward: 4}, birnnlib.Sizes{Forward: 2, Backward: 3}).Cell(minimal{}).Done()
+		return h
+	}, [][][]float32{{{1, 2}}, {{3, 4}}, {{5, 6}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(h.Shape())
+	for v := range params.Scope("/layer_2").IterVariables() {
+		fmt.Println(v.Path(), v.Shape().Dimensions)
+	}
+	// Output:
+	// (Float32)[3, 1, 5]
+	// /layer_2/W_x^f [8 4]
+	// /layer_2/W_hf^f [2 2]
+	// /layer_2/W_hh^f [2 2]
+	// /layer_2/b^f [4]
+	// /layer_2/W_x^b [8 6]
+	// /layer_2/W_hf^b [3 3]
+	// /layer_2/W_hh^b [3 3]
+	// /layer_2/b^b [6]
+}
