@@ -62,10 +62,6 @@ type CellWeight struct {
 	Dims []int
 }
 
-// Constant returns the number v in the dtype of x, in the function of the graph that is being built: in [Cell] methods
-// it takes the place of GoMLX's Scalar.
-func Constant(x *Node, v float64) *Node { return constant(x, v) }
-
 // times returns x w for x [n, a] and w [a, b].
 func times(x, w *Node) *Node { return Dot(x, w).Product() }
 
@@ -74,7 +70,7 @@ func transposedTimes(x, y *Node) *Node { return Dot(x, y).General([]int{0}, nil,
 
 // sumRows returns the sum over the first axis of x [N, a]: a product, since a loop of XLA's cannot reduce.
 func sumRows(x *Node) *Node {
-	return Dot(BroadcastToDims(constant(x, 1), x.Shape().Dim(0)), x).Product()
+	return Dot(BroadcastToDims(Constant(x, 1), x.Shape().Dim(0)), x).Product()
 }
 
 // gates cuts x [n, k·h] into its k gates, each [n, h].
@@ -88,5 +84,5 @@ func gates(x *Node, k int) []*Node {
 }
 
 // The derivatives of the sigmoid and of tanh, by their values.
-func sigmoidSlope(y *Node) *Node { return Mul(y, Sub(constant(y, 1), y)) }
-func tanhSlope(y *Node) *Node    { return Sub(constant(y, 1), Mul(y, y)) }
+func sigmoidSlope(y *Node) *Node { return Mul(y, Sub(Constant(y, 1), y)) }
+func tanhSlope(y *Node) *Node    { return Sub(Constant(y, 1), Mul(y, y)) }

@@ -1,4 +1,4 @@
-// Package birnnlib implements the bidirectional recurrent network on GoMLX.
+// Package birnnlib implements recurrent networks on GoMLX: bidirectional, of any depth, with any cell.
 //
 // For a mini-batch of n sequences with d inputs, let X_t ∈ R^(n×d) be the input at time step t. A forward and a
 // backward hidden state, of h_f and h_b units, are computed with an activation φ, and the output layer reads their
@@ -12,8 +12,8 @@
 // The state at every time step thus depends on the inputs before it and on the inputs after it. With several hidden
 // layers, H_t of one layer is the input X_t of the next; the sizes may differ by layer and by direction.
 //
-// [New] builds the hidden layers, [Output] the output layer, both inside a GoMLX [model.Scope] that holds the
-// parameters under the names of the formulas:
+// [New] builds the hidden layers, [Output] the output layer and [CrossEntropy] the loss, inside a GoMLX [model.Scope]
+// that holds the parameters under the names of the formulas:
 //
 //	| name in the scope | formula | shape        |
 //	| ----------------- | ------- | ------------ |
@@ -26,14 +26,33 @@
 //	| W_hq              | W_hq    | [h_f+h_b, q] |
 //	| b_q               | b_q     | [q]          |
 //
-// Sequences are time-major, [time step, batch, feature], as in the formulas; X_t is x[t].
+// These are the parameters of the cell [RNN]. In its place each direction can have an [LSTM], a [GRU], one of them with
+// layer normalisation inside, or a [Cell] of one's own; their documentation has their formulas and parameters.
+//
+// Sequences are time-major, [time step, batch, feature], as in the formulas; X_t is x[t]. [BiRNN.BatchMajor] changes that.
+//
+// # One recurrence
+//
+// The products X_t W_x of all time steps are one product before the recurrence, the gates of a cell are stacked into one
+// product inside it, and the gradient of each weight is one product after it. On XLA the recurrence is a loop, whose
+// time to compile does not grow with the number of time steps; on GoMLX's pure-Go backend, which has no loops, it is
+// unrolled. Both have the gradient that the cell's own formulas say. [BiRNN.Recompute] trades time for memory.
+//
+// # Which output is the last state
+//
+// The final states are returned with the outputs. That of the forward direction is in the last output, h[T-1] (of a
+// sequence with a length, h[length-1]); that of the backward direction is in the first, h[0], since that is where it ends.
+//
+// # Panics
 //
 // As GoMLX's own layers do, the graph-building functions panic with an error that names the argument, its shape and
 // the one expected; GoMLX's executors return such a panic as an error.
 //
-// The packages below it: [birnn/birnnlib/text] reads a corpus and cuts it into mini-batches,
-// [birnn/birnnlib/charlm] trains the character-level language model of the lesson, [birnn/birnnlib/backend] chooses
-// between XLA and pure Go, and [birnn/birnnlib/plugin] installs what XLA needs.
+// # Packages
+//
+// [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras; [birnn/birnnlib/text] reads a corpus and cuts it into
+// mini-batches; [birnn/birnnlib/charlm] trains the character-level language model of the lesson;
+// [birnn/birnnlib/backend] chooses between XLA and pure Go, and [birnn/birnnlib/plugin] installs what XLA needs.
 //
 // Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal
 // Processing 45 (11), 1997; the notation is that of A. Zhang, M. Li, Z. C. Lipton and A. J. Smola, Dive into Deep

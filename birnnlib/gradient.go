@@ -1,55 +1,65 @@
 package birnnlib
 
 import (
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// withGradient returns the outputs of f for the inputs, with a gradient of their own in place of the one that GoMLX
-// would derive: vjp gets what f kept for it, and the gradient v of the loss with respect to each output; it returns the
-// gradient with respect to each input, nil where there is none.
+// withGradient returns the outputs of f, which computes them from the inputs, with a gradient of their own in place of
+// the one that GoMLX would derive: vjp gets what f kept for it, and the gradient v of the loss with respect to each
+// output; it returns the gradient with respect to each input, nil where there is none. All outputs have the same dtype.
 //
-// All inputs and outputs have the same dtype.
+// GoMLX takes a gradient of one's own for a node of one input and one output only, which passes its input on. So f is
+// cut off, and the gradient takes another way, along which nothing but zeros flow forward:
 //
-// GoMLX takes a gradient of one's own for a node of one input and one output only. So the inputs go through such a node
-// packed into one vector, with room for the outputs. There a zero is added to each output, and so its gradient comes
-// back, while f itself is cut off. XLA removes all of the packing.
+//	input → door → zero → gate → + output
+//
+// Backward the gate comes first: it gets the gradient of all outputs, packed, and has vjp compute those of all inputs.
+// Then come the doors, one for each input, and hand them out. XLA removes all of it but the gradient itself.
 func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(kept, v []*Node) []*Node) []*Node {
 	g := inputs[0].Graph()
 	outputs, kept := f()
-	var parts []*Node
-	for _, x := range inputs {
-		parts = append(parts, x)
-	}
-	for i, y := range outputs {
-		outputs[i] = StopGradient(y)
-		parts = append(parts, Zeros(g, y.Shape()))
-	}
-	through := IdentityWithCustomGradient(pack(parts), func(_, v *Node) *Node {
-		d := vjp(kept, unpack(v, parts)[len(inputs):])
-		for i, x := range inputs {
+	var d []*Node // with respect to each input: the gate leaves it to the doors
+	zero := Zeros(g, shapes.Make(outputs[0].DType()))
+	sum := zero
+	for i, x := range inputs {
+		door := IdentityWithCustomGradient(x, func(_, _ *Node) *Node {
 			if d[i] == nil {
-				d[i] = Zeros(g, x.Shape())
+				return Zeros(g, x.Shape())
 			}
-		}
-		return pack(append(d, parts[len(inputs):]...))
+			return d[i]
+		})
+		never := Const(g, false) // a product with 0 would not do: x may be infinite
+		sum = Add(sum, Where(never, ConvertDType(first(door), zero.DType()), zero))
+	}
+	size := 0
+	for _, y := range outputs {
+		size += y.Shape().Size()
+	}
+	gate := IdentityWithCustomGradient(BroadcastToDims(sum, size), func(_, v *Node) *Node {
+		d = vjp(kept, unpack(v, outputs))
+		return Zeros(g, v.Shape()) // only for GoMLX to go on to the doors
 	})
 	with := make([]*Node, len(outputs))
-	for i, zero := range unpack(through, parts)[len(inputs):] {
-		with[i] = Add(outputs[i], zero)
+	for i, zeros := range unpack(gate, outputs) {
+		with[i] = Add(StopGradient(outputs[i]), zeros)
 	}
 	return with
 }
 
-// pack returns the values of all parts in one vector.
-func pack(parts []*Node) *Node {
-	flat := make([]*Node, len(parts))
-	for i, part := range parts {
-		flat[i] = Reshape(part, -1)
+// first returns the first entry of x, a scalar.
+func first(x *Node) *Node {
+	axes := make([]SliceAxisSpec, x.Rank())
+	for i := range axes {
+		axes[i] = AxisElem(0)
 	}
-	return Concatenate(flat, 0)
+	if len(axes) > 0 {
+		x = Slice(x, axes...)
+	}
+	return Reshape(x)
 }
 
-// unpack undoes pack for parts of the shapes of like.
+// unpack cuts a vector into parts of the shapes of like.
 func unpack(packed *Node, like []*Node) []*Node {
 	parts, start := make([]*Node, len(like)), 0
 	for i, part := range like {

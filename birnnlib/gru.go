@@ -66,14 +66,14 @@ func (c GRU) Step(w []*Node, m Moment) (after, saved []*Node) {
 		candidate = Tanh(Add(a[2], Mul(r, u[2])))
 		saved = []*Node{r, z, candidate, u[2]}
 	}
-	h := Add(Mul(Sub(constant(z, 1), z), candidate), Mul(z, before))
+	h := Add(Mul(Sub(Constant(z, 1), z), candidate), Mul(z, before))
 	return []*Node{h}, saved
 }
 
 func (c GRU) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
 	whT, before, dh := wT[0], m.Before[0], dAfter[0]
 	r, z, candidate := m.Saved[0], m.Saved[1], m.Saved[2]
-	dzh := Mul(Mul(dh, Sub(constant(z, 1), z)), tanhSlope(candidate))
+	dzh := Mul(Mul(dh, Sub(Constant(z, 1), z)), tanhSlope(candidate))
 	dzz := Mul(Mul(dh, Sub(before, candidate)), sigmoidSlope(z))
 	if c.ResetBefore {
 		dq := times(dzh, rows(whT, 2, 3)) // of R_t ⊙ H_{t-1}

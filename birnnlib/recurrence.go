@@ -135,7 +135,7 @@ func zeroPadding(x, valid *Node) *Node {
 		return x
 	}
 	dims := x.Shape().Dimensions
-	return Where(BroadcastToDims(valid, dims...), x, BroadcastToDims(constant(x, 0), dims...))
+	return Where(BroadcastToDims(valid, dims...), x, BroadcastToDims(Constant(x, 0), dims...))
 }
 
 // withValid appends what tells padding to the sequences of a scan, last; without any, nothing.

@@ -44,7 +44,7 @@ func (c RNN) Step(w []*Node, m Moment) (after, saved []*Node) {
 	case activation.TypeTanh:
 		return []*Node{Tanh(z)}, nil
 	case activation.TypeRelu:
-		return []*Node{Max(z, constant(z, 0))}, nil
+		return []*Node{Max(z, Constant(z, 0))}, nil
 	}
 	return []*Node{Sigmoid(z)}, nil
 }
@@ -56,7 +56,7 @@ func (c RNN) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefo
 	case activation.TypeTanh:
 		dz = Mul(dh, tanhSlope(h))
 	case activation.TypeRelu:
-		dz = Where(GreaterThan(h, constant(h, 0)), dh, Mul(dh, constant(h, 0)))
+		dz = Where(GreaterThan(h, Constant(h, 0)), dh, Mul(dh, Constant(h, 0)))
 	default:
 		dz = Mul(dh, sigmoidSlope(h))
 	}

@@ -13,11 +13,11 @@ import (
 //
 // It may become the body of a loop, a function of its own inside the graph. There GoMLX takes neither nodes from
 // outside nor its helpers with a number in them, such as AddScalar or OneMinus, which share their constants across the
-// whole graph; [constant] makes one that works. Nor can XLA reduce there; a product with ones can.
+// whole graph; [Constant] makes one that works. Nor can XLA reduce there; a product with ones can.
 type stepFunction func(weights, before, at []*Node) (after, results []*Node)
 
-// constant returns the number v in the dtype of x, for use inside a stepFunction.
-func constant(x *Node, v float64) *Node {
+// Constant returns the number v in the dtype of x. In the methods of a [Cell] it takes the place of GoMLX's Scalar.
+func Constant(x *Node, v float64) *Node {
 	return Const(x.Graph(), shapes.CastAsDType(v, x.DType()))
 }
 
