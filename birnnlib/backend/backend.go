@@ -35,8 +35,9 @@ const Env = compute.ConfigEnvVar
 const NoInstallEnv = "GOMLX_NO_AUTO_INSTALL"
 
 var (
-	builtWithXLA  bool // set where go-xla is compiled in: see xla.go
-	builtWithSIMD bool // set where the pure-Go backend uses SIMD instructions: see simd.go
+	builtWithXLA  bool        // set where go-xla is compiled in: see xla.go
+	keepMemory    = func() {} // set where XLA's memory comes from glibc: see malloc_linux.go
+	builtWithSIMD bool        // set where the pure-Go backend uses SIMD instructions: see simd.go
 )
 
 // Options say how [Open] chooses.
@@ -185,6 +186,9 @@ func open(config string) (b *Opened, err error) {
 			b, err = nil, errors.Errorf("the backend %q cannot be opened: %v; `go run ./kernels doctor` finds out more", config, r)
 		}
 	}()
+	if name, _, _ := strings.Cut(config, ":"); isXLA(name) {
+		keepMemory()
+	}
 	inner, err := compute.NewWithConfig(config)
 	if err != nil {
 		return nil, errors.WithMessagef(err, "the backend %q cannot be opened; `go run ./kernels doctor` finds out more", config)
