@@ -1,0 +1,279 @@
+package torch
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"birnn/birnnlib"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// KerasOptions say which network the weights of Keras are of.
+type KerasOptions struct {
+	// Cell is the cell of both directions of all layers. An RNN has the activation that SimpleRNN was made with; an LSTM
+	// has no peepholes and no projection; a GRU has ResetBefore where Keras has reset_after=False. With NoBias it is
+	// a layer made with use_bias=False.
+	Cell birnnlib.Cell
+
+	// Layers are the names of the recurrent layers, the first one nearest to the input, as in "bidirectional", "lstm_1".
+	// None stands for a single layer, to which all weights belong.
+	Layers []string
+
+	// DType is that of the parameters; none (the zero value) is that of the weights.
+	DType dtypes.DType
+}
+
+// ImportKeras is [Import] for the weights of Keras' layers SimpleRNN, LSTM and GRU, each by itself or in a Bidirectional.
+// Their names are the paths that Keras 3 gives them, as a file has them that Python writes with
+//
+//	weights = {w.path: numpy.ascontiguousarray(w.numpy()) for w in model.weights}
+//	safetensors.numpy.save_file(weights, "model.safetensors")
+//
+// (Without ascontiguousarray, arrays that lie transposed in memory get into the file scrambled.)
+// Of a path such as sequential/bidirectional/forward_lstm/lstm_cell/kernel, the name of the layer, the direction and the
+// last part count: in a layer that has anything under forward_…, the rest is the backward direction. What is below none of
+// the layers is passed over. With k gates (SimpleRNN 1, LSTM 4, GRU 3), d inputs and h hidden units, a direction has
+//
+//	| last part        | shape   | gates                                                                 |
+//	| ---------------- | ------- | --------------------------------------------------------------------- |
+//	| kernel           | [d, kh] | of an LSTM i, f, c, o, as here; of a GRU z, r, h                      |
+//	| recurrent_kernel | [h, kh] | likewise                                                              |
+//	| bias             | [kh]    | likewise; of a GRU with reset_after=True [2, 3h], of the two products |
+//
+// The sizes may differ by layer and direction.
+func ImportKeras(scope *model.Scope, weights map[string]*tensors.Tensor, o KerasOptions) ([]birnnlib.Sizes, error) {
+	k, err := kerasOf(o.Cell)
+	if err != nil {
+		return nil, err
+	}
+	names := o.Layers
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	var sizes []birnnlib.Sizes
+	p := parameters{dtype: o.DType}
+	for l, name := range names {
+		found, err := k.find(weights, name)
+		if err != nil {
+			return nil, err
+		}
+		var s birnnlib.Sizes
+		for i, direction := range found {
+			if direction == nil {
+				continue
+			}
+			d, h, ours, err := k.ours(direction)
+			if err != nil {
+				return nil, err
+			}
+			kernel := direction["kernel"]
+			if l > 0 {
+				below := sizes[l-1]
+				if both := below.Forward + below.Backward; d != both && (d != below.Forward || d != below.Backward) {
+					return nil, fmt.Errorf("torch: %q has %d inputs, but the layer %q below it has %d outputs", kernel.name, d, names[l-1], both)
+				}
+			}
+			if p.from == dtypes.InvalidDType {
+				p.from = kernel.dtype
+			}
+			for _, w := range direction {
+				if w.dtype != p.from {
+					return nil, fmt.Errorf("torch: %q is %s, but others are %s; all weights must have the same dtype", w.name, w.dtype, p.from)
+				}
+			}
+			if i == 0 {
+				s.Forward = h
+				p.add(l, "", ours)
+			} else {
+				s.Backward = h
+				p.add(l, "_reverse", ours)
+			}
+		}
+		sizes = append(sizes, s)
+	}
+	if err := p.set(scope); err != nil {
+		return nil, err
+	}
+	return sizes, nil
+}
+
+// keras is what Keras has for a cell.
+type keras struct {
+	name       string // LSTM
+	gates      int
+	bias       bool
+	resetAfter bool // of a GRU
+	cell       birnnlib.Cell
+}
+
+func kerasOf(cell birnnlib.Cell) (k keras, err error) {
+	switch c := cell.(type) {
+	case birnnlib.RNN:
+		k = keras{name: "SimpleRNN", gates: 1, bias: !c.NoBias}
+		if !slices.Contains([]activation.Type{activation.TypeNone, activation.TypeSigmoid, activation.TypeTanh, activation.TypeRelu}, c.Activation) {
+			return k, fmt.Errorf("torch: the activation of the cell is %s; a birnnlib.RNN has sigmoid, tanh or relu", c.Activation)
+		}
+	case birnnlib.LSTM:
+		k = keras{name: "LSTM", gates: 4, bias: !c.NoBias}
+		if c.Projection > 0 {
+			return k, fmt.Errorf("torch: the cell is %T%+v; Keras' LSTM has no projection", cell, cell)
+		}
+	case birnnlib.GRU:
+		k = keras{name: "GRU", gates: 3, bias: !c.NoBias, resetAfter: !c.ResetBefore}
+	default:
+		return k, fmt.Errorf("torch: the cell is a %T; Keras has what birnnlib.RNN, LSTM and GRU are", cell)
+	}
+	k.cell = cell
+	return k, checkCell(cell)
+}
+
+// kerasWeight is a weight with its path.
+type kerasWeight struct {
+	name  string
+	dtype dtypes.DType
+	array
+}
+
+// find returns the weights of the directions of a layer by the last parts of their paths; nil for a direction that is not
+// there.
+func (k keras) find(weights map[string]*tensors.Tensor, layer string) (directions [2]map[string]kerasWeight, err error) {
+	directions[0] = map[string]kerasWeight{}
+	needed := []string{"kernel", "recurrent_kernel"}
+	if k.bias {
+		needed = append(needed, "bias")
+	}
+	paths := map[string][]string{} // what follows the layer's name, in parts
+	for name := range weights {
+		path := strings.TrimSuffix(name, ":0") // which TensorFlow appends
+		if layer != "" {
+			_, below, ok := strings.Cut("/"+path, "/"+strings.Trim(layer, "/")+"/")
+			if !ok {
+				continue
+			}
+			path = below
+		}
+		paths[name] = strings.Split(path, "/")
+	}
+	forward := func(name string) bool {
+		return slices.ContainsFunc(paths[name], func(part string) bool { return strings.HasPrefix(part, "forward_") })
+	}
+	names := slices.Sorted(maps.Keys(paths))
+	bidirectional := slices.ContainsFunc(names, forward)
+	if bidirectional {
+		directions[1] = map[string]kerasWeight{}
+	}
+	for _, name := range names {
+		i, last := 0, paths[name][len(paths[name])-1]
+		if bidirectional && !forward(name) {
+			i = 1 // backward_…, unless the layer was given a name of its own
+		}
+		if !slices.Contains(needed, last) {
+			return directions, fmt.Errorf("torch: %q is no weight of a %s with the cell %+v, whose names end with %s; say which layers to take with Layers, and whether there is a bias with NoBias of the cell",
+				name, k.name, k.cell, strings.Join(needed, ", "))
+		}
+		if other, twice := directions[i][last]; twice {
+			return directions, fmt.Errorf("torch: both %q and %q are the %s of the layer %q; say which layers to take with Layers", other.name, name, last, layer)
+		}
+		t := weights[name]
+		if t == nil || !t.Ok() {
+			return directions, fmt.Errorf("torch: %q is nil or finalized", name)
+		}
+		a, err := arrayOf(t)
+		if err != nil {
+			return directions, fmt.Errorf("torch: %q: %w", name, err)
+		}
+		directions[i][last] = kerasWeight{name, t.DType(), a}
+	}
+	for i, direction := range directions {
+		for _, last := range needed {
+			if _, ok := direction[last]; !ok && direction != nil {
+				return directions, fmt.Errorf("torch: the layer %q has no %s in its %s direction; its path must have the layer's name in it and end with %s (with use_bias=False there is no bias: set NoBias of the cell)",
+					layer, last, []string{"forward", "backward"}[i], last)
+			}
+		}
+	}
+	return directions, nil
+}
+
+// ours returns the parameters of a direction in the order in which birnnlib makes them.
+func (k keras) ours(direction map[string]kerasWeight) (d, h int, ours []named, err error) {
+	expect := func(w kerasWeight, hint string, dims ...int) error {
+		if slices.Equal(w.dims, dims) {
+			return nil
+		}
+		return fmt.Errorf("torch: %q is of the shape %v; in a %s with %d inputs and %d hidden units it must be %v%s", w.name, w.dims, k.name, d, h, dims, hint)
+	}
+	kernel, recurrent, bias := direction["kernel"], direction["recurrent_kernel"], direction["bias"]
+	for _, w := range []kerasWeight{recurrent, kernel} {
+		if len(w.dims) != 2 || w.dims[0] < 1 {
+			return 0, 0, nil, fmt.Errorf("torch: %q is of the shape %v; it must be a matrix", w.name, w.dims)
+		}
+	}
+	d, h = kernel.dims[0], recurrent.dims[0]
+	gates := fmt.Sprintf(": %d columns for each hidden unit (SimpleRNN 1, GRU 3, LSTM 4)", k.gates)
+	if err := expect(recurrent, gates, h, k.gates*h); err != nil {
+		return 0, 0, nil, err
+	}
+	if err := expect(kernel, gates, d, k.gates*h); err != nil {
+		return 0, 0, nil, err
+	}
+	b := bias.array
+	var bhh array
+	switch {
+	case !k.bias:
+	case k.resetAfter:
+		if err := expect(bias, " (with reset_after=False, set ResetBefore of the cell)", 2, 3*h); err != nil {
+			return 0, 0, nil, err
+		}
+		both := bias.resetFirst(h)
+		b, bhh = both.part(0, 3*h).clone(), both.part(3*h, 6*h)
+		for i := range 2 * h { // the last part of the recurrent bias is b_hh
+			b.values[i] += bhh.values[i]
+		}
+		bhh = bhh.part(2*h, 3*h)
+	default:
+		hint := ""
+		if k.name == "GRU" {
+			hint = " (with reset_after=True, leave ResetBefore of the cell out)"
+		}
+		if err := expect(bias, hint, k.gates*h); err != nil {
+			return 0, 0, nil, err
+		}
+		if k.name == "GRU" {
+			b = b.resetFirst(h)
+		}
+	}
+	wx, wh := kernel.array, recurrent.array
+	if k.name == "GRU" {
+		wx, wh = wx.resetFirst(h), wh.resetFirst(h)
+	}
+	layout := k.cell.Layout(h)
+	ours = append(ours, named{layout.Wx, wx})
+	for _, w := range layout.Weights {
+		if w.Name == "b_hh" {
+			ours = append(ours, named{w.Name, bhh})
+		} else {
+			ours = append(ours, named{w.Name, wh})
+		}
+	}
+	if layout.Bias != "" {
+		ours = append(ours, named{layout.Bias, b})
+	}
+	return d, h, ours, nil
+}
+
+// resetFirst returns the gates of a GRU in the order r, z, h, given them in the order z, r, h, in rows of 3h entries.
+func (a array) resetFirst(h int) array {
+	swapped := a.clone()
+	for from := 0; from < len(a.values); from += 3 * h {
+		copy(swapped.values[from:], a.values[from+h:from+2*h])
+		copy(swapped.values[from+h:], a.values[from:from+h])
+	}
+	return swapped
+}

@@ -1,0 +1,360 @@
+package torch
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// A .safetensors file is the length of the header in 8 bytes, the header, and the values of all tensors without a gap,
+// little-endian and row by row. The header is a JSON object that tells the dtype, the shape, and where in the values each
+// tensor begins and ends: https://huggingface.co/docs/safetensors#format
+//
+// The module github.com/nlpodyssey/safetensors reads it too, and came through fuzzing without a panic. But it takes the
+// last of two tensors of one name, and its errors do not say which tensor is wrong; both would need a reader in front
+// of it that is as long as this one.
+
+// maxHeader is the longest header that the format's own implementation reads.
+const maxHeader = 100_000_000
+
+// formatDTypes are the dtypes by their names in a file. Those that a recurrent network has not are here since the file of
+// a whole model may hold them, such as a counter of batches.
+var formatDTypes = map[string]dtypes.DType{
+	"BOOL": dtypes.Bool,
+	"U8":   dtypes.Uint8, "U16": dtypes.Uint16, "U32": dtypes.Uint32, "U64": dtypes.Uint64,
+	"I8": dtypes.Int8, "I16": dtypes.Int16, "I32": dtypes.Int32, "I64": dtypes.Int64,
+	"F16": dtypes.Float16, "BF16": dtypes.BFloat16, "F32": dtypes.Float32, "F64": dtypes.Float64,
+}
+
+// Load reads all tensors of a .safetensors file, by their names. It takes the memory that the tensors take.
+//
+// Where the file is not what the format says, the error names the tensor, what it has and what was expected.
+func Load(path string) (map[string]*tensors.Tensor, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("torch: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("torch: %w", err)
+	}
+	weights, err := read(file, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("torch: %s cannot be read: %w", path, err)
+	}
+	return weights, nil
+}
+
+// entry is a tensor in the header.
+type entry struct {
+	DType   string    `json:"dtype"`
+	Shape   []int     `json:"shape"`
+	Offsets [2]uint64 `json:"data_offsets"`
+
+	name  string
+	shape shapes.Shape
+}
+
+// read reads a file of that many bytes.
+func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
+	if size < 8 {
+		return nil, fmt.Errorf("it has %d bytes; a .safetensors file begins with 8 bytes that tell the length of its header", size)
+	}
+	at := func(buffer []byte, offset int64) error {
+		_, err := io.ReadFull(io.NewSectionReader(r, offset, int64(len(buffer))), buffer)
+		return err
+	}
+	first := make([]byte, 8)
+	if err := at(first, 0); err != nil {
+		return nil, err
+	}
+	length := binary.LittleEndian.Uint64(first)
+	if length > maxHeader || length > uint64(size-8) {
+		return nil, fmt.Errorf("its header should have %d bytes, but %d follow, and at most %d are allowed; it is cut off, or no .safetensors file", length, size-8, maxHeader)
+	}
+	header := make([]byte, length)
+	if err := at(header, 8); err != nil {
+		return nil, err
+	}
+	entries, err := parse(header)
+	if err != nil {
+		return nil, err
+	}
+
+	// The tensors must fill all that follows, one after the other.
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.Offsets[0], b.Offsets[0]), cmp.Compare(a.Offsets[1], b.Offsets[1]), strings.Compare(a.name, b.name))
+	})
+	values, end, before := uint64(size-8)-length, uint64(0), "the header"
+	for _, e := range entries {
+		if e.Offsets[0] != end {
+			return nil, fmt.Errorf("tensor %q has data_offsets %v; it must begin at %d, where %s ends: tensors can neither overlap nor leave a gap", e.name, e.Offsets, end, before)
+		}
+		if e.Offsets[1] > values {
+			return nil, fmt.Errorf("tensor %q has data_offsets %v, but the file ends after %d bytes of values; it is cut off", e.name, e.Offsets, values)
+		}
+		end, before = e.Offsets[1], strconv.Quote(e.name)
+	}
+	if end != values {
+		return nil, fmt.Errorf("the file has %d bytes of values, but %s ends at %d; what follows belongs to no tensor", values, before, end)
+	}
+
+	weights := make(map[string]*tensors.Tensor, len(entries))
+	for _, e := range entries {
+		t := tensors.FromShape(e.shape)
+		if e.shape.Size() > 0 {
+			var failed error
+			err := t.MutableBytes(func(data []byte) {
+				failed = at(data, 8+int64(length+e.Offsets[0]))
+				if i := bytes.IndexFunc(data, func(r rune) bool { return r > 1 }); failed == nil && e.shape.DType == dtypes.Bool && i >= 0 {
+					failed = fmt.Errorf("value %d is %d; a BOOL is 0 or 1", i, data[i])
+				}
+			})
+			if err := errors.Join(err, failed); err != nil {
+				return nil, fmt.Errorf("tensor %q: %w", e.name, err)
+			}
+		}
+		weights[e.name] = t
+	}
+	return weights, nil
+}
+
+// parse reads the header and checks what each entry says of itself.
+func parse(header []byte) (entries []entry, err error) {
+	if !utf8.Valid(header) {
+		return nil, errors.New("its header is not UTF-8; it is no .safetensors file")
+	}
+	if err := json.Unmarshal(header, &json.RawMessage{}); err != nil {
+		return nil, fmt.Errorf("its header is not JSON: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(header))
+	dec.UseNumber()
+	err = members(dec, "the header", func(name string) error {
+		if name == "__metadata__" {
+			return members(dec, name, func(key string) error {
+				if t, err := dec.Token(); err != nil || !isString(t) {
+					return fmt.Errorf("__metadata__ has %v for %q; it must be a string", t, key)
+				}
+				return nil
+			})
+		}
+		e := entry{name: name}
+		if err := e.parse(dec); err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+		entries = append(entries, e)
+		return nil
+	})
+	return entries, err
+}
+
+func (e *entry) parse(dec *json.Decoder) error {
+	var dims []uint64
+	var given []string
+	err := members(dec, "its entry", func(key string) (err error) {
+		given = append(given, key)
+		switch key {
+		case "dtype":
+			t, err := dec.Token()
+			if err != nil || !isString(t) {
+				return fmt.Errorf("its dtype is %v; it must be a string", t)
+			}
+			e.DType = t.(string)
+			return nil
+		case "shape":
+			dims, err = numbers(dec, key)
+			return err
+		case "data_offsets":
+			offsets, err := numbers(dec, key)
+			if err == nil && len(offsets) != 2 {
+				err = fmt.Errorf("its data_offsets are %v; they must be [begin, end]", offsets)
+			}
+			if err == nil {
+				e.Offsets = [2]uint64(offsets)
+			}
+			return err
+		}
+		return fmt.Errorf("its entry has %q; it must have dtype, shape and data_offsets, and nothing else", key)
+	})
+	if err != nil {
+		return err
+	}
+	if len(given) != 3 { // members takes no name twice
+		return fmt.Errorf("its entry has %q; it must have dtype, shape and data_offsets", given)
+	}
+	dtype, ok := formatDTypes[e.DType]
+	if !ok {
+		return fmt.Errorf("its dtype is %q; only %s can be read", e.DType, strings.Join(slices.Sorted(maps.Keys(formatDTypes)), ", "))
+	}
+	size := uint64(dtype.Size())
+	for _, dim := range dims {
+		over, product := bits.Mul64(size, dim)
+		if over != 0 || product > math.MaxInt || dim > math.MaxInt {
+			return fmt.Errorf("its shape is %v: that many values have no room in memory", dims)
+		}
+		size = product
+		e.Shape = append(e.Shape, int(dim))
+	}
+	if begin, end := e.Offsets[0], e.Offsets[1]; end < begin || end-begin != size {
+		return fmt.Errorf("its data_offsets are %v; a %s of shape %v has %d bytes", e.Offsets, e.DType, dims, size)
+	}
+	e.shape = shapes.Make(dtype, e.Shape...)
+	return nil
+}
+
+// members reads a JSON object, and calls member to read the value of each of its names, which must not come twice.
+func members(dec *json.Decoder, what string, member func(name string) error) error {
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("%s must be a JSON object, and begins with %v", what, t)
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name := t.(string)
+		if seen[name] {
+			return fmt.Errorf("%s has the name %q twice", what, name)
+		}
+		seen[name] = true
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
+// numbers reads a JSON array of integers from 0 on.
+func numbers(dec *json.Decoder, what string) (values []uint64, err error) {
+	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
+		return nil, fmt.Errorf("its %s must be a list, and begins with %v", what, t)
+	}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		number, _ := t.(json.Number)
+		value, err := strconv.ParseUint(number.String(), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("its %s has %v; it must be a list of integers from 0 on", what, t)
+		}
+		values = append(values, value)
+	}
+	_, err = dec.Token()
+	return values, err
+}
+
+func isString(t json.Token) bool {
+	_, ok := t.(string)
+	return ok
+}
+
+// Save writes the tensors into a .safetensors file. They can be of the float types Float32, Float64, BFloat16 and
+// Float16, of integers or Bool. The file appears whole or not at all: it is written under another name, in the same
+// directory, and then renamed, which replaces what path names.
+func Save(path string, weights map[string]*tensors.Tensor) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("torch: %s cannot be written: %w", path, err)
+		}
+	}()
+	header, names, err := headerOf(weights)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			file.Close() // a second Close only returns an error
+			os.Remove(file.Name())
+		}
+	}()
+	if _, err := file.Write(header); err != nil {
+		return err
+	}
+	for _, name := range names {
+		var failed error
+		err := weights[name].ConstBytes(func(data []byte) { _, failed = file.Write(data) })
+		if err := errors.Join(err, failed); err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+	}
+	// CreateTemp's 0600 would keep the file from those who share the folder.
+	if err := file.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// headerOf returns what comes before the values, and the names of those tensors that have values, in their order.
+func headerOf(weights map[string]*tensors.Tensor) (header []byte, names []string, err error) {
+	formatNames := map[dtypes.DType]string{}
+	for name, dtype := range formatDTypes {
+		formatNames[dtype] = name
+	}
+	names = slices.Sorted(maps.Keys(weights))
+	for _, name := range names {
+		t := weights[name]
+		switch {
+		case name == "__metadata__" || !utf8.ValidString(name):
+			return nil, nil, fmt.Errorf("no tensor can have the name %q; give it another", name)
+		case t == nil || !t.Ok():
+			return nil, nil, fmt.Errorf("tensor %q is nil or finalized", name)
+		case formatNames[t.DType()] == "":
+			return nil, nil, fmt.Errorf("tensor %q is %s; the format has no such dtype", name, t.Shape())
+		}
+	}
+	// The widest dtypes come first, so that all are aligned, as the format's own implementation writes them.
+	slices.SortStableFunc(names, func(a, b string) int { return weights[b].DType().Size() - weights[a].DType().Size() })
+	// Some programs, such as Hugging Face's Transformers, take only files that say that they are PyTorch's.
+	entries := map[string]any{"__metadata__": map[string]string{"format": "pt"}}
+	end := uint64(0)
+	for _, name := range names {
+		t := weights[name]
+		begin := end
+		end += uint64(t.Shape().ByteSize())
+		entries[name] = entry{DType: formatNames[t.DType()], Shape: append([]int{}, t.Shape().Dimensions...), Offsets: [2]uint64{begin, end}}
+	}
+	blob, err := json.Marshal(entries)
+	if err != nil {
+		return nil, nil, err
+	}
+	for len(blob)%8 != 0 {
+		blob = append(blob, ' ')
+	}
+	if len(blob) > maxHeader {
+		return nil, nil, fmt.Errorf("the header for %d tensors has %d bytes; the format allows %d", len(names), len(blob), maxHeader)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return weights[name].Size() == 0 })
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(blob))), blob...), names, nil
+}
