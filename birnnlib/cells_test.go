@@ -284,7 +284,7 @@ func TestPermutation(t *testing.T) {
 			return ReduceAllMax(Abs(Sub(read(pick(x), pick(lengths)), pick(read(x, lengths)))))
 		}, random(rng.Uint64(), n, T, d), lengths, int32s(order))
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s, T=%d n=%d d=%d: %v", name, T, n, d, err)
 		}
 		if off := tensors.ToScalar[float64](difference); !(off <= 1e-12) {
 			t.Errorf("%s, T=%d n=%d: the permuted batch is off by %g", name, T, n, off)

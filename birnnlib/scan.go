@@ -96,8 +96,7 @@ func looping(step stepFunction, weights, states, sequences []*Node, reversed boo
 	T := sequences[0].Shape().Dim(0)
 	state := slices.Clone(states)
 	for _, shape := range resultShapes(step, weights, states, sequences) {
-		shape.Dimensions = append([]int{T}, shape.Dimensions...)
-		state = append(state, Zeros(g, shape))
+		state = append(state, Zeros(g, shapes.Make(shape.DType, append([]int{T}, shape.Dimensions...)...)))
 	}
 	end := repeat(T/unroll, slices.Concat(weights, sequences), state, func(i *Node, constants, state []*Node) []*Node {
 		weights, sequences := constants[:len(weights)], constants[len(weights):]
@@ -172,15 +171,13 @@ func resultShapes(step stepFunction, weights, states, sequences []*Node) (result
 	like := func(nodes []*Node, drop int) []*Node {
 		p := make([]*Node, len(nodes))
 		for i, n := range nodes {
-			shape := n.Shape().Clone()
-			shape.Dimensions = shape.Dimensions[drop:]
-			p[i] = Parameter(trial, "", shape)
+			p[i] = Parameter(trial, "", shapes.Make(n.DType(), n.Shape().Dimensions[drop:]...))
 		}
 		return p
 	}
 	_, now := step(like(weights, 0), like(states, 0), like(sequences, 1))
 	for _, y := range now {
-		results = append(results, y.Shape().Clone())
+		results = append(results, shapes.Make(y.DType(), y.Shape().Dimensions...))
 	}
 	return results
 }

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"birnn/birnnlib/internal/atomicfile"
 )
 
 // Where the book publishes the lyrics of Jay Chou that its chapter trains on,
@@ -211,33 +213,12 @@ func explain(ctx context.Context, err error) error {
 }
 
 // place writes data to dest, in one step as seen by others.
-func place(data []byte, dest string) (err error) {
-	folder := filepath.Dir(dest)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+func place(data []byte, dest string) error {
+	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(folder, filepath.Base(dest)+".*.part")
-	if err != nil {
+	return atomicfile.Write(dest, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	defer func() {
-		if err != nil {
-			file.Close() // a second Close only returns an error
-			os.Remove(file.Name())
-		}
-	}()
-	if _, err := file.Write(data); err != nil {
-		return err
-	}
-	// CreateTemp's 0600 would keep the file from those who share the folder.
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), dest)
+	})
 }

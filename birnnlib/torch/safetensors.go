@@ -12,11 +12,12 @@ import (
 	"math"
 	"math/bits"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"birnn/birnnlib/internal/atomicfile"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -283,37 +284,19 @@ func Save(path string, weights map[string]*tensors.Tensor) (err error) {
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			file.Close() // a second Close only returns an error
-			os.Remove(file.Name())
+	return atomicfile.Write(path, func(w io.Writer) error {
+		if _, err := w.Write(header); err != nil {
+			return err
 		}
-	}()
-	if _, err := file.Write(header); err != nil {
-		return err
-	}
-	for _, name := range names {
-		var failed error
-		err := weights[name].ConstBytes(func(data []byte) { _, failed = file.Write(data) })
-		if err := errors.Join(err, failed); err != nil {
-			return fmt.Errorf("tensor %q: %w", name, err)
+		for _, name := range names {
+			var failed error
+			err := weights[name].ConstBytes(func(data []byte) { _, failed = w.Write(data) })
+			if err := errors.Join(err, failed); err != nil {
+				return fmt.Errorf("tensor %q: %w", name, err)
+			}
 		}
-	}
-	// CreateTemp's 0600 would keep the file from those who share the folder.
-	if err := file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+		return nil
+	})
 }
 
 // headerOf returns what comes before the values, and the names of those tensors that have values, in their order.

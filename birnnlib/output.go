@@ -1,10 +1,36 @@
 package birnnlib
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
+
+// Output builds the output layer O_t = H_t W_hq + b_q on h, shaped [..., d], with q outputs; it returns [..., q].
+func Output(scope *model.Scope, h *Node, q int, initializer Initializer) *Node {
+	if q < 1 {
+		Panicf("birnnlib.Output: q is %d; there must be at least one output", q)
+	}
+	d := h.Shape().Dim(-1)
+	whq := parameter(scope, initializer, h.Graph(), "W_hq", h.DType(), Weight{Dims: []int{d, q}}, nil)
+	bq := parameter(scope, initializer, h.Graph(), "b_q", h.DType(), Weight{Dims: []int{q}}, nil)
+	return affine(h, whq, bq)
+}
+
+// affine returns x w + b for x [..., d], w [d, q] and b [q], or nil for none: one matrix product whatever the rank of x.
+func affine(x, w, b *Node) *Node {
+	dims := slices.Clone(x.Shape().Dimensions)
+	d, q := w.Shape().Dim(0), w.Shape().Dim(1)
+	y := Dot(Reshape(x, -1, d), w).Product()
+	if b != nil {
+		y = Add(y, ExpandLeftToRank(b, 2))
+	}
+	dims[len(dims)-1] = q
+	return Reshape(y, dims...)
+}
 
 // CrossEntropy returns the mean softmax cross-entropy of the outputs o [..., q] of [Output] for the labels y [...],
 // integers from 0 to q-1: the mean of log Σ_k exp(o_k) - o_y, a scalar.

@@ -1,0 +1,171 @@
+package birnnlib
+
+import (
+	"birnn/birnnlib/internal/purego"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers"
+	"github.com/gomlx/gomlx/ml/model"
+	. "github.com/gomlx/gomlx/support/exceptions"
+)
+
+// build returns the outputs of the last layer's directions, what it has read, and the final states of all layers.
+func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
+	b.arrange()
+	b.check()
+	purego.Unbound(b.x.Graph().Backend())
+	valid := b.valid()
+	below = b.x
+	if valid != nil && below.DType().IsFloat() {
+		below = zeroPadding(below, valid) // 0 times what is there would not be 0, were it infinite
+	}
+	for l := 1; ; l++ {
+		var initial State
+		if b.initial != nil {
+			initial = b.initial[l-1]
+		}
+		scope, sizes := b.scope.In("layer_%d", l), b.sizes[l-1]
+		var last State
+		hf, last.Forward = b.direction(scope, "f", b.forward, below, sizes.Forward, initial.Forward, valid, false)
+		hb, last.Backward = b.direction(scope, "b", b.back, below, sizes.Backward, initial.Backward, valid, !b.asPosted)
+		final = append(final, last)
+		if l == len(b.sizes) {
+			return hf, hb, below, final
+		}
+		below = b.output(hf, hb, below, l)
+		below = layers.DropoutStatic(scope, below, b.dropout)
+	}
+}
+
+// output returns the output of layer l, given those of its directions and what it has read.
+func (b *BiRNN) output(hf, hb, below *Node, l int) (h *Node) {
+	switch {
+	case hb == nil:
+		h = hf
+	case hf == nil:
+		h = hb
+	case b.merge == MergeConcat:
+		h = Concatenate([]*Node{hf, hb}, -1)
+	case !hf.Shape().Equal(hb.Shape()):
+		Panicf("birnnlib: %s in layer %d: the directions give %s and %s; they must be of the same size", b.merge, l, hf.Shape(), hb.Shape())
+	case b.merge == MergeSum:
+		h = Add(hf, hb)
+	case b.merge == MergeMean:
+		h = MulScalar(Add(hf, hb), 0.5)
+	default:
+		h = Mul(hf, hb)
+	}
+	if !b.residual || l == 1 {
+		return h
+	}
+	if !h.Shape().Equal(below.Shape()) {
+		Panicf("birnnlib: Residual in layer %d: it reads %s and gives %s; they must be of the same size", l, below.Shape(), h.Shape())
+	}
+	return Add(h, below)
+}
+
+// direction builds one direction of one layer. It returns its outputs [T, n, h] and its last states; nil if it has no
+// units. The name is "f" or "b", as in W_xh^f.
+func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, units int, initial []*Node, valid *Node, reversed bool) (h *Node, last []*Node) {
+	if units == 0 {
+		return nil, nil
+	}
+	g, layout := x.Graph(), cell.Layout(units)
+	d := b.inputs
+	if x.DType().IsFloat() {
+		d = x.Shape().Dim(2)
+	}
+	get := func(parameterName string, w Weight, at func(i int) float64) *Node {
+		w.Hidden = units
+		return parameter(scope, b.initializer, g, parameterName+"^"+name, b.dtype, w, at)
+	}
+	wx := get(layout.Wx, Weight{Dims: []int{d, layout.Columns}}, nil)
+	var w []*Node
+	for _, p := range layout.Weights {
+		w = append(w, get(p.Name, Weight{Dims: p.Dims, Recurrent: len(p.Dims) > 1}, nil))
+	}
+	var bias *Node
+	if layout.Bias != "" {
+		bias = get(layout.Bias, Weight{Dims: []int{layout.Columns}}, layout.BiasAt)
+	}
+
+	n := x.Shape().Dim(1)
+	carried := b.carried(scope, name, layout.States, reversed)
+	states := make([]*Node, len(layout.States))
+	for i, size := range layout.States {
+		switch {
+		case carried != nil:
+			states[i] = carried[i].NodeValue(g)
+		case i < len(initial) && initial[i] != nil:
+			states[i] = initial[i]
+		default:
+			states[i] = Zeros(g, shapes.Make(b.dtype, n, size))
+		}
+	}
+	r := &recurrence{cell: cell, reversed: reversed, valid: valid, unroll: b.unroll}
+	if b.recurrentDropout > 0 && scope.IsTraining(g) {
+		r.drop = layers.DropoutStatic(scope, Ones(g, shapes.Make(b.dtype, n, layout.States[0])), b.recurrentDropout)
+	}
+	differentiable, ok := cell.(Differentiable)
+	if r.unroll == 0 && ok && canLoop(g.Backend()) {
+		r.unroll = 1
+	} else if r.unroll == 0 {
+		r.unroll = x.Shape().Dim(0)
+	}
+	switch {
+	case b.recompute && !ok:
+		Panicf("birnnlib: Recompute was given, but the cell %T has no gradient of its own; give it the methods of Differentiable", cell)
+	case b.recompute && canLoop(g.Backend()):
+		h, last = newChunked(r, differentiable, x, wx, bias).run(w, states)
+	default:
+		h, last = r.run(project(x, wx, bias), w, states)
+	}
+	for i, v := range carried {
+		v.SetNodeValue(last[i])
+	}
+	return h, last
+}
+
+// project returns X_t W_x + b for all time steps: one product, or, for indices of one-hot vectors, a look-up of rows.
+func project(x, wx, bias *Node) *Node {
+	if x.DType().IsFloat() {
+		return affine(x, wx, bias)
+	}
+	rows := Gather(wx, InsertAxes(x, -1))
+	if bias == nil {
+		return rows
+	}
+	return Add(rows, ExpandLeftToRank(bias, 3))
+}
+
+// arrange makes x and the mask time-major.
+func (b *BiRNN) arrange() {
+	if b.batchMajor && b.x.Rank() > 1 {
+		b.x = Transpose(b.x, 0, 1)
+		if b.mask != nil && b.mask.Rank() > 1 {
+			b.mask = Transpose(b.mask, 0, 1)
+		}
+	}
+}
+
+// arranged undoes arrange for an output.
+func (b *BiRNN) arranged(h *Node) *Node {
+	if b.batchMajor && h != nil {
+		return Transpose(h, 0, 1)
+	}
+	return h
+}
+
+// valid tells, for every time step, which sequences are no padding, [T, n, 1] of Bool; nil if there is none.
+func (b *BiRNN) valid() *Node {
+	if b.mask != nil {
+		return InsertAxes(b.mask, -1)
+	}
+	if b.lengths == nil {
+		return nil
+	}
+	T, n := b.x.Shape().Dim(0), b.x.Shape().Dim(1)
+	t := Iota(b.x.Graph(), shapes.Make(b.lengths.DType(), T, n), 0)
+	return InsertAxes(LessThan(t, BroadcastToDims(InsertAxes(b.lengths, 0), T, n)), -1)
+}
