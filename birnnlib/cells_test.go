@@ -30,9 +30,6 @@ var allCells = map[string]birnnlib.Cell{
 	"LSTM peepholes, proj": birnnlib.LSTM{Peepholes: true, Projection: 2},
 	"GRU":                  birnnlib.GRU{},
 	"GRU no bias":          birnnlib.GRU{NoBias: true},
-	"LayerNormRNN":         birnnlib.LayerNormRNN{},
-	"LayerNormLSTM":        birnnlib.LayerNormLSTM{},
-	"LayerNormGRU":         birnnlib.LayerNormGRU{},
 	"GRU reset before":     birnnlib.GRU{ResetBefore: true},
 }
 
