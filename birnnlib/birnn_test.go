@@ -1,6 +1,7 @@
 package birnnlib_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -323,6 +324,40 @@ func TestWrongArguments(t *testing.T) {
 		{"lengths", features, func(s *model.Scope, x *Node) {
 			birnnlib.New(s, x, sizes).Lengths(Iota(x.Graph(), shapes.Make(dtypes.Int32, 3), 0)).Done()
 		}, []string{"Lengths", "[3]", "[2]"}},
+		{"parts of a state", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Cell(birnnlib.LSTM{}).InitialStates(birnnlib.State{Forward: make([]*Node, 1)}).Done()
+		}, []string{"forward state of layer 1 has 1 parts", "its cell has 2"}},
+		{"state of no units", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, birnnlib.Sizes{Forward: 2}).InitialStates(birnnlib.State{Backward: make([]*Node, 1)}).Done()
+		}, []string{"layer 1", "no backward units"}},
+		{"mask", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Mask(Iota(x.Graph(), shapes.Make(dtypes.Int32, 4, 2), 0)).Done()
+		}, []string{"Mask got (Int32)[4, 2]", "Bool, [time step, batch]"}},
+		{"mask, batch-major", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).BatchMajor(true).Mask(Const(x.Graph(), [][]bool{{true}})).Done()
+		}, []string{"[4, 2, 3]", "Bool, [batch, time step]"}},
+		{"lengths and mask", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Lengths(Const(x.Graph(), []int32{1, 2})).Mask(Const(x.Graph(), [][]bool{{true}})).Done()
+		}, []string{"both Lengths and Mask"}},
+		{"merge", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Merge(7).Done() }, []string{"Merge(7)", "MergeConcat"}},
+		{"merge of sizes that differ", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Merge(birnnlib.MergeSum).Done()
+		}, []string{"MergeSum in layer 1", "[4, 2, 2]", "[4, 2, 3]"}},
+		{"residual", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes, birnnlib.Sizes{Forward: 1, Backward: 1}).Residual(true).Done()
+		}, []string{"Residual in layer 2", "[4, 2, 5]", "[4, 2, 2]"}},
+		{"dropout", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Dropout(1).Done() }, []string{"Dropout got the rate 1"}},
+		{"unroll", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Unroll(-1).Done() }, []string{"Unroll got -1"}},
+		{"no cell", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Cells(birnnlib.RNN{}, nil).Done() }, []string{"nil cell"}},
+		{"activation", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Activation(activation.TypeGelu).Done()
+		}, []string{"Gelu", "sigmoid, tanh or relu"}},
+		{"recompute without a gradient", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Cell(plain{birnnlib.RNN{}}).Recompute(true).Done()
+		}, []string{"Recompute", "plain", "Differentiable"}},
+		{"labels", features, func(s *model.Scope, x *Node) {
+			birnnlib.CrossEntropy(x, Iota(x.Graph(), shapes.Make(dtypes.Int32, 4), 0))
+		}, []string{"CrossEntropy", "[4, 2, 3]", "(Int32)[4]"}},
 		{"outputs", features, func(s *model.Scope, x *Node) { birnnlib.Output(s, x, 0, nil) }, []string{"q is 0"}},
 		{"a parameter of another shape", features, func(s *model.Scope, x *Node) {
 			s.At("layer_1").VariableWithValue("W_xh^f", [][]float64{{1}})
@@ -383,6 +418,18 @@ func TestReversal(t *testing.T) {
 		}
 		if !got.InDelta(want, 1e-12) {
 			t.Errorf("T=%d n=%d d=%d %+v: the reversed input does not give the reversed states", T, n, d, sizes)
+		}
+	}
+}
+
+func TestCheckLengths(t *testing.T) {
+	if err := birnnlib.CheckLengths([]int32{0, 5, 3}, 5); err != nil {
+		t.Errorf("lengths from 0 to T: error %v", err)
+	}
+	for _, wrong := range []int32{-1, 6} {
+		err := birnnlib.CheckLengths([]int32{2, wrong}, 5)
+		if want := fmt.Sprintf("sequence 1 is %d", wrong); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that says %q", err, want)
 		}
 	}
 }
