@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,91 +13,127 @@ import (
 	"strings"
 )
 
-// contender is one way to do the training step.
+// contender is one way to do a workload.
 type contender struct {
-	key  string // as -contenders names it
-	name string // as the table does
-	note string // what the reader must know to compare it with the others; "" if it does the same as they
+	key     string // as -contenders names it
+	name    string // as the table does
+	note    string // what the reader must know to compare it with the others; "" if there is nothing
+	differs bool   // it computes something else than the others, as the note says
 
-	backend      string // of this library's contenders: as GOMLX_BACKEND would ask for it
+	backend      string // of those written in Go: as GOMLX_BACKEND would ask for it
+	layer        string // … and whose layers they use: see stacks
 	cgo          string // … built with this CGO_ENABLED
 	goexperiment string // … and this GOEXPERIMENT
 
-	peer string // of the others: the name in peers.py
+	peer bool // it is one of package peers, by its key
 
 	optional bool // runs only if asked for
 	matmul   bool // takes part in measuring the machine's matmul peak
 }
 
-var allContenders = []contender{
-	{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", cgo: "1", goexperiment: "nosimd", matmul: true},
-	{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", cgo: "0", goexperiment: "simd", optional: runtime.GOARCH != "amd64"},
-	{key: "go", name: "birnnlib on pure Go, plain", backend: "go", cgo: "0", goexperiment: "nosimd", optional: runtime.GOARCH == "amd64"},
-	{key: "jax", name: "JAX, lax.scan", peer: "jax", matmul: true},
-	{key: "torch", name: "PyTorch, by hand", peer: "torch", matmul: true},
-	{key: "torch-compile", name: "PyTorch, by hand, torch.compile", peer: "torch-compile", optional: true},
-	{key: "torch-rnn", name: "PyTorch, nn.RNN", peer: "torch-rnn",
-		note: "nn.RNN takes dense input only, so it multiplies one-hot vectors where the others look rows up; it has no sigmoid, so it computes tanh. Its share of the peak counts the work of the others"},
+// ours tells whether the contender is this library.
+func (c contender) ours() bool { return c.layer == ownLayer }
+
+// amd64 has the SIMD instructions that the pure-Go backend uses.
+var amd64 = runtime.GOARCH == "amd64"
+
+// Contenders of every workload, by key; ratios are to the first.
+var (
+	xla    = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1", goexperiment: "nosimd"}
+	goSIMD = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", goexperiment: "simd", optional: !amd64}
+	goOnly = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", goexperiment: "nosimd", optional: amd64}
+	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1", goexperiment: "nosimd"}
+	jax    = contender{key: "jax", name: "JAX, lax.scan", peer: true}
+	flax   = contender{key: "flax", name: "Flax NNX", peer: true}
+	torch  = contender{key: "torch", name: "PyTorch, by hand", peer: true}
+	nn     = contender{key: "torch-nn", name: "PyTorch, nn", peer: true}
+)
+
+// postField returns the contenders of the post's training.
+func postField() []contender {
+	xla, jax, flax, torch, nn, compiled := xla, jax, flax, torch, nn, torch
+	xla.matmul, jax.matmul, torch.matmul = true, true, true
+	flax.name = "Flax NNX, SimpleCell"
+	flax.note = "nnx.SimpleCell takes dense input only, so it multiplies one-hot vectors where the others look rows up"
+	nn.name, nn.differs = "PyTorch, nn.RNN", true
+	nn.note = "nn.RNN takes dense input only, so it multiplies one-hot vectors where the others look rows up; it has no sigmoid, so it computes tanh"
+	compiled.key, compiled.name, compiled.matmul, compiled.optional = "torch-compile", "PyTorch, by hand, torch.compile", false, true
+	return []contender{xla, goSIMD, goOnly, jax, flax, torch, compiled, nn}
+}
+
+// layersField returns the contenders of an LSTM's or GRU's workload.
+func layersField(p layersProblem) []contender {
+	goSIMD, goOnly, flax, nn := goSIMD, goOnly, flax, nn
+	long := p.Steps > 100
+	if long { // pure Go is slow
+		goSIMD.optional, goOnly.optional = true, true
+	}
+	if p.Cell == "gru" {
+		flax.name, nn.name, flax.differs = "Flax NNX, GRUCell", "PyTorch, nn.GRU", true
+		flax.note = "nnx.GRUCell has no bias b_hh; that of the others starts at zero, so that the first losses agree and the second ones do not"
+		return []contender{xla, goSIMD, goOnly, jax, flax, torch, nn}
+	}
+	flax.name, nn.name = "Flax NNX, OptimizedLSTMCell", "PyTorch, nn.LSTM"
+	field := []contender{xla, goSIMD, goOnly, jax, flax, torch, nn}
+	if !long { // at T = 280, the unrolled training takes more than 9 GB and minutes to compile
+		field = append(field, gomlx)
+	}
+	return field
 }
 
 // unavailable is why a contender cannot take part here, though nothing is broken.
 type unavailable struct{ error }
 
-func defaultKeys() []string {
-	var keys []string
-	for _, c := range allContenders {
-		if !c.optional {
-			keys = append(keys, c.key)
-		}
-	}
-	return keys
-}
-
-// choose returns the contenders with the given keys, separated by commas, or the default ones.
-func choose(keys string) ([]contender, error) {
-	list := defaultKeys()
-	if keys != "" {
-		list = strings.Split(keys, ",")
-	}
+// choose returns those of the field with the given keys, or, for no keys, those that take part by default.
+func choose(field []contender, keys []string) []contender {
 	var chosen []contender
-	for i, key := range list {
-		at := slices.IndexFunc(allContenders, func(c contender) bool { return c.key == key })
-		if at < 0 {
-			return nil, usageError{fmt.Errorf("-contenders names %q; there are %s", key, strings.Join(allKeys(), ", "))}
+	for _, c := range field {
+		if keys == nil && !c.optional {
+			chosen = append(chosen, c)
 		}
-		if slices.Contains(list[:i], key) {
-			return nil, usageError{fmt.Errorf("-contenders names %q twice", key)}
-		}
-		chosen = append(chosen, allContenders[at])
 	}
-	return chosen, nil
+	for _, key := range keys {
+		if at := slices.IndexFunc(field, func(c contender) bool { return c.key == key }); at >= 0 {
+			chosen = append(chosen, field[at])
+		}
+	}
+	return chosen
 }
 
+// allKeys returns the keys of all contenders.
 func allKeys() []string {
 	var keys []string
-	for _, c := range allContenders {
-		keys = append(keys, c.key)
+	for _, w := range allWorkloads() {
+		for _, c := range w.field {
+			if !slices.Contains(keys, c.key) {
+				keys = append(keys, c.key)
+			}
+		}
 	}
 	return keys
 }
 
-// start starts the contender's process on the problem written in dir, where its program is built too.
-func (c contender) start(ctx context.Context, threads int, python, dir string) (*process, error) {
-	if c.peer != "" {
-		return start(ctx, threads, c.name, python, filepath.Join(dir, peersFile), c.peer, dir)
+// start starts the contender's process on the problem written in dir. Programs are built in programs.
+func (c contender) start(ctx context.Context, threads int, python, programs, dir string) (*process, error) {
+	if c.peer {
+		return start(ctx, threads, c.name, python, filepath.Join(programs, peersDir), c.key, dir)
 	}
-	program, err := c.build(ctx, dir)
+	program, err := c.build(ctx, programs)
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, threads, c.name, program, workerCommand, c.backend)
+	return start(ctx, threads, c.name, program, workerCommand, c.backend, c.layer, dir)
 }
 
-// build builds this very program the way the contender wants it. That needs the directory of the module, or one below.
-func (c contender) build(ctx context.Context, dir string) (string, error) {
-	program := filepath.Join(dir, c.key)
+// build builds this very program the way the contender wants it, unless that is done already. It needs the directory of
+// the module, or one below.
+func (c contender) build(ctx context.Context, programs string) (string, error) {
+	program := filepath.Join(programs, "worker-cgo"+c.cgo+"-"+c.goexperiment)
 	if runtime.GOOS == "windows" {
 		program += ".exe"
+	}
+	if _, err := os.Stat(program); !errors.Is(err, fs.ErrNotExist) {
+		return program, err
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "birnn/birnnlib/benchmarks")
 	build.Env = append(os.Environ(), "CGO_ENABLED="+c.cgo, "GOEXPERIMENT="+c.goexperiment)

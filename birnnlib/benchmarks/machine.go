@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -39,4 +40,18 @@ func thisMachine() machine {
 		m.Load = strings.Join(fields[:3], " ")
 	}
 	return m
+}
+
+// String tells all in one line.
+func (m machine) String() string {
+	s := fmt.Sprintf("%d CPUs, %s/%s", m.CPUs, m.OS, m.Arch)
+	for _, more := range []string{m.CPU, m.SIMD} {
+		if more != "" {
+			s += ", " + more
+		}
+	}
+	if m.Load != "" {
+		s += ", load averages before " + m.Load
+	}
+	return s
 }

@@ -1,12 +1,12 @@
-// Command benchmarks times one whole training step of the first lesson's network — forward, backward, clipping and
-// update — on this library's backends and on JAX and PyTorch, in one run:
+// Command benchmarks times this library's backends, PyTorch, JAX, Flax NNX and GoMLX's own LSTM on the same work, in one
+// run: the training step of the first lesson's network, that of bidirectional LSTMs and GRUs, and inference.
 //
 //	go run ./birnnlib/benchmarks -install
 //	go run ./birnnlib/benchmarks
 //
-// Every contender is a process of its own that trains when it is told to. They take turns, one at a time, round after
-// round, so that a machine that grows slower for a while does so for all. Standard output has the table and what to read
-// in it, in Markdown; progress goes to standard error. See README.md beside this file.
+// Every contender is a process of its own that computes when it is told to. They take turns, one at a time, round after
+// round, so that a machine that grows slower for a while does so for all. Standard output has the tables and what to read
+// in them, in Markdown; progress goes to standard error. See README.md beside this file.
 //
 // The exit code is 0 for a complete run, 1 for a failed one, 2 for wrong use and 130 after Ctrl-C.
 package main
@@ -20,7 +20,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
 )
 
@@ -50,8 +49,10 @@ type usageError struct{ error }
 type options struct {
 	rounds     int
 	threads    int
+	workloads  string
 	contenders string
 	json       string
+	svg        string
 	python     string
 	install    bool
 }
@@ -60,20 +61,15 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.Usage = func() {
-		fmt.Fprint(stderr, "benchmarks times one training step of the first lesson's network on this library's backends, JAX and PyTorch.\n\nContenders:\n")
-		for _, c := range allContenders {
-			fmt.Fprintf(stderr, "  %-14s %s\n", c.key, c.name)
-		}
-		fmt.Fprint(stderr, "\nFlags:\n")
-		f.PrintDefaults()
-	}
-	f.IntVar(&o.rounds, "rounds", 11, "time `N` rounds, after one that does not count; a round is 8 steps of each contender")
+	f.Usage = func() { usage(stderr, f) }
+	f.IntVar(&o.rounds, "rounds", 0, fmt.Sprintf("time `N` rounds of each workload (default: as many as fit into %.0f s, but %d to %d)", budget.Seconds(), fewRounds, manyRounds))
 	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "give every contender `N` CPUs (fewer than all: on Linux only)")
-	f.StringVar(&o.contenders, "contenders", "", "the `keys` of those to run, separated by commas; ratios are to the first (default "+strings.Join(defaultKeys(), ",")+")")
+	f.StringVar(&o.workloads, "workloads", "", "the `keys` of what to compute, separated by commas (default: all)")
+	f.StringVar(&o.contenders, "contenders", "", "the `keys` of those to run, separated by commas; ratios are to the first (default: those marked with *)")
 	f.StringVar(&o.json, "json", "", "write every single measurement to this `file` as well")
-	f.StringVar(&o.python, "python", "", "the Python `interpreter` that has JAX and PyTorch (default: the one that -install made); with -install, the one to make it with")
-	f.BoolVar(&o.install, "install", false, "install JAX and PyTorch, as pinned, into a virtual environment of the benchmark's own, and stop (some 6 GB on Linux)")
+	f.StringVar(&o.svg, "svg", "", "draw the times in this `file` as well")
+	f.StringVar(&o.python, "python", "", "the Python `interpreter` that has PyTorch, JAX and Flax (default: the one that -install made); with -install, the one to make it with")
+	f.BoolVar(&o.install, "install", false, "install PyTorch, JAX and Flax, as pinned, into a virtual environment of the benchmark's own, and stop (some 6 GB on Linux)")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
@@ -86,12 +82,29 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	switch {
 	case f.NArg() > 0:
 		return wrong("unexpected argument %q; every option starts with a dash", f.Arg(0))
-	case o.rounds < 1:
-		return wrong("-rounds is %d; it must be at least 1", o.rounds)
+	case o.rounds < 0:
+		return wrong("-rounds is %d; it must be at least 1, or left out", o.rounds)
 	case o.threads < 1 || o.threads > runtime.NumCPU():
 		return wrong("-threads is %d; this process may use 1 to %d CPUs", o.threads, runtime.NumCPU())
 	}
 	return o, nil
+}
+
+func usage(w io.Writer, f *flag.FlagSet) {
+	fmt.Fprint(w, "benchmarks times this library's backends, PyTorch, JAX, Flax NNX and GoMLX's own LSTM on the same work.\n\nWorkloads and their contenders:\n")
+	for _, workload := range allWorkloads() {
+		fmt.Fprintf(w, "  %-11s %s\n  %-11s", workload.key, workload.title, "")
+		for _, c := range workload.field {
+			mark := "*"
+			if c.optional {
+				mark = ""
+			}
+			fmt.Fprintf(w, " %s%s", c.key, mark)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprint(w, "\nFlags:\n")
+	f.PrintDefaults()
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
@@ -106,7 +119,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if o.install {
 		python, err := installPeers(ctx, o.python, stderr)
 		if err == nil {
-			note("JAX and PyTorch are installed; %s has them", python)
+			note("PyTorch, JAX and Flax are installed; %s has them", python)
 		}
 		return err
 	}
@@ -115,7 +128,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return err
 	}
 	if o.json != "" {
-		if err := report.writeJSON(o.json); err != nil {
+		if err := writeJSON(o.json, report); err != nil {
+			return err
+		}
+	}
+	if o.svg != "" {
+		if err := report.draw(o.svg); err != nil {
 			return err
 		}
 	}

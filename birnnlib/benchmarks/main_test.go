@@ -14,11 +14,14 @@ func TestWrongUse(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-rounds", "0"}, "-rounds is 0"},
+		{[]string{"-rounds", "-1"}, "-rounds is -1"},
 		{[]string{"-threads", "0"}, "-threads is 0"},
 		{[]string{"-threads", "100000"}, "-threads is 100000"},
 		{[]string{"-contenders", "xla,abacus"}, `"abacus"`},
 		{[]string{"-contenders", "xla,jax,xla"}, `"xla" twice`},
+		{[]string{"-workloads", "post,chess"}, `"chess"`},
+		{[]string{"-workloads", "post,post"}, `"post" twice`},
+		{[]string{"-workloads", "gru-35", "-contenders", "gomlx"}, "takes part"},
 		{[]string{"fast"}, `"fast"`},
 		{[]string{"-nosuch"}, "nosuch"},
 	} {
@@ -35,24 +38,66 @@ func TestHelp(t *testing.T) {
 	if err := run(t.Context(), []string{"-h"}, strings.NewReader(""), io.Discard, &out); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("error %v", err)
 	}
-	for _, want := range []string{"-rounds N", "-json file", "-python interpreter", "-install", "torch-rnn", "default xla,"} {
+	for _, want := range []string{"-rounds N", "-json file", "-python interpreter", "-install", "-svg file", "gru-1000 ", " torch-nn*", " torch-compile "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the help lacks %q:\n%s", want, out.String())
 		}
 	}
 }
 
-func TestChoose(t *testing.T) {
-	chosen, err := choose("torch,xla")
-	if err != nil || len(chosen) != 2 || chosen[0].key != "torch" || chosen[1].key != "xla" {
-		t.Errorf("chosen: %+v, error %v", chosen, err)
+func keysOf(field []contender) string {
+	var keys []string
+	for _, c := range field {
+		keys = append(keys, c.key)
 	}
-	keys := defaultKeys()
-	if slices.Contains(keys, "go") == slices.Contains(keys, "go-simd") {
-		t.Errorf("by default %q; want pure Go once", keys)
+	return strings.Join(keys, ",")
+}
+
+func TestChooseWorkloads(t *testing.T) {
+	pure := "go"
+	if amd64 {
+		pure = "go-simd"
 	}
-	if keys[0] != "xla" {
-		t.Errorf("ratios are to %s by default, want xla", keys[0])
+	for _, test := range []struct {
+		workloads, contenders string
+		want                  []string // a workload and its field
+	}{
+		{"post", "", []string{"post: xla," + pure + ",jax,flax,torch,torch-nn"}},
+		{"post,lstm-35", "torch,xla", []string{"post: torch,xla", "lstm-35: torch,xla"}},
+		{"gru-35,lstm-1000", "", []string{"lstm-1000: xla,jax,flax,torch,torch-nn", "gru-35: xla," + pure + ",jax,flax,torch,torch-nn"}},
+		{"", "gomlx", []string{"lstm-35: gomlx"}},
+	} {
+		chosen, err := chooseWorkloads(test.workloads, test.contenders)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range chosen {
+			got = append(got, w.key+": "+keysOf(w.field))
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("-workloads %q -contenders %q: %q, want %q", test.workloads, test.contenders, got, test.want)
+		}
+	}
+}
+
+// TestWorkloads checks what holds for all.
+func TestWorkloads(t *testing.T) {
+	for _, w := range allWorkloads() {
+		if w.field[0].key != "xla" {
+			t.Errorf("%s: ratios are to %s, want xla", w.key, w.field[0].key)
+		}
+		for i, c := range w.field {
+			if slices.ContainsFunc(w.field[:i], func(other contender) bool { return other.key == c.key }) {
+				t.Errorf("%s: two contenders are %s", w.key, c.key)
+			}
+			if c.differs && c.note == "" {
+				t.Errorf("%s: %s differs, and no note says in what", w.key, c.key)
+			}
+			if _, known := stacks[c.layer]; c.peer == known {
+				t.Errorf("%s: is %s a peer? %v; its layers are %q", w.key, c.key, c.peer, c.layer)
+			}
+		}
 	}
 }
 

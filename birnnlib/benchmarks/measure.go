@@ -17,10 +17,24 @@ type result struct {
 	Name      string     `json:"name"`
 	Ready     string     `json:"ready"` // what it said of itself
 	Note      string     `json:"note,omitempty"`
-	FirstCall float64    `json:"first_call_seconds"` // the first training step, with whatever is compiled for it
+	Ours      bool       `json:"ours,omitempty"`     // this library
+	Differs   bool       `json:"differs,omitempty"`  // it computes something else than the others, as the note says
+	FirstCall float64    `json:"first_call_seconds"` // the first step, with whatever is compiled for it
 	Losses    [2]float64 `json:"first_losses"`       // of the first two steps
 	Steps     []float64  `json:"step_seconds"`       // of one step: for each round, the mean over its steps
+	Memory    int64      `json:"peak_memory_bytes,omitempty"`
 	Matmul    []float64  `json:"matmul_seconds,omitempty"`
+}
+
+// measured is what was measured of a workload.
+type measured struct {
+	Key     string    `json:"key"`
+	Title   string    `json:"title"`
+	Turn    int       `json:"steps_a_round"`
+	Flops   float64   `json:"flops_a_step,omitempty"`
+	Others  *float64  `json:"others_cpu_share,omitempty"` // of all CPUs, used by other processes during the rounds; nil if not known
+	Results []*result `json:"results"`
+	LeftOut []string  `json:"left_out,omitempty"`
 }
 
 const (
@@ -29,88 +43,138 @@ const (
 	pause = 100 * time.Millisecond
 )
 
+// Where -rounds does not say it, a workload has as many rounds as fit into a minute, by the first one, but not fewer or
+// more than this.
+const (
+	budget                = time.Minute
+	fewRounds, manyRounds = 5, 11
+)
+
 // running is a contender whose process is ready, with what was measured so far.
 type running struct {
 	contender
 	*process
 	*result
+	resident int64 // its memory before the first step
 }
 
 // measure runs the benchmark.
 func measure(ctx context.Context, o *options, note func(string, ...any)) (*report, error) {
-	contenders, err := choose(o.contenders)
+	workloads, err := chooseWorkloads(o.workloads, o.contenders)
 	if err != nil {
 		return nil, err
+	}
+	r := &report{Machine: thisMachine(), Threads: o.threads, MatmulSize: matmulSize}
+	python, err := findPeers(o.python)
+	if without, peers := withoutPeers(workloads); peers && err != nil {
+		// This library's backends can still be compared; unless a peer was asked for by name.
+		if !errors.Is(err, errNoPeers) || o.contenders != "" {
+			return nil, err
+		}
+		left := fmt.Sprintf("PyTorch, JAX and Flax are left out: %v", err)
+		note("%s", left)
+		workloads, r.LeftOut = without, append(r.LeftOut, left)
 	}
 	dir, err := os.MkdirTemp("", "birnn-benchmarks-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	p := post()
-	if err := errors.Join(p.write(dir), os.WriteFile(filepath.Join(dir, peersFile), peersSource, 0o644)); err != nil {
+	if err := writePeers(dir); err != nil {
 		return nil, err
 	}
-	python, noPeers := findPeers(o.python)
-	if noPeers != nil && !errors.Is(noPeers, errNoPeers) {
-		return nil, noPeers
+	for _, w := range workloads {
+		note("%s — %s", w.key, w.title)
+		m, err := w.measure(ctx, o, python, dir, note)
+		if err != nil {
+			return nil, err
+		}
+		r.Workloads = append(r.Workloads, m)
 	}
+	return r, nil
+}
 
-	r := &report{Problem: p, Machine: thisMachine(), Threads: o.threads, MatmulSize: matmulSize}
+// withoutPeers returns the workloads with those contenders alone that are written in Go, and whether there are others.
+func withoutPeers(workloads []workload) (without []workload, peers bool) {
+	for _, w := range workloads {
+		var field []contender
+		for _, c := range w.field {
+			if c.peer {
+				peers = true
+			} else {
+				field = append(field, c)
+			}
+		}
+		w.field = field
+		without = append(without, w)
+	}
+	return without, peers
+}
+
+// measure measures the workload; programs is the directory of all contenders' programs.
+func (w workload) measure(ctx context.Context, o *options, python, programs string, note func(string, ...any)) (*measured, error) {
+	dir := filepath.Join(programs, w.key)
+	defer os.RemoveAll(dir)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := w.problem.write(dir); err != nil {
+		return nil, err
+	}
+	m := &measured{Key: w.key, Title: w.title, Turn: w.steps, Flops: w.problem.flops()}
 	var field []running
 	defer func() {
 		for _, c := range field {
 			c.stop()
 		}
 	}()
-	for _, c := range contenders {
+	for _, c := range w.field {
 		note("starting %s", c.name)
-		var process *process
-		err := noPeers
-		if c.peer == "" || noPeers == nil {
-			process, err = c.start(ctx, o.threads, python, dir)
-		}
+		process, err := c.start(ctx, o.threads, python, programs, dir)
 		if err != nil {
-			// Without XLA or JAX, say, the others can still be compared; unless it was asked for by name.
+			// Without XLA, say, the others can still be compared; unless it was asked for by name.
 			var cannot unavailable
-			if !errors.As(err, &cannot) || o.contenders != "" || c.peer != "" && o.python != "" {
+			if !errors.As(err, &cannot) || o.contenders != "" || c.peer && o.python != "" {
 				return nil, err
 			}
 			why := strings.TrimPrefix(err.Error(), c.name+": ")
 			note("  left out: %s", why)
-			r.LeftOut = append(r.LeftOut, fmt.Sprintf("%s is left out: %s", c.name, why))
+			m.LeftOut = append(m.LeftOut, fmt.Sprintf("%s is left out: %s", c.name, why))
 			continue
 		}
-		this := running{c, process, &result{Key: c.key, Name: c.name, Ready: process.ready, Note: c.note}}
+		this := running{contender: c, process: process, result: &result{
+			Key: c.key, Name: c.name, Ready: process.ready, Note: c.note, Ours: c.ours(), Differs: c.differs,
+		}}
 		field = append(field, this)
-		r.Results = append(r.Results, this.result)
+		m.Results = append(m.Results, this.result)
 		if err := this.first(); err != nil {
 			return nil, err
 		}
 		note("  %s; the first step took %.2f s", this.Ready, this.FirstCall)
 	}
 	if len(field) == 0 {
-		return nil, errors.New("there is nothing to measure; the reasons are above")
+		return nil, fmt.Errorf("there is nobody to measure %s with; the reasons are above", w.key)
 	}
-	if err := sameLosses(r.Results); err != nil {
-		return nil, err
+	if err := sameLosses(m.Results); err != nil {
+		return nil, fmt.Errorf("%s: %w", w.key, err)
 	}
 	pids := []int{os.Getpid()}
 	for _, c := range field {
 		pids = append(pids, c.cmd.Process.Pid)
 	}
 	before := readTicks(pids...)
-	if err := rounds(p.epoch(), o.rounds, field, note); err != nil {
+	if err := rounds(w.steps, o.rounds, field, note); err != nil {
 		return nil, err
 	}
 	if share, ok := readTicks(pids...).others(before); ok {
-		r.Others = &share
+		m.Others = &share
 	}
-	return r, nil
+	return m, nil
 }
 
 // first times the first step and one more, and keeps their losses.
-func (c running) first() error {
+func (c *running) first() error {
+	c.resident = beginPeak(c.cmd.Process.Pid)
 	one, err := c.ask(request{Steps: 1})
 	if err != nil {
 		return err
@@ -119,50 +183,72 @@ func (c running) first() error {
 	if err != nil {
 		return err
 	}
-	c.FirstCall, c.Losses = one.Seconds, [2]float64{one.Loss, two.Loss - one.Loss}
+	c.FirstCall, c.Losses = one.Seconds, [2]float64{one.Loss, two.Loss}
 	return nil
 }
 
-// rounds lets every contender train for an epoch in turn, and again. Two steps of the first epoch are done; its others
-// are the round that does not count.
-func rounds(epoch, n int, field []running, note func(string, ...any)) error {
-	for round := range n + 1 {
-		steps, line := epoch, fmt.Sprintf("round %d of %d, ms a step:", round, n)
-		if round == 0 {
-			steps, line = epoch-2, "a round to warm up, ms a step:"
+// rounds lets every contender do so many steps in turn, n times, or for n = 0 as often as the time allows. Two steps are
+// done; if a turn has more, the rest of them are a round that does not count.
+func rounds(steps, n int, field []running, note func(string, ...any)) error {
+	if steps > 2 {
+		line, err := turns(steps-2, false, field)
+		if err != nil {
+			return err
 		}
-		for _, c := range field {
-			time.Sleep(pause)
-			a, err := c.ask(request{Steps: steps})
-			if err != nil {
-				return err
-			}
-			perStep := a.Seconds / float64(steps)
-			line += fmt.Sprintf(" %s %.1f", c.key, 1000*perStep)
-			if round > 0 {
-				c.Steps = append(c.Steps, perStep)
-			}
-			if c.matmul {
-				if a, err = c.ask(request{Matmul: matmulSize}); err != nil {
-					return err
-				}
-				c.Matmul = append(c.Matmul, a.Seconds)
-			}
+		note("a round to warm up, ms a step:%s", line)
+	}
+	left := n
+	for round := 1; round == 1 || left > 0; round++ {
+		started := time.Now()
+		line, err := turns(steps, true, field)
+		if err != nil {
+			return err
 		}
-		note("%s", line)
+		if n == 0 {
+			n = min(max(int(budget/time.Since(started)), fewRounds), manyRounds)
+			left = n
+		}
+		left--
+		note("round %d of %d, ms a step:%s", round, n, line)
 	}
 	return nil
 }
 
+// turns lets every contender do so many steps in turn. It returns a line that says how long each took.
+func turns(steps int, counts bool, field []running) (line string, err error) {
+	for _, c := range field {
+		time.Sleep(pause)
+		a, err := c.ask(request{Steps: steps})
+		if err != nil {
+			return "", err
+		}
+		perStep := a.Seconds / float64(steps)
+		line += fmt.Sprintf(" %s %.1f", c.key, 1000*perStep)
+		if counts {
+			c.Steps = append(c.Steps, perStep)
+		}
+		if peak := readPeak(c.cmd.Process.Pid); peak > c.resident && len(c.Matmul) == 0 { // products are no part of it
+			c.Memory = peak - c.resident
+		}
+		if c.matmul {
+			if a, err = c.ask(request{Matmul: matmulSize}); err != nil {
+				return "", err
+			}
+			c.Matmul = append(c.Matmul, a.Seconds)
+		}
+	}
+	return line, nil
+}
+
 // sameLosses fails unless all contenders that are to compute the same thing do. They start from the same weights, and
-// the second step's loss depends on every gradient of the first one, on the clipping and on the learning rate; later
-// losses are no test, since at this learning rate rounding alone moves them.
+// the second step's loss depends on every gradient of the first one, on the clipping, if any, and on the learning rate.
+// (Later losses are no test of the post's training, since at its learning rate rounding alone moves them.)
 func sameLosses(results []*result) error {
 	const tolerance = 1e-3
 	var first *result
 	for _, r := range results {
-		if r.Note != "" {
-			continue // the note says what it computes instead
+		if r.Differs {
+			continue
 		}
 		if first == nil {
 			first = r

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,10 +15,14 @@ import (
 	"strings"
 )
 
-const peersFile = "peers.py"
+// peersDir is the folder of the programs that are not written in Go.
+const peersDir = "peers"
 
-//go:embed peers.py
-var peersSource []byte
+//go:embed peers/*.py
+var peersSource embed.FS
+
+// writePeers copies the programs into dir.
+func writePeers(dir string) error { return os.CopyFS(dir, peersSource) }
 
 //go:embed requirements.txt
 var requirements []byte
@@ -43,9 +47,9 @@ func interpreter(environment string) string {
 	return filepath.Join(environment, "bin", "python")
 }
 
-var errNoPeers = unavailable{errors.New("JAX and PyTorch are not installed; `go run ./birnnlib/benchmarks -install` installs them (some 6 GB on Linux), and -python names an interpreter that has them")}
+var errNoPeers = unavailable{errors.New("PyTorch, JAX and Flax are not installed; `go run ./birnnlib/benchmarks -install` installs them (some 6 GB on Linux), and -python names an interpreter that has them")}
 
-// findPeers returns the interpreter that has JAX and PyTorch: the one asked for, or the one that -install made.
+// findPeers returns the interpreter that has the peers: the one asked for, or the one that -install made.
 func findPeers(asked string) (python string, err error) {
 	if asked != "" {
 		return exec.LookPath(asked)
@@ -60,7 +64,7 @@ func findPeers(asked string) (python string, err error) {
 	case err != nil:
 		return "", err
 	case strings.TrimSpace(string(installed)) != requirementsHash():
-		return "", errors.New("the versions of JAX and PyTorch to compare with have changed; `go run ./birnnlib/benchmarks -install` installs the new ones")
+		return "", errors.New("the versions of PyTorch, JAX and Flax to compare with have changed; `go run ./birnnlib/benchmarks -install` installs the new ones")
 	}
 	return interpreter(dir), nil
 }

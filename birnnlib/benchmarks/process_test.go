@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,7 +169,7 @@ func TestRounds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		field = append(field, running{contender{key: name, matmul: name == "B"}, p, &result{}})
+		field = append(field, running{contender: contender{key: name, matmul: name == "B"}, process: p, result: &result{}})
 	}
 	var notes []string
 	if err := rounds(8, 2, field, func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }); err != nil {
@@ -187,8 +188,28 @@ func TestRounds(t *testing.T) {
 		if len(c.Steps) != 2 || c.Steps[0] != 0.1 || len(c.Matmul) != 3*i {
 			t.Errorf("%s: steps %v, products %v", c.key, c.Steps, c.Matmul)
 		}
+		if (c.Memory > 0) != (runtime.GOOS == "linux") {
+			t.Errorf("%s: its peak memory is %d bytes", c.key, c.Memory)
+		}
 	}
 	if want := "round 2 of 2, ms a step: A 100.0 B 100.0"; len(notes) != 3 || notes[2] != want {
 		t.Errorf("the notes are %q; want 3, the last one %q", notes, want)
+	}
+}
+
+// TestRoundsInTime: without a number, turns that take next to no time are as many as there may be; a turn of two steps is
+// not warmed up any more.
+func TestRoundsInTime(t *testing.T) {
+	t.Setenv("LOG", t.TempDir())
+	p, err := startFake(t, t.Context(), append([]string{`{"ready":"fake"}`}, slices.Repeat([]string{"log A"}, manyRounds)...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := []running{{contender: contender{key: "A"}, process: p, result: &result{}}}
+	if err := rounds(2, 0, field, func(string, ...any) {}); err != nil {
+		t.Fatal(err)
+	}
+	if len(field[0].Steps) != manyRounds {
+		t.Errorf("%d rounds, want %d", len(field[0].Steps), manyRounds)
 	}
 }

@@ -11,13 +11,13 @@ type hello struct {
 
 // request asks for one of two things.
 type request struct {
-	Steps  int `json:"steps,omitempty"`  // train for so many steps; those of an epoch after the ones of the epoch before
+	Steps  int `json:"steps,omitempty"`  // do so many steps; of the post's training, those of an epoch after the ones of the epoch before
 	Matmul int `json:"matmul,omitempty"` // multiply two random float32 matrices of this size
 }
 
 // answer tells how long it took, by the contender's own clock: from reading the request until the results are there.
 type answer struct {
 	Seconds float64 `json:"seconds"`
-	Loss    float64 `json:"loss,omitempty"` // of the steps of the running epoch so far, added up
+	Loss    float64 `json:"loss,omitempty"` // the mean over the steps
 	Error   string  `json:"error,omitempty"`
 }

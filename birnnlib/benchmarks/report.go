@@ -1,24 +1,20 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 )
 
 // report is all that was measured. Its JSON form is what -json writes.
 type report struct {
-	Problem    problem   `json:"problem"`
-	Machine    machine   `json:"machine"`
-	Threads    int       `json:"threads"`
-	MatmulSize int       `json:"matmul_size"`
-	Others     *float64  `json:"others_cpu_share,omitempty"` // of all CPUs, used by other processes during the rounds; nil if not known
-	Results    []*result `json:"results"`
-	LeftOut    []string  `json:"left_out,omitempty"`
+	Machine    machine     `json:"machine"`
+	Threads    int         `json:"threads"`
+	MatmulSize int         `json:"matmul_size"`
+	Workloads  []*measured `json:"workloads"`
+	LeftOut    []string    `json:"left_out,omitempty"`
 }
 
 // quietEnough is the share of the CPUs that others may use before the report warns. Whoever waits for all of its threads at
@@ -48,10 +44,16 @@ func ratio(values, reference []float64) float64 {
 	return median(ratios)
 }
 
+// step returns the median time of a step, in seconds.
+func (r *result) step() float64 { return median(r.Steps) }
+
+// compile returns what the first call took longer than a later step: compiling, for the most part.
+func (r *result) compile() float64 { return max(0, r.FirstCall-r.step()) }
+
 // peak returns the highest rate of a product of two matrices, in FLOP/s, and who reached it.
-func (r *report) peak() (rate float64, by *result) {
+func (r *report) peak(m *measured) (rate float64, by *result) {
 	n := float64(r.MatmulSize)
-	for _, result := range r.Results {
+	for _, result := range m.Results {
 		for _, seconds := range result.Matmul {
 			if 2*n*n*n/seconds > rate {
 				rate, by = 2*n*n*n/seconds, result
@@ -64,95 +66,88 @@ func (r *report) peak() (rate float64, by *result) {
 // print writes the report in Markdown.
 func (r *report) print(w io.Writer) error {
 	var b strings.Builder
-	p, first := r.Problem, r.Results[0]
-	rounds := len(first.Steps)
-	fmt.Fprintf(&b, "One training step: vocabulary %d, %d + %d units, %d time steps, batch %d. Median of %d rounds of %d steps.\n\n",
-		p.Vocabulary, p.Hidden, p.Hidden, p.Steps, p.Batch, rounds, p.epoch())
 	fmt.Fprintf(&b, "Machine: %s, %d threads for each contender.\n\n", r.Machine, r.Threads)
-
-	peak, by := r.peak()
-	fmt.Fprint(&b, "| | step, ms | ratio | fastest round, ms | first call, s | of the matmul peak |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
-	var notes []string
-	for _, result := range r.Results {
-		name := result.Name
-		if result.Note != "" {
-			notes = append(notes, result.Note)
-			name += fmt.Sprintf(" (%d)", len(notes))
-		}
-		step, ofPeak := median(result.Steps), "?"
-		if peak > 0 {
-			ofPeak = fmt.Sprintf("%.0f%%", 100*p.flops()/step/peak)
-		}
-		fmt.Fprintf(&b, "| %s | %.1f | %.2f | %.1f | %.2f | %s |\n",
-			name, 1000*step, ratio(result.Steps, first.Steps), 1000*slices.Min(result.Steps), result.FirstCall, ofPeak)
+	b.WriteString("Step: the median over the rounds; ratio: the median, over the rounds, of the time over that of the first contender in the same round. " +
+		"First call: the first step, with what is compiled for it; compile: what it took longer than a step. ")
+	if r.tellsMemory() {
+		b.WriteString("Memory: the most that the process had resident (VmHWM) less what it had before the first step (VmRSS); " +
+			"what a framework takes to start is not in it, what its compiler takes is.")
 	}
-	b.WriteByte('\n')
-	for i, note := range notes {
-		fmt.Fprintf(&b, "(%d) %s.\n\n", i+1, note)
-	}
-	fmt.Fprintf(&b, "Ratio: the median, over the rounds, of the time over that of %s in the same round. First call: the first step, with what is compiled for it.\n\n", first.Name)
-	if peak > 0 {
-		fmt.Fprintf(&b, "A step has %.2f GFLOP of matrix products; the peak is %.0f GFLOP/s, reached by %s with a product of two float32 matrices of size %d.\n\n",
-			p.flops()/1e9, peak/1e9, by.Ready, r.MatmulSize)
-	}
-	for _, result := range r.Results {
-		fmt.Fprintf(&b, "- %s: %s; losses of the first two steps %.4f, %.4f\n", result.Name, result.Ready, result.Losses[0], result.Losses[1])
+	b.WriteString("\n\n")
+	for _, m := range r.Workloads {
+		r.printWorkload(&b, m)
 	}
 	for _, left := range r.LeftOut {
 		fmt.Fprintf(&b, "- %s\n", left)
 	}
-	if r.Others != nil {
-		fmt.Fprintf(&b, "\nOther processes used %.1f%% of the CPUs during the rounds.", 100**r.Others)
-		if *r.Others > quietEnough {
-			b.WriteString(" That is too much for these figures to mean anything: repeat this on an idle machine.")
-		}
-		b.WriteByte('\n')
-	}
-	if verdict := r.verdict(); verdict != "" {
-		fmt.Fprintf(&b, "\n%s\n", verdict)
+	b.WriteString("## Targets\n\nOf birnnlib on XLA, where nothing else is said.\n\n| wanted | measured | |\n| --- | --- | --- |\n")
+	for _, t := range r.targets() {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", t.wanted, t.measured, t.outcome)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// verdict tells whether this library on XLA is no slower than PyTorch at its fastest; "" if one of them was not there.
-func (r *report) verdict() string {
-	var xla, torch *result
-	for _, result := range r.Results {
-		switch {
-		case result.Key == "xla":
-			xla = result
-		case strings.HasPrefix(result.Key, "torch") && (torch == nil || median(result.Steps) < median(torch.Steps)):
-			torch = result
-		}
-	}
-	if xla == nil || torch == nil {
-		return ""
-	}
-	than, of := "no slower than", ratio(xla.Steps, torch.Steps)
-	if of > 1 {
-		than = "slower than"
-	}
-	return fmt.Sprintf("%s is %s PyTorch: a step takes %.2f times that of %s, the faster one here.", xla.Name, than, of, torch.Name)
+func (r *report) tellsMemory() bool {
+	return slices.ContainsFunc(r.Workloads, func(m *measured) bool {
+		return slices.ContainsFunc(m.Results, func(r *result) bool { return r.Memory > 0 })
+	})
 }
 
-func (m machine) String() string {
-	s := fmt.Sprintf("%d CPUs, %s/%s", m.CPUs, m.OS, m.Arch)
-	for _, more := range []string{m.CPU, m.SIMD} {
-		if more != "" {
-			s += ", " + more
+func (r *report) printWorkload(b *strings.Builder, m *measured) {
+	first := m.Results[0]
+	fmt.Fprintf(b, "## %s\n\n%d rounds of %d steps.\n\n", m.Title, len(first.Steps), m.Turn)
+	peak, by := r.peak(m)
+	ofPeak, memory := m.Flops > 0, r.tellsMemory()
+	header, rule := "| | step, ms | ratio | fastest round, ms | first call, s | compile, s |", "| --- | ---: | ---: | ---: | ---: | ---: |"
+	if memory {
+		header, rule = header+" memory, MiB |", rule+" ---: |"
+	}
+	if ofPeak {
+		header, rule = header+" of the matmul peak |", rule+" ---: |"
+	}
+	fmt.Fprintf(b, "%s\n%s\n", header, rule)
+	var notes []string
+	for _, result := range m.Results {
+		name := result.Name
+		if result.Note != "" {
+			notes = append(notes, result.Note)
+			name += fmt.Sprintf(" (%d)", len(notes))
 		}
+		fmt.Fprintf(b, "| %s | %.1f | %.2f | %.1f | %.2f | %.2f |", name, 1000*result.step(), ratio(result.Steps, first.Steps),
+			1000*slices.Min(result.Steps), result.FirstCall, result.compile())
+		if memory {
+			fmt.Fprintf(b, " %d |", result.Memory>>20)
+		}
+		if ofPeak {
+			share := "?"
+			if peak > 0 {
+				share = fmt.Sprintf("%.0f%%", 100*m.Flops/result.step()/peak)
+			}
+			fmt.Fprintf(b, " %s |", share)
+		}
+		b.WriteByte('\n')
 	}
-	if m.Load != "" {
-		s += ", load averages before " + m.Load
+	b.WriteByte('\n')
+	for i, note := range notes {
+		fmt.Fprintf(b, "(%d) %s.\n\n", i+1, note)
 	}
-	return s
-}
-
-func (r *report) writeJSON(path string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
+	if ofPeak && peak > 0 {
+		fmt.Fprintf(b, "A step has %.2f GFLOP of matrix products; the peak is %.0f GFLOP/s, reached by %s with a product of two float32 matrices of size %d.\n\n",
+			m.Flops/1e9, peak/1e9, by.Ready, r.MatmulSize)
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
+	for _, result := range m.Results {
+		fmt.Fprintf(b, "- %s: %s; losses of the first two steps %.5g, %.5g\n", result.Name, result.Ready, result.Losses[0], result.Losses[1])
+	}
+	for _, left := range m.LeftOut {
+		fmt.Fprintf(b, "- %s\n", left)
+	}
+	b.WriteByte('\n')
+	if m.Others != nil {
+		fmt.Fprintf(b, "Other processes used %.1f%% of the CPUs during the rounds.", 100**m.Others)
+		if *m.Others > quietEnough {
+			b.WriteString(" That is too much for these figures to mean anything: repeat this on an idle machine.")
+		}
+		b.WriteString("\n\n")
+	}
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -45,17 +43,22 @@ func TestRatio(t *testing.T) {
 func sample() *report {
 	matmul := 2 * float64(matmulSize*matmulSize*matmulSize) / 100e9
 	return &report{
-		Problem: post(), MatmulSize: matmulSize, Threads: 2,
+		Threads: 2, MatmulSize: matmulSize,
 		Machine: machine{OS: "plan9", Arch: "amd64", CPUs: 2, CPU: "Test CPU", SIMD: "AVX2", Load: "0.10 0.20 0.30"},
-		Results: []*result{
-			{Key: "xla", Name: "birnnlib on XLA", Ready: "backend xla:cpu", FirstCall: 1.5, Losses: [2]float64{6.9, 43.1},
-				Steps: []float64{0.040, 0.050, 0.060}, Matmul: []float64{2 * matmul, 1.5 * matmul}},
-			{Key: "jax", Name: "JAX", Ready: "JAX 0", FirstCall: 2, Losses: [2]float64{6.9, 43.1},
-				Steps: []float64{0.080, 0.100, 0.120}, Matmul: []float64{matmul, 3 * matmul}},
-			{Key: "torch", Name: "PyTorch", Ready: "PyTorch 0", FirstCall: 2, Losses: [2]float64{6.9, 43.1}, Steps: []float64{0.050, 0.060, 0.070}},
-			{Key: "torch-rnn", Name: "nn.RNN", Ready: "PyTorch 0", Note: "It computes tanh", FirstCall: 3, Losses: [2]float64{6.9, 6.1}, Steps: []float64{0.070, 0.080, 0.090}},
-		},
-		LeftOut: []string{"birnnlib on pure Go is left out: a reason"},
+		Workloads: []*measured{{
+			Key: "post", Title: "The post", Turn: 8, Flops: 4.4e9,
+			Results: []*result{
+				{Key: "xla", Name: "birnnlib on XLA", Ours: true, Ready: "backend xla:cpu", FirstCall: 1.5, Losses: [2]float64{6.9, 43.1}, Memory: 200 << 20,
+					Steps: []float64{0.040, 0.050, 0.060}, Matmul: []float64{2 * matmul, 1.5 * matmul}},
+				{Key: "jax", Name: "JAX", Ready: "JAX 0", FirstCall: 2, Losses: [2]float64{6.9, 43.1}, Memory: 100 << 20,
+					Steps: []float64{0.080, 0.100, 0.120}, Matmul: []float64{matmul, 3 * matmul}},
+				{Key: "torch", Name: "PyTorch", Ready: "PyTorch 0", FirstCall: 0.05, Losses: [2]float64{6.9, 43.1}, Memory: 300 << 20,
+					Steps: []float64{0.050, 0.060, 0.070}},
+				{Key: "torch-nn", Name: "nn.RNN", Ready: "PyTorch 0", Note: "It computes tanh", Differs: true, FirstCall: 3, Losses: [2]float64{6.9, 6.1}, Memory: 400 << 20,
+					Steps: []float64{0.070, 0.080, 0.090}},
+			},
+			LeftOut: []string{"birnnlib on pure Go is left out: a reason"},
+		}},
 	}
 }
 
@@ -65,21 +68,38 @@ func TestPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"vocabulary 1027, 256 + 256 units, 35 time steps, batch 32. Median of 3 rounds of 8 steps.\n",
-		"2 CPUs, plan9/amd64, Test CPU, AVX2, load averages before 0.10 0.20 0.30, 2 threads",
-		"| birnnlib on XLA | 50.0 | 1.00 | 40.0 | 1.50 | 88% |\n", // 4.41 GFLOP in 50 ms is 88 GFLOP/s
-		"| JAX | 100.0 | 2.00 | 80.0 | 2.00 | 44% |\n",
-		"| PyTorch | 60.0 | 1.20 | 50.0 | 2.00 | 74% |\n",
-		"| nn.RNN (1) | 80.0 | 1.60 | 70.0 | 3.00 | 55% |\n",
+		"Machine: 2 CPUs, plan9/amd64, Test CPU, AVX2, load averages before 0.10 0.20 0.30, 2 threads",
+		"(VmHWM)",
+		"## The post\n\n3 rounds of 8 steps.\n",
+		"| birnnlib on XLA | 50.0 | 1.00 | 40.0 | 1.50 | 1.45 | 200 | 88% |\n", // 4.4 GFLOP in 50 ms is 88 GFLOP/s
+		"| JAX | 100.0 | 2.00 | 80.0 | 2.00 | 1.90 | 100 | 44% |\n",
+		"| PyTorch | 60.0 | 1.20 | 50.0 | 0.05 | 0.00 | 300 | 73% |\n",
+		"| nn.RNN (1) | 80.0 | 1.60 | 70.0 | 3.00 | 2.92 | 400 | 55% |\n",
 		"\n(1) It computes tanh.\n",
-		"4.41 GFLOP of matrix products; the peak is 100 GFLOP/s, reached by JAX 0 ",
-		"- JAX: JAX 0; losses of the first two steps 6.9000, 43.1000\n",
+		"4.40 GFLOP of matrix products; the peak is 100 GFLOP/s, reached by JAX 0 ",
+		"- JAX: JAX 0; losses of the first two steps 6.9, 43.1\n",
 		"- birnnlib on pure Go is left out: a reason\n",
-		"birnnlib on XLA is no slower than PyTorch: a step takes 0.83 times that of PyTorch, the faster one here.\n",
+		"| post: at least 75% of the matmul peak | 88% | reached |\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, b.String())
 		}
+	}
+}
+
+// TestPrintLayers has neither matmul peak nor memory.
+func TestPrintLayers(t *testing.T) {
+	r := sample()
+	r.Workloads[0].Flops = 0
+	for _, result := range r.Workloads[0].Results {
+		result.Memory, result.Matmul = 0, nil
+	}
+	var b strings.Builder
+	if err := r.print(&b); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.String(); !strings.Contains(s, "| JAX | 100.0 | 2.00 | 80.0 | 2.00 | 1.90 |\n") || strings.Contains(s, "GFLOP") || strings.Contains(s, "VmHWM") {
+		t.Errorf("there is neither peak nor memory, and the report is\n%s", s)
 	}
 }
 
@@ -92,7 +112,7 @@ func TestPrintOthers(t *testing.T) {
 		{0.25, "\nOther processes used 25.0% of the CPUs during the rounds. That is too much for these figures to mean anything: repeat this on an idle machine.\n\n"},
 	} {
 		r := sample()
-		r.Others = &test.share
+		r.Workloads[0].Others = &test.share
 		var b strings.Builder
 		if err := r.print(&b); err != nil || !strings.Contains(b.String(), test.want) {
 			t.Errorf("error %v; the report lacks %q:\n%s", err, test.want, b.String())
@@ -100,41 +120,25 @@ func TestPrintOthers(t *testing.T) {
 	}
 }
 
-func TestVerdict(t *testing.T) {
-	r := sample()
-	r.Results[3].Steps = []float64{0.030, 0.040, 0.030} // the faster PyTorch counts
-	if got, want := r.verdict(), "birnnlib on XLA is slower than PyTorch: a step takes 1.33 times that of nn.RNN, the faster one here."; got != want {
-		t.Errorf("%s\nwant: %s", got, want)
-	}
-	r.Results = r.Results[:2]
-	if got := r.verdict(); got != "" {
-		t.Errorf("without PyTorch: %q, want no verdict", got)
-	}
-}
-
 func TestPrintWithoutPeak(t *testing.T) {
 	r := sample()
-	r.Results = r.Results[2:3]
+	r.Workloads[0].Results = r.Workloads[0].Results[2:3]
 	var b strings.Builder
 	if err := r.print(&b); err != nil {
 		t.Fatal(err)
 	}
-	if s := b.String(); !strings.Contains(s, "| PyTorch | 60.0 | 1.00 | 50.0 | 2.00 | ? |") || strings.Contains(s, "GFLOP") {
+	if s := b.String(); !strings.Contains(s, "| PyTorch | 60.0 | 1.00 | 50.0 | 0.05 | 0.00 | 300 | ? |") || strings.Contains(s, "GFLOP") {
 		t.Errorf("nobody measured the peak, and the report is\n%s", s)
 	}
 }
 
 func TestWriteJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.json")
-	if err := sample().writeJSON(path); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	if err := writeJSON(path, sample()); err != nil {
 		t.Fatal(err)
 	}
 	var back report
-	if err := json.Unmarshal(text, &back); err != nil {
+	if err := readJSON(path, &back); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(&back, sample()) {
@@ -143,9 +147,9 @@ func TestWriteJSON(t *testing.T) {
 }
 
 func TestSameLosses(t *testing.T) {
-	r := sample().Results
+	r := sample().Workloads[0].Results
 	if err := sameLosses(r); err != nil {
-		t.Errorf("nn.RNN, which has a note, may differ: %v", err)
+		t.Errorf("nn.RNN, of which a note says that it differs, may: %v", err)
 	}
 	r[2].Losses[1] = 43.2
 	if err := sameLosses(r); err == nil || !strings.Contains(err.Error(), "PyTorch does not compute what birnnlib on XLA does") {

@@ -9,128 +9,108 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 
 	"birnn/birnnlib/backend"
-	"birnn/birnnlib/charlm"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// workerCommand, as the first argument, makes this program a contender; the second one is the backend.
+// workerCommand, as the first argument, makes this program a contender; the others are the backend, whose layers to use,
+// and the directory of the problem.
 const workerCommand = "worker"
 
-// work trains on the backend named by args as long as it is asked to.
-func work(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
-	if len(args) != 1 {
-		return usageError{fmt.Errorf("%s takes one argument, the backend, and got %q", workerCommand, args)}
-	}
-	return workOn(ctx, post(), args[0], stdin, stdout)
+// A trainer computes a problem step by step.
+type trainer interface {
+	// step does one step.
+	step() error
+	// loss returns the mean loss of the steps since the last call, and so waits for them.
+	loss() (float64, error)
+	close()
 }
 
-func workOn(ctx context.Context, p problem, ask string, stdin io.Reader, stdout io.Writer) error {
-	w := &worker{requests: bufio.NewScanner(stdin), answers: json.NewEncoder(stdout)}
+// work answers requests, on the backend and the problem named by args, until there are no more.
+func work(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
+	if len(args) != 3 {
+		return usageError{fmt.Errorf("%s takes three arguments, the backend, the layers and the problem's directory, and got %q", workerCommand, args)}
+	}
+	ask, layer, dir := args[0], args[1], args[2]
+	answers := json.NewEncoder(stdout)
 	b, err := backend.Open(ctx, backend.Options{Ask: ask})
 	if err != nil {
-		return w.answers.Encode(hello{Error: err.Error()})
+		return answers.Encode(hello{Error: err.Error()})
 	}
 	defer b.Backend.Finalize()
-	w.backend = b.Backend
-	if w.model, err = charlm.New(b.Backend, p.corpus(), p.config()); err != nil {
-		return w.answers.Encode(hello{Error: err.Error()})
-	}
-	if err := w.answers.Encode(hello{Ready: b.String()}); err != nil {
-		return err
-	}
-	return w.serve(ctx)
-}
-
-// worker answers requests with the training of a model.
-type worker struct {
-	backend  compute.Backend
-	model    *charlm.Model
-	requests *bufio.Scanner
-	answers  *json.Encoder
-
-	started time.Time // when the running request was read
-	left    int       // its steps that are still to do
-}
-
-var errNoMoreRequests = errors.New("no more requests")
-
-// serve answers requests until there are no more. The training runs without an end; it waits for the next request after
-// the last step of each.
-func (w *worker) serve(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	if err := w.next(); err != nil {
-		return noMore(err)
-	}
-	err := w.model.Train(ctx, math.MaxInt, charlm.Callbacks{Batch: func(charlm.Position, int) {
-		if w.left--; w.left > 0 {
-			return
-		}
-		if err := w.trained(); err != nil {
-			cancel(err)
-		}
-	}})
-	if cause := context.Cause(ctx); cause != nil {
-		return noMore(cause)
-	}
-	return err
-}
-
-func noMore(err error) error {
-	if errors.Is(err, errNoMoreRequests) {
-		return nil
-	}
-	return err
-}
-
-// trained answers a request for training and reads the next one.
-func (w *worker) trained() error {
-	const path = "/train/loss_sum"
-	lossSum := w.model.Store().GetVariable(path)
-	if lossSum == nil {
-		return fmt.Errorf("charlm keeps no variable %s any more; this benchmark reads the loss there", path)
-	}
-	value, err := lossSum.Value() // waits for the device
+	t, err := newTrainer(ctx, b.Backend, layer, dir)
 	if err != nil {
 		return err
 	}
-	loss := tensors.ToScalar[float32](value)
-	if err := w.answers.Encode(answer{Seconds: time.Since(w.started).Seconds(), Loss: float64(loss)}); err != nil {
+	defer t.close()
+	if err := answers.Encode(hello{Ready: b.String()}); err != nil {
 		return err
 	}
-	return w.next()
-}
-
-// next reads requests up to the next one for training; the others it answers itself.
-func (w *worker) next() error {
-	for w.requests.Scan() {
+	requests := bufio.NewScanner(stdin)
+	for requests.Scan() {
 		var r request
-		if err := json.Unmarshal(w.requests.Bytes(), &r); err != nil {
+		if err := json.Unmarshal(requests.Bytes(), &r); err != nil {
 			return err
 		}
+		var a answer
 		switch {
 		case r.Steps > 0:
-			w.started, w.left = time.Now(), r.Steps
-			return nil
+			a, err = train(t, r.Steps)
 		case r.Matmul > 0:
-			seconds, err := matmul(w.backend, r.Matmul)
-			if err != nil {
-				return err
-			}
-			if err := w.answers.Encode(answer{Seconds: seconds}); err != nil {
-				return err
-			}
+			a.Seconds, err = matmul(b.Backend, r.Matmul)
 		default:
-			return fmt.Errorf("the request %s asks for nothing", w.requests.Bytes())
+			err = fmt.Errorf("the request %s asks for nothing", requests.Bytes())
+		}
+		if err != nil {
+			return err
+		}
+		if err := answers.Encode(a); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errNoMoreRequests, w.requests.Err())
+	return requests.Err()
+}
+
+// newTrainer returns a trainer of the problem in dir.
+func newTrainer(ctx context.Context, b compute.Backend, layer, dir string) (trainer, error) {
+	var kind struct{ Kind string }
+	path := filepath.Join(dir, problemFile)
+	if err := readJSON(path, &kind); err != nil {
+		return nil, err
+	}
+	switch kind.Kind {
+	case postKind:
+		var p postProblem
+		if err := readJSON(path, &p); err != nil {
+			return nil, err
+		}
+		return newPostTrainer(ctx, b, p)
+	case layersKind:
+		var p layersProblem
+		if err := readJSON(path, &p); err != nil {
+			return nil, err
+		}
+		return newLayersTrainer(b, layer, p, dir)
+	}
+	return nil, fmt.Errorf("%s: there is no problem of the kind %q", path, kind.Kind)
+}
+
+func train(t trainer, steps int) (a answer, err error) {
+	started := time.Now()
+	for range steps {
+		if err := t.step(); err != nil {
+			return a, err
+		}
+	}
+	a.Loss, err = t.loss()
+	a.Seconds = time.Since(started).Seconds()
+	return a, err
 }
 
 // matmul returns the time of the fastest of a few products of two matrices.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,11 +14,72 @@ import (
 	"birnn/birnnlib/charlm"
 )
 
-// TestWorker speaks the protocol with a worker on pure Go, and compares what it answers with a training of its own.
-func TestWorker(t *testing.T) {
+// conversation is one with a worker on pure Go.
+type conversation struct {
+	t     *testing.T
+	stdin io.WriteCloser
+	lines *bufio.Reader
+	done  chan error
+}
+
+// talk starts a worker on the problem.
+func talk(t *testing.T, p problem, layer string) *conversation {
+	t.Helper()
+	dir := t.TempDir()
+	if err := p.write(dir); err != nil {
+		t.Fatal(err)
+	}
+	requests, stdin := io.Pipe()
+	stdout, answers := io.Pipe()
+	c := &conversation{t, stdin, bufio.NewReader(stdout), make(chan error, 1)}
+	go func() {
+		err := work(t.Context(), []string{"go", layer, dir}, requests, answers)
+		answers.Close()
+		c.done <- err
+	}()
+	var h hello
+	if c.read(&h); !strings.HasPrefix(h.Ready, "backend go (pure Go") {
+		t.Errorf("the worker says %+v, want its backend", h)
+	}
+	return c
+}
+
+func (c *conversation) read(v any) {
+	c.t.Helper()
+	line, err := c.lines.ReadBytes('\n')
+	if err != nil {
+		c.t.Fatalf("no answer: %v, %v", err, <-c.done)
+	}
+	if err := json.Unmarshal(line, v); err != nil {
+		c.t.Fatalf("%s: %v", line, err)
+	}
+}
+
+func (c *conversation) ask(request string) (a answer) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.stdin, request+"\n"); err != nil {
+		c.t.Fatal(err)
+	}
+	c.read(&a)
+	if !(a.Seconds > 0) {
+		c.t.Errorf("%s took %g seconds", request, a.Seconds)
+	}
+	return a
+}
+
+func (c *conversation) end() {
+	c.t.Helper()
+	c.stdin.Close()
+	if err := <-c.done; err != nil {
+		c.t.Errorf("at the end of the requests: %v", err)
+	}
+}
+
+// TestWorkerPost compares what a worker answers with a training of the test's own.
+func TestWorkerPost(t *testing.T) {
 	p := small()
 	const epochs = 3
-	var want []float64 // the sum of losses of each epoch
+	var want []float64 // the mean loss of each epoch
 	b, err := backend.Open(t.Context(), backend.Options{Ask: "go"})
 	if err != nil {
 		t.Fatal(err)
@@ -27,76 +90,85 @@ func TestWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := m.Train(t.Context(), epochs, charlm.Callbacks{Epoch: func(e charlm.Epoch) error {
-		want = append(want, math.Log(e.Perplexity)*float64(p.epoch()))
+		want = append(want, math.Log(e.Perplexity))
 		return nil
 	}}); err != nil {
 		t.Fatal(err)
 	}
 
-	requests, stdin := io.Pipe()
-	stdout, answers := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		err := workOn(t.Context(), p, "go", requests, answers)
-		answers.Close()
-		done <- err
-	}()
-	lines := bufio.NewReader(stdout)
-	read := func(v any) {
-		t.Helper()
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			t.Fatalf("no answer: %v, %v", err, <-done)
-		}
-		if err := json.Unmarshal(line, v); err != nil {
-			t.Fatalf("%s: %v", line, err)
+	c := talk(t, p, ownLayer)
+	one, two := c.ask(`{"steps":1}`).Loss, c.ask(`{"steps":1}`).Loss
+	if math.Abs(one-math.Log(20)) > 0.1 || two == one {
+		t.Errorf("losses %v and %v; a network that knows nothing starts with ln 20 = 3.0", one, two)
+	}
+	c.ask(`{"matmul":64}`)
+	first := (one + two + 17*c.ask(`{"steps":17}`).Loss) / 19
+	for i, got := range []float64{first, c.ask(`{"steps":19}`).Loss, c.ask(`{"steps":19}`).Loss} {
+		if math.Abs(got-want[i]) > 1e-4*want[i] {
+			t.Errorf("epoch %d: the mean loss is %v, want %v", i+1, got, want[i])
 		}
 	}
-	ask := func(request string) (a answer) {
-		t.Helper()
-		if _, err := io.WriteString(stdin, request+"\n"); err != nil {
-			t.Fatal(err)
+	c.end()
+}
+
+// TestWorkerLayers compares this library's LSTM with GoMLX's own, step by step, and sees that the GRU learns. Inference
+// returns the first loss again and again.
+func TestWorkerLayers(t *testing.T) {
+	losses := func(p layersProblem, layer string) (losses []float64) {
+		c := talk(t, p, layer)
+		for range 5 {
+			losses = append(losses, c.ask(`{"steps":1}`).Loss)
 		}
-		read(&a)
-		if !(a.Seconds > 0) {
-			t.Errorf("%s took %g seconds", request, a.Seconds)
-		}
-		return a
+		c.end()
+		return losses
 	}
-	var h hello
-	if read(&h); !strings.HasPrefix(h.Ready, "backend go (pure Go") {
-		t.Errorf("the worker says %+v, want its backend", h)
-	}
-	one := ask(`{"steps":1}`).Loss
-	two := ask(`{"steps":1}`).Loss
-	if math.Abs(one-math.Log(20)) > 0.1 || !(two > one) {
-		t.Errorf("sums of losses %v and %v; a network that knows nothing starts with ln 20 = 3.0", one, two)
-	}
-	ask(`{"matmul":64}`)
-	for i, steps := range []string{`{"steps":17}`, `{"steps":19}`, `{"steps":19}`} {
-		if got := ask(steps).Loss; math.Abs(got-want[i]) > 1e-4*want[i] {
-			t.Errorf("epoch %d: the sum of losses is %v, want %v", i+1, got, want[i])
+	lstm := losses(smallLayers("lstm"), ownLayer)
+	for i, want := range losses(smallLayers("lstm"), "gomlx") {
+		if math.Abs(lstm[i]-want) > 1e-5*want {
+			t.Errorf("step %d: the loss is %v, with GoMLX's LSTM %v", i+1, lstm[i], want)
 		}
 	}
-	stdin.Close()
-	if err := <-done; err != nil {
-		t.Errorf("at the end of the requests: %v", err)
+	gru := losses(smallLayers("gru"), ownLayer)
+	for name, l := range map[string][]float64{"lstm": lstm, "gru": gru} {
+		if !(l[4] < 0.95*l[0]) {
+			t.Errorf("%s: the losses are %v; it does not learn", name, l)
+		}
+	}
+	inference := smallLayers("lstm")
+	inference.Inference = true
+	for i, got := range losses(inference, ownLayer) {
+		if math.Abs(got-lstm[0]) > 1e-6 {
+			t.Errorf("inference %d: the loss is %v, want the first one of the training, %v", i+1, got, lstm[0])
+		}
 	}
 }
 
 func TestWorkerRefuses(t *testing.T) {
-	for _, test := range []struct{ requests, want string }{
-		{"{}\n", "asks for nothing"},
-		{"train!\n", "invalid character"},
-		{`{"steps":1}` + "\n[]\n", "cannot unmarshal array"},
+	post, layers, chess := t.TempDir(), t.TempDir(), t.TempDir()
+	if err := small().write(post); err != nil {
+		t.Fatal(err)
+	}
+	if err := smallLayers("gru").write(layers); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(chess, problemFile), []byte(`{"kind":"chess"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ layer, dir, requests, want string }{
+		{ownLayer, post, "{}\n", "asks for nothing"},
+		{ownLayer, post, "train!\n", "invalid character"},
+		{ownLayer, post, `{"steps":1}` + "\n[]\n", "cannot unmarshal array"},
+		{ownLayer, chess, "", `the kind "chess"`},
+		{ownLayer, t.TempDir(), "", problemFile},
+		{"abacus", layers, "", `no layers of "abacus"`},
 	} {
-		err := workOn(t.Context(), small(), "go", strings.NewReader(test.requests), io.Discard)
+		err := work(t.Context(), []string{"go", test.layer, test.dir}, strings.NewReader(test.requests), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%q: error %v, want one with %q", test.requests, err, test.want)
+			t.Errorf("%s in %s, %q: error %v, want one with %q", test.layer, test.dir, test.requests, err, test.want)
 		}
 	}
 	var out strings.Builder
-	if err := workOn(t.Context(), small(), "nosuch", strings.NewReader(""), &out); err != nil || !strings.Contains(out.String(), `"error":"there is no backend`) {
+	if err := work(t.Context(), []string{"nosuch", ownLayer, post}, strings.NewReader(""), &out); err != nil || !strings.Contains(out.String(), `"error":"there is no backend`) {
 		t.Errorf("the backend nosuch: wrote %q, error %v", out.String(), err)
 	}
 	if err := run(t.Context(), []string{workerCommand}, strings.NewReader(""), io.Discard, io.Discard); err == nil {

@@ -13,12 +13,12 @@ import (
 )
 
 // small is a problem that takes a moment on the pure-Go backend.
-func small() problem {
-	return problem{Vocabulary: 20, Chars: 400, Hidden: 6, Steps: 5, Batch: 4, LearningRate: 1, Clip: 0.1}
+func small() postProblem {
+	return postProblem{Kind: postKind, Vocabulary: 20, Chars: 400, Hidden: 6, Steps: 5, Batch: 4, LearningRate: 1, Clip: 0.1}
 }
 
 func TestCorpus(t *testing.T) {
-	for _, p := range []problem{post(), small()} {
+	for _, p := range []postProblem{post(), small()} {
 		corpus := p.corpus()
 		v, err := text.NewVocabulary(corpus)
 		if err != nil {
@@ -56,7 +56,7 @@ func TestFlops(t *testing.T) {
 	}
 }
 
-// TestWrite reads the files as peers.py does.
+// TestWrite reads the files as the peers do.
 func TestWrite(t *testing.T) {
 	dir, p := t.TempDir(), small()
 	if err := p.write(dir); err != nil {
@@ -69,7 +69,7 @@ func TestWrite(t *testing.T) {
 		}
 		return b
 	}
-	var back problem
+	var back postProblem
 	if err := json.Unmarshal(read("problem.json"), &back); err != nil || back != p {
 		t.Errorf("the problem read back is %+v, error %v", back, err)
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/binary"
-	"encoding/json"
+	"errors"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 
 	"birnn/birnnlib"
@@ -12,8 +10,12 @@ import (
 	"birnn/birnnlib/text"
 )
 
-// problem is what every contender computes: the training of the post that the first lesson follows, by the formulas.
-type problem struct {
+// postKind is the kind of a [postProblem].
+const postKind = "post"
+
+// postProblem is the training of the post that the first lesson follows, by the formulas.
+type postProblem struct {
+	Kind         string  `json:"kind"`
 	Vocabulary   int     `json:"vocabulary"`
 	Chars        int     `json:"chars"`  // of the corpus
 	Hidden       int     `json:"hidden"` // units of each direction
@@ -24,16 +26,16 @@ type problem struct {
 }
 
 // post has the sizes of the post: its corpus is 10,000 characters with 1,027 distinct ones.
-func post() problem {
+func post() postProblem {
 	c := charlm.Post()
-	return problem{
-		Vocabulary: 1027, Chars: 10000, Hidden: c.Hidden[0].Forward,
+	return postProblem{
+		Kind: postKind, Vocabulary: 1027, Chars: 10000, Hidden: c.Hidden[0].Forward,
 		Steps: c.Steps, Batch: c.Batch, LearningRate: c.LearningRate, Clip: c.Clip,
 	}
 }
 
 // config returns the problem as package charlm wants it.
-func (p problem) config() charlm.Config {
+func (p postProblem) config() charlm.Config {
 	c := charlm.Post()
 	c.Hidden = []birnnlib.Sizes{{Forward: p.Hidden, Backward: p.Hidden}}
 	c.Steps, c.Batch, c.LearningRate, c.Clip = p.Steps, p.Batch, p.LearningRate, p.Clip
@@ -41,12 +43,12 @@ func (p problem) config() charlm.Config {
 }
 
 // epoch returns how many training steps an epoch has.
-func (p problem) epoch() int { return text.ConsecutiveBatches(p.Chars, p.Batch, p.Steps) }
+func (p postProblem) epoch() int { return text.ConsecutiveBatches(p.Chars, p.Batch, p.Steps) }
 
 // corpus returns a text of exactly Vocabulary distinct characters: each of them once, the rest drawn with frequencies
 // that fall with the rank as those of a language do (a look-up that meets the same row again and again is another thing
 // than one that never does), all shuffled.
-func (p problem) corpus() string {
+func (p postProblem) corpus() string {
 	rng := rand.New(rand.NewPCG(1, 1))
 	zipf := rand.NewZipf(rng, 1.1, 5, uint64(p.Vocabulary-1))
 	chars := make([]rune, p.Chars)
@@ -65,28 +67,19 @@ func (p problem) corpus() string {
 // Only products count, and the look-up of a character's row is none: at every time step each direction multiplies its
 // state, [n, h]·[h, h], and the output layer both, [n, 2h]·[2h, q]. The backward pass needs two products of the same
 // size for each of these: the gradient of the left factor and that of the right one.
-func (p problem) flops() float64 {
+func (p postProblem) flops() float64 {
 	states := 2 * p.Batch * p.Hidden * p.Hidden * 2 // both directions
 	outputs := 2 * p.Batch * (2 * p.Hidden) * p.Vocabulary
 	return float64(3 * p.Steps * (states + outputs))
 }
 
-// Files of the problem for the contenders that are not written in Go; see peers.py.
+// Files of the problem; see peers/problem.py.
 const (
-	problemFile = "problem.json" // this struct
-	indicesFile = "indices.i32"  // the corpus, as indices into its vocabulary
-	weightsFile = "weights.f32"  // W_xh^f, W_hh^f, W_xh^b, W_hh^b, W_hq, one after the other; biases are zero
+	indicesFile = "indices.i32" // the corpus, as indices into its vocabulary
+	weightsFile = "weights.f32" // W_xh^f, W_hh^f, W_xh^b, W_hh^b, W_hq, one after the other; biases are zero
 )
 
-// write writes the problem into dir, so that every contender starts from the same weights and reads the same text.
-func (p problem) write(dir string) error {
-	description, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, problemFile), description, 0o644); err != nil {
-		return err
-	}
+func (p postProblem) write(dir string) error {
 	corpus := p.corpus()
 	vocabulary, err := text.NewVocabulary(corpus)
 	if err != nil {
@@ -94,9 +87,6 @@ func (p problem) write(dir string) error {
 	}
 	indices, err := vocabulary.Encode(corpus)
 	if err != nil {
-		return err
-	}
-	if err := writeBinary(filepath.Join(dir, indicesFile), indices); err != nil {
 		return err
 	}
 	initial := birnnlib.Normal(0.01, p.config().Seed) // what charlm draws
@@ -115,18 +105,9 @@ func (p problem) write(dir string) error {
 			weights = append(weights, float32(v))
 		}
 	}
-	return writeBinary(filepath.Join(dir, weightsFile), weights)
-}
-
-// writeBinary writes numbers in little-endian order.
-func writeBinary(path string, numbers any) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := binary.Write(f, binary.LittleEndian, numbers); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return errors.Join(
+		writeJSON(filepath.Join(dir, problemFile), p),
+		writeBinary(filepath.Join(dir, indicesFile), indices),
+		writeBinary(filepath.Join(dir, weightsFile), weights),
+	)
 }

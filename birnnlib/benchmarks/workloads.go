@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// workload is something to compute, and who computes it side by side.
+type workload struct {
+	key     string // as -workloads names it
+	title   string // as the report heads it
+	problem problem
+	steps   int // of a contender's turn
+	field   []contender
+}
+
+// problem is what every contender of a workload computes.
+type problem interface {
+	// write writes the problem into dir, for contenders in whatever language: same inputs, same initial weights.
+	write(dir string) error
+	// flops returns the floating-point operations of a step's matrix products; 0 where the report does not relate them to
+	// the machine's peak.
+	flops() float64
+}
+
+// problemFile has a problem's sizes, with its kind, in its directory.
+const problemFile = "problem.json"
+
+func allWorkloads() []workload {
+	p := post()
+	all := []workload{{
+		key: "post", problem: p, steps: p.epoch(), field: postField(),
+		title: fmt.Sprintf("The post's training step: vocabulary %d, %d + %d sigmoid units, T = %d, batch %d",
+			p.Vocabulary, p.Hidden, p.Hidden, p.Steps, p.Batch),
+	}}
+	for _, cell := range []string{"lstm", "gru"} {
+		for _, T := range []int{35, 280, 1000} {
+			steps := 1
+			if T < 100 {
+				steps = 4
+			}
+			all = append(all, layersWorkload(fmt.Sprintf("%s-%d", cell, T), "Training step", layers(cell, T), steps))
+		}
+	}
+	for _, cell := range []string{"lstm", "gru"} {
+		p := layers(cell, 280)
+		p.Inference, p.Batch = true, 1
+		all = append(all, layersWorkload(cell+"-infer", "Inference", p, 10))
+	}
+	return all
+}
+
+func layersWorkload(key, what string, p layersProblem, steps int) workload {
+	return workload{
+		key: key, problem: p, steps: steps, field: layersField(p),
+		title: fmt.Sprintf("%s, %s: %d bidirectional layers, %d + %d units, %d inputs, T = %d, batch %d",
+			what, strings.ToUpper(p.Cell), p.Layers, p.Hidden, p.Hidden, p.Features, p.Steps, p.Batch),
+	}
+}
+
+// chooseWorkloads returns the workloads with the given keys, separated by commas, or all, each with the contenders with
+// the given keys, or those that take part by default. What none of those contenders can do is left out.
+func chooseWorkloads(keys, contenders string) ([]workload, error) {
+	all := allWorkloads()
+	names := make([]string, len(all))
+	for i, w := range all {
+		names[i] = w.key
+	}
+	list, err := split("-workloads", keys, names)
+	if err != nil {
+		return nil, err
+	}
+	who, err := split("-contenders", contenders, allKeys())
+	if err != nil {
+		return nil, err
+	}
+	var chosen []workload
+	for _, w := range all {
+		if keys != "" && !slices.Contains(list, w.key) {
+			continue
+		}
+		if w.field = choose(w.field, who); len(w.field) > 0 {
+			chosen = append(chosen, w)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, usageError{fmt.Errorf("none of -contenders %s takes part in -workloads %s", contenders, keys)}
+	}
+	return chosen, nil
+}
+
+// split cuts what a flag names at its commas, and checks that it is there.
+func split(flag, keys string, there []string) ([]string, error) {
+	if keys == "" {
+		return nil, nil
+	}
+	list := strings.Split(keys, ",")
+	for i, key := range list {
+		if !slices.Contains(there, key) {
+			return nil, usageError{fmt.Errorf("%s names %q; there are %s", flag, key, strings.Join(there, ", "))}
+		}
+		if slices.Contains(list[:i], key) {
+			return nil, usageError{fmt.Errorf("%s names %q twice", flag, key)}
+		}
+	}
+	return list, nil
+}
