@@ -43,10 +43,10 @@ const (
 	pause = 100 * time.Millisecond
 )
 
-// Where -rounds does not say it, a workload has as many rounds as fit into a minute, by the first one, but not fewer or
+// Where -rounds does not say it, a workload has as many rounds as fit into this time, by the first one, but not fewer or
 // more than this.
 const (
-	budget                = time.Minute
+	budget                = 30 * time.Second
 	fewRounds, manyRounds = 5, 11
 )
 
@@ -122,7 +122,7 @@ func (w workload) measure(ctx context.Context, o *options, python, programs stri
 		return nil, err
 	}
 	m := &measured{Key: w.key, Title: w.title, Turn: w.steps, Flops: w.problem.flops()}
-	var field []running
+	var field []*running
 	defer func() {
 		for _, c := range field {
 			c.stop()
@@ -142,7 +142,7 @@ func (w workload) measure(ctx context.Context, o *options, python, programs stri
 			m.LeftOut = append(m.LeftOut, fmt.Sprintf("%s is left out: %s", c.name, why))
 			continue
 		}
-		this := running{contender: c, process: process, result: &result{
+		this := &running{contender: c, process: process, result: &result{
 			Key: c.key, Name: c.name, Ready: process.ready, Note: c.note, Ours: c.ours(), Differs: c.differs,
 		}}
 		field = append(field, this)
@@ -189,7 +189,7 @@ func (c *running) first() error {
 
 // rounds lets every contender do so many steps in turn, n times, or for n = 0 as often as the time allows. Two steps are
 // done; if a turn has more, the rest of them are a round that does not count.
-func rounds(steps, n int, field []running, note func(string, ...any)) error {
+func rounds(steps, n int, field []*running, note func(string, ...any)) error {
 	if steps > 2 {
 		line, err := turns(steps-2, false, field)
 		if err != nil {
@@ -215,7 +215,7 @@ func rounds(steps, n int, field []running, note func(string, ...any)) error {
 }
 
 // turns lets every contender do so many steps in turn. It returns a line that says how long each took.
-func turns(steps int, counts bool, field []running) (line string, err error) {
+func turns(steps int, counts bool, field []*running) (line string, err error) {
 	for _, c := range field {
 		time.Sleep(pause)
 		a, err := c.ask(request{Steps: steps})

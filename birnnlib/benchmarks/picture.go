@@ -25,14 +25,15 @@ type bar struct {
 	ours    bool
 }
 
-// rowHeight is the distance between two bars.
-const rowHeight = 0.17 * vg.Inch
+const (
+	rowHeight = 0.17 * vg.Inch // the distance between two bars
+	margin    = 0.1 * vg.Inch  // around the picture
+)
 
 // draw writes the picture to the file, as SVG.
 func (r *report) draw(path string) error {
 	rows := r.bars()
 	p := plot.New()
-	p.BackgroundColor = color.White // legible on a dark page too
 	p.Title.Text = "Time of a step, and how many times that of the first contender"
 	p.X.Label.Text = "milliseconds, logarithmic"
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, milliseconds{}
@@ -44,8 +45,11 @@ func (r *report) draw(path string) error {
 		style.Variant = "Sans"
 	}
 	p.Title.TextStyle.Font.Size = 12
-	canvas := vgsvg.New(8*vg.Inch, rowHeight*vg.Length(len(rows))+0.9*vg.Inch)
-	p.Draw(draw.New(canvas))
+	canvas := vgsvg.New(8*vg.Inch, rowHeight*vg.Length(len(rows))+0.9*vg.Inch+2*margin)
+	c := draw.New(canvas)
+	c.SetColor(color.White) // legible on a dark page too
+	c.Fill(c.Rectangle.Path())
+	p.Draw(draw.Crop(c, margin, -margin, margin, -margin))
 	f, err := os.Create(path)
 	if err != nil {
 		return err
@@ -67,7 +71,8 @@ func (r *report) bars() (rows bars) {
 	return rows
 }
 
-// xRange returns whole decades around all times, in milliseconds, with room for the labels beyond the longest bar.
+// xRange returns a range around all times, in milliseconds: from a power of ten, and with room for the label beyond the
+// longest bar.
 func (b bars) xRange() (least, most float64) {
 	least, most = math.Inf(1), 0
 	for _, row := range b {
@@ -75,7 +80,7 @@ func (b bars) xRange() (least, most float64) {
 			least, most = min(least, ms), max(most, ms)
 		}
 	}
-	return math.Pow(10, math.Floor(math.Log10(least)-0.1)), 3 * math.Pow(10, math.Ceil(math.Log10(most)))
+	return math.Pow(10, math.Floor(math.Log10(least)-0.1)), 40 * most
 }
 
 // Plot draws the bars.
@@ -89,7 +94,7 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 		top := y(-float64(i))
 		middle := top - rowHeight/2
 		if row.seconds == 0 {
-			c.FillText(bold, vg.Point{X: c.Min.X, Y: middle}, row.label)
+			c.FillText(bold, vg.Point{X: c.Min.X, Y: middle - 0.15*rowHeight}, row.label)
 			continue
 		}
 		fill := color.Gray{200}
@@ -101,7 +106,7 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 			{X: c.Min.X, Y: top - 0.1*rowHeight}, {X: end, Y: top - 0.1*rowHeight},
 			{X: end, Y: top - 0.9*rowHeight}, {X: c.Min.X, Y: top - 0.9*rowHeight},
 		})
-		c.FillText(style, vg.Point{X: end + 4, Y: middle}, fmt.Sprintf("%s  %.3g ms, × %.2f", row.label, 1000*row.seconds, row.ratio))
+		c.FillText(style, vg.Point{X: end + 4, Y: middle}, fmt.Sprintf("%s: %.1f ms, × %.2f", row.label, 1000*row.seconds, row.ratio))
 	}
 }
 

@@ -16,7 +16,7 @@ func TestDraw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<svg ", ">The post<", ">birnnlib on XLA  50 ms, × 1.00<", ">JAX  100 ms, × 2.00<", ">10<", "</svg>"} {
+	for _, want := range []string{"<svg ", ">The post<", ">birnnlib on XLA: 50.0 ms, × 1.00<", ">JAX: 100.0 ms, × 2.00<", ">10<", "</svg>"} {
 		if !strings.Contains(string(svg), want) {
 			t.Errorf("the picture lacks %q:\n%s", want, svg)
 		}

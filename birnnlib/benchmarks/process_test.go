@@ -162,14 +162,14 @@ func TestCPUs(t *testing.T) {
 func TestRounds(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("LOG", dir)
-	var field []running
+	var field []*running
 	for _, name := range []string{"A", "B"} {
 		log := "log " + name
 		p, err := startFake(t, t.Context(), append([]string{`{"ready":"fake"}`}, strings.Split(strings.Repeat(log+",", 9)+log, ",")...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		field = append(field, running{contender: contender{key: name, matmul: name == "B"}, process: p, result: &result{}})
+		field = append(field, &running{contender: contender{key: name, matmul: name == "B"}, process: p, result: &result{}})
 	}
 	var notes []string
 	if err := rounds(8, 2, field, func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }); err != nil {
@@ -205,7 +205,7 @@ func TestRoundsInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	field := []running{{contender: contender{key: "A"}, process: p, result: &result{}}}
+	field := []*running{{contender: contender{key: "A"}, process: p, result: &result{}}}
 	if err := rounds(2, 0, field, func(string, ...any) {}); err != nil {
 		t.Fatal(err)
 	}
