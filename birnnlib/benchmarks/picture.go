@@ -26,7 +26,7 @@ type bar struct {
 }
 
 const (
-	rowHeight = 0.17 * vg.Inch // the distance between two bars
+	rowHeight = 0.18 * vg.Inch // the distance between two bars, about
 	margin    = 0.1 * vg.Inch  // around the picture
 )
 
@@ -80,7 +80,7 @@ func (b bars) xRange() (least, most float64) {
 			least, most = min(least, ms), max(most, ms)
 		}
 	}
-	return math.Pow(10, math.Floor(math.Log10(least)-0.1)), 40 * most
+	return math.Pow(10, math.Floor(math.Log10(least)-0.1)), 100 * most
 }
 
 // Plot draws the bars.
@@ -90,22 +90,20 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 	style.XAlign, style.YAlign = draw.XLeft, draw.YCenter
 	bold := style
 	bold.Font.Weight = 3 // of golang.org/x/image/font: bold
+	height := y(0) - y(-1)
 	for i, row := range b {
 		top := y(-float64(i))
-		middle := top - rowHeight/2
+		middle := top - height/2
 		if row.seconds == 0 {
-			c.FillText(bold, vg.Point{X: c.Min.X, Y: middle - 0.15*rowHeight}, row.label)
+			c.FillText(bold, vg.Point{X: c.Min.X, Y: middle}, row.label)
 			continue
 		}
 		fill := color.Gray{200}
 		if row.ours {
 			fill = color.Gray{110}
 		}
-		end := x(1000 * row.seconds)
-		c.FillPolygon(fill, []vg.Point{
-			{X: c.Min.X, Y: top - 0.1*rowHeight}, {X: end, Y: top - 0.1*rowHeight},
-			{X: end, Y: top - 0.9*rowHeight}, {X: c.Min.X, Y: top - 0.9*rowHeight},
-		})
+		end, upper, lower := x(1000*row.seconds), top-0.1*height, top-0.9*height
+		c.FillPolygon(fill, []vg.Point{{X: c.Min.X, Y: upper}, {X: end, Y: upper}, {X: end, Y: lower}, {X: c.Min.X, Y: lower}})
 		c.FillText(style, vg.Point{X: end + 4, Y: middle}, fmt.Sprintf("%s: %.1f ms, × %.2f", row.label, 1000*row.seconds, row.ratio))
 	}
 }

@@ -47,8 +47,8 @@ func ratio(values, reference []float64) float64 {
 // step returns the median time of a step, in seconds.
 func (r *result) step() float64 { return median(r.Steps) }
 
-// compile returns what the first call took longer than a later step: compiling, for the most part.
-func (r *result) compile() float64 { return max(0, r.FirstCall-r.step()) }
+// compile returns what the first call took longer than the fastest later step: compiling, for the most part.
+func (r *result) compile() float64 { return max(0, r.FirstCall-slices.Min(r.Steps)) }
 
 // peak returns the highest rate of a product of two matrices, in FLOP/s, and who reached it.
 func (r *report) peak(m *measured) (rate float64, by *result) {
@@ -68,7 +68,7 @@ func (r *report) print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Machine: %s, %d threads for each contender.\n\n", r.Machine, r.Threads)
 	b.WriteString("Step: the median over the rounds; ratio: the median, over the rounds, of the time over that of the first contender in the same round. " +
-		"First call: the first step, with what is compiled for it; compile: what it took longer than a step. ")
+		"First call: the first step, with what is compiled for it; compile: what it took longer than a step of the fastest round. ")
 	if r.tellsMemory() {
 		b.WriteString("Memory: the most that the process had resident (VmHWM) less what it had before the first step (VmRSS); " +
 			"what a framework takes to start is not in it, what its compiler takes is.")
