@@ -1,0 +1,101 @@
+package segment
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Line is a line of a segmented corpus, usually a paragraph: its words, punctuation marks among them.
+type Line []string
+
+// Text returns the line as it was before it was segmented.
+func (l Line) Text() string { return strings.Join(l, "") }
+
+// Read reads a segmented corpus: UTF-8, a paragraph a line, the words of a line between spaces. Empty lines are left out.
+//
+// In the People's Daily, each word is followed by a slash and its part of speech, as in 新年/t; such endings are cut off if
+// every word of the first line has one.
+func Read(path string) ([]Line, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("segment: there is no corpus %s; check the path, or fetch the People's Daily with FetchPeoplesDaily: %w", path, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("segment: the corpus cannot be opened: %w", err)
+	}
+	defer file.Close()
+	return ReadFrom(file, path)
+}
+
+// longestLine bounds a line of a corpus, in bytes.
+const longestLine = 1 << 20
+
+// tagged is a word with its part of speech.
+var tagged = regexp.MustCompile(`^(.+)/[A-Za-z]+$`)
+
+// ReadFrom is [Read] for a corpus that comes from r. The name stands for it in errors.
+func ReadFrom(r io.Reader, name string) (lines []Line, err error) {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, longestLine)
+	number, withTags := 0, false
+	for scanner.Scan() {
+		number++
+		content := strings.TrimPrefix(scanner.Text(), "\ufeff")
+		if !utf8.ValidString(content) {
+			return nil, fmt.Errorf("segment: line %d of %s is not UTF-8; convert the corpus (iconv -f GB18030 -t UTF-8)", number, name)
+		}
+		line := Line(strings.Fields(content))
+		if len(line) == 0 {
+			continue
+		}
+		if lines == nil {
+			withTags = allTagged(line)
+		}
+		for i, word := range line {
+			if !withTags {
+				break
+			}
+			m := tagged.FindStringSubmatch(word)
+			if m == nil {
+				return nil, fmt.Errorf("segment: line %d of %s: word %d is %q; the words before it are followed by a part of speech, as in 新年/t, and so must this one be", number, name, i+1, word)
+			}
+			line[i] = m[1]
+		}
+		lines = append(lines, line)
+	}
+	if err := scanner.Err(); err != nil {
+		return nil, fmt.Errorf("segment: %s cannot be read after line %d: %w", name, number, err)
+	}
+	if lines == nil {
+		return nil, fmt.Errorf("segment: the corpus %s is empty; give a text file with spaces between the words", name)
+	}
+	return lines, nil
+}
+
+func allTagged(line Line) bool {
+	for _, word := range line {
+		if !tagged.MatchString(word) {
+			return false
+		}
+	}
+	return true
+}
+
+// Split keeps every tenth line, the tenth, the twentieth and so on, for the test, and returns the others to learn from.
+func Split(lines []Line) (train, test []Line) {
+	for i, line := range lines {
+		if i%10 == 9 {
+			test = append(test, line)
+		} else {
+			train = append(train, line)
+		}
+	}
+	return train, test
+}

@@ -1,0 +1,104 @@
+package segment
+
+import (
+	"math"
+	"slices"
+	"unicode/utf8"
+)
+
+// Tag says where in its word a character stands. A segmentation is a tag for each character: 从|1998年|起 is SBMMMES.
+type Tag int32
+
+// The tags, usually called BMES.
+const (
+	Begin  Tag = iota // the first character of a word of several
+	Middle            // neither the first nor the last
+	End               // the last of several
+	Single            // a word by itself
+	Tags   = 4        // how many there are
+)
+
+// String returns the letter of the tag.
+func (t Tag) String() string {
+	if t < 0 || t >= Tags {
+		return "?"
+	}
+	return "BMES"[t : t+1]
+}
+
+// ends tells whether a word ends at the tag.
+func (t Tag) ends() bool { return t == End || t == Single }
+
+// mayFollow tells whether t can be the tag of the character after one with the tag before.
+func (t Tag) mayFollow(before Tag) bool {
+	inside := t == Middle || t == End // of the word of the character before
+	return inside != before.ends()
+}
+
+// TagsOf returns the tag of each character of the words.
+func TagsOf(words []string) (tags []Tag) {
+	for _, word := range words {
+		n := utf8.RuneCountInString(word)
+		for i := range n {
+			switch {
+			case n == 1:
+				tags = append(tags, Single)
+			case i == 0:
+				tags = append(tags, Begin)
+			case i == n-1:
+				tags = append(tags, End)
+			default:
+				tags = append(tags, Middle)
+			}
+		}
+	}
+	return tags
+}
+
+// Words cuts the characters after each End and each Single. There must be a tag for each character.
+func Words(characters []rune, tags []Tag) (words []string) {
+	start := 0
+	for i, tag := range tags {
+		if tag.ends() || i == len(tags)-1 {
+			words = append(words, string(characters[start:i+1]))
+			start = i + 1
+		}
+	}
+	return words
+}
+
+// Decode returns the tags with the largest sum of scores among those that make words: the first is Begin or Single, the
+// last End or Single, and between them Begin and Middle are followed by Middle or End, the others by Begin or Single. The
+// scores are [T, 4], logarithms of probabilities.
+//
+// It is the algorithm of A. J. Viterbi (1967): best[k] is the best sum of the tags so far that end in tag k.
+func Decode(scores [][]float32) []Tag {
+	T := len(scores)
+	if T == 0 {
+		return nil
+	}
+	never := math.Inf(-1)
+	best := [Tags]float64{Begin: float64(scores[0][Begin]), Middle: never, End: never, Single: float64(scores[0][Single])}
+	from := make([][Tags]Tag, T) // from[t][k]: the tag before, on the best way to tag k at t
+	for t := 1; t < T; t++ {
+		now := [Tags]float64{never, never, never, never}
+		for k := range Tag(Tags) {
+			for before := range Tag(Tags) {
+				if sum := best[before] + float64(scores[t][k]); k.mayFollow(before) && sum > now[k] {
+					now[k], from[t][k] = sum, before
+				}
+			}
+		}
+		best = now
+	}
+	last := Single
+	if best[End] > best[Single] {
+		last = End
+	}
+	tags := []Tag{last}
+	for t := T - 1; t > 0; t-- {
+		tags = append(tags, from[t][tags[len(tags)-1]])
+	}
+	slices.Reverse(tags)
+	return tags
+}
