@@ -1,0 +1,77 @@
+package kept
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// create makes a file in dir that belongs to this process until something refers to it: its name has the process's
+// number in it.
+func create(dir, base, suffix string) (*os.File, error) {
+	return os.CreateTemp(dir, base+"."+strconv.Itoa(os.Getpid())+".*"+suffix)
+}
+
+// sweep removes the files that processes which are no more have left in dir. It returns the data file of the value kept
+// under name, and how many bytes the values under other names have.
+func sweep(dir, name string) (data string, others int64, err error) {
+	left, err := abandoned(dir)
+	if err != nil {
+		return "", 0, err
+	}
+	// Read after seeing that the writers have ended, so that all that they finished is here.
+	infos, err := List(dir)
+	used := map[string]bool{}
+	for _, info := range infos {
+		used[info.Data] = true
+		if info.Name == name {
+			data = info.Data
+		} else {
+			others += info.Size
+		}
+	}
+	if err != nil {
+		return data, others, nil // whose data is damaged metadata's? All stays, and something else can be kept.
+	}
+	for _, file := range left {
+		if !used[file] {
+			os.Remove(filepath.Join(dir, file)) // a file in use on Windows is left to the next sweep
+		}
+	}
+	return data, others, nil
+}
+
+// abandoned returns the files in dir that create made for processes that have ended.
+func abandoned(dir string) (files []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, entry := range entries {
+		parts := strings.Split(entry.Name(), ".")
+		if last := len(parts) - 1; last >= 3 && (parts[last] == dataSuffix[1:] || parts[last] == stageSuffix[1:]) {
+			if pid, err := strconv.Atoi(parts[last-2]); err == nil && !alive(pid) {
+				files = append(files, entry.Name())
+			}
+		}
+	}
+	return files, err
+}
+
+func alive(pid int) bool {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return false // only Windows can tell already here
+	}
+	defer process.Release()
+	if runtime.GOOS == "windows" {
+		return true
+	}
+	err = process.Signal(syscall.Signal(0))
+	return !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH)
+}
