@@ -1,16 +1,14 @@
-// Package figure draws the curves of the lessons, and lets them grow in the notebook while a training runs.
+// Package figure draws the curves of the lessons, which grow in the notebook while a training runs, bars beside what they
+// are compared with, and heat maps.
 package figure
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"math"
 	"strings"
 	"time"
 
-	"github.com/janpfeifer/gonb/gonbui"
-	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -62,21 +60,7 @@ func (c *Curves) find(name string) *curve {
 // Show draws the figure in the output of the notebook's cell, in place of the one before; call it once more at the end
 // of the training. Outside a notebook it does nothing.
 func (c *Curves) Show() {
-	if !gonbui.IsNotebook {
-		return
-	}
-	png, err := c.PNG()
-	if err != nil {
-		return // not yet a point to draw
-	}
-	if c.id == "" {
-		c.id = "figure_" + gonbui.UniqueId()
-	}
-	gonbui.SendData(&protocol.DisplayData{
-		Data:      map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: c.String()},
-		DisplayID: c.id,
-	})
-	gonbui.Sync()
+	show(&c.id, c)
 	c.shown = time.Now()
 }
 
@@ -146,15 +130,7 @@ func (c *Curves) PNG() ([]byte, error) {
 	} else if p.Y.Min == p.Y.Max {
 		p.Y.Max = p.Y.Min + 1
 	}
-	w, err := p.WriterTo(7*vg.Inch, 3.5*vg.Inch, "png")
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	if _, err := w.WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return encode(p)
 }
 
 // decades puts a labelled tick at each power of ten, or at every other one and so on if they are many.

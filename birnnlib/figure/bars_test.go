@@ -1,0 +1,71 @@
+package figure
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"testing"
+)
+
+// drawn decodes the figure, and keeps it in the file that the environment variable names, to look at it.
+func drawn(t *testing.T, d drawing, env string) image.Image {
+	t.Helper()
+	blob, err := d.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file := os.Getenv(env); file != "" {
+		if err := os.WriteFile(file, blob, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	picture, err := png.Decode(bytes.NewReader(blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !same(picture.At(0, 0), color.White) {
+		t.Error("the background is not white")
+	}
+	return picture
+}
+
+func same(a, b color.Color) bool {
+	r1, g1, b1, a1 := a.RGBA()
+	r2, g2, b2, a2 := b.RGBA()
+	return r1 == r2 && g1 == g2 && b1 == b2 && a1 == a2
+}
+
+// count tells how many pixels of a colour there are from column x0 to x1.
+func count(picture image.Image, of color.Color, x0, x1 int) (pixels int) {
+	for y := range picture.Bounds().Dy() {
+		for x := x0; x < x1; x++ {
+			if same(picture.At(x, y), of) {
+				pixels++
+			}
+		}
+	}
+	return pixels
+}
+
+func TestBars(t *testing.T) {
+	b := &Bars{Title: "mean squared error", Y: "MSE", Value: "network", Line: "floor"}
+	if _, err := b.PNG(); err == nil {
+		t.Error("a figure without bars is no error")
+	}
+	b.Add("forward", 4, 2)
+	b.Add("backward", 2, 1)
+	b.Add("both", 0, 0)
+	picture := drawn(t, b, "BIRNN_BARS")
+	// The first bar is twice as high as the second and as wide; below the legend the last third has none.
+	w := picture.Bounds().Dx()
+	first, second := count(picture, colours[4], 0, w*2/5), count(picture, colours[4], w*2/5, w*2/3)
+	if ratio := float64(first) / float64(second); ratio < 1.8 || ratio > 2.2 {
+		t.Errorf("%d and %d pixels of bars with the values 4 and 2", first, second)
+	}
+	want := "Figure: MSE, network and floor. forward: 4, 2. backward: 2, 1. both: 0, 0."
+	if got := b.String(); got != want {
+		t.Errorf("described as\n%s\nwant\n%s", got, want)
+	}
+}

@@ -1,0 +1,128 @@
+package figure
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	imagedraw "image/draw"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/palette"
+	"gonum.org/v1/plot/palette/moreland"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// HeatMap is a figure of a matrix: the greater a value, the brighter its field. A scale beside it tells the values.
+type HeatMap struct {
+	Title, X, Y     string      // labels, in Latin letters
+	Values          [][]float64 // row by row, all of the same length; the first row is at the bottom
+	Lowest, Highest float64     // the ends of the scale; both 0: those of the values
+
+	id string // of the display in the notebook; empty before the first Show
+}
+
+// Show draws the figure in the output of the notebook's cell, in place of the one before. Outside a notebook it does
+// nothing.
+func (h *HeatMap) Show() { show(&h.id, h) }
+
+// String describes the figure in words, for those who cannot see it: its size and the ends of the scale.
+func (h *HeatMap) String() string {
+	lowest, highest := h.scale()
+	return fmt.Sprintf("Figure: %s, a heat map of %d rows (%s), values from %.3g to %.3g.", h.Title, len(h.Values), h.Y, lowest, highest)
+}
+
+func (h *HeatMap) scale() (lowest, highest float64) {
+	if h.Lowest != 0 || h.Highest != 0 {
+		return h.Lowest, h.Highest
+	}
+	lowest, highest = math.Inf(1), math.Inf(-1)
+	for _, row := range h.Values {
+		for _, v := range row {
+			lowest, highest = min(lowest, v), max(highest, v)
+		}
+	}
+	if lowest == highest {
+		highest++
+	}
+	return lowest, highest
+}
+
+// PNG draws the figure, on white so that it is legible in a dark theme too. Without any value it is an error.
+func (h *HeatMap) PNG() ([]byte, error) {
+	if len(h.Values) == 0 || len(h.Values[0]) == 0 {
+		return nil, fmt.Errorf("the figure %q has no values yet", h.Title)
+	}
+	for i, row := range h.Values {
+		if len(row) != len(h.Values[0]) {
+			return nil, fmt.Errorf("row %d of the figure %q has %d values, the first row %d; give all rows the same length",
+				i, h.Title, len(row), len(h.Values[0]))
+		}
+	}
+	// Steadily brighter, so that it is as good in grey, and blue to yellow, which all people can tell apart.
+	brightness, err := moreland.NewLuminance([]color.Color{color.RGBA{0, 32, 77, 255}, color.RGBA{124, 123, 120, 255}, color.RGBA{255, 234, 70, 255}})
+	if err != nil {
+		return nil, err
+	}
+	lowest, highest := h.scale()
+	brightness.SetMin(lowest)
+	brightness.SetMax(highest)
+
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text, p.BackgroundColor = h.Title, h.X, h.Y, color.White
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(integers), plot.TickerFunc(integers)
+	rows, columns := len(h.Values), len(h.Values[0])
+	p.Add(plotter.NewImage(h.fields(brightness), -0.5, -0.5, float64(columns)-0.5, float64(rows)-0.5))
+
+	scale := plot.New()
+	scale.BackgroundColor = color.White
+	scale.Add(&plotter.ColorBar{ColorMap: brightness, Vertical: true})
+	scale.HideX()
+
+	const beside = 0.9 * vg.Inch // of the scale
+	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseBackgroundColor(color.White))
+	whole := draw.New(canvas)
+	p.Draw(draw.Crop(whole, 0, -beside, 0, 0))
+	scale.Draw(draw.Crop(whole, width-beside, -vg.Points(8), vg.Points(8), -vg.Points(8)))
+	var b bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// fields draws the fields, each of several pixels, since they would run into each other when the picture is scaled.
+func (h *HeatMap) fields(brightness palette.ColorMap) image.Image {
+	rows, columns := len(h.Values), len(h.Values[0])
+	pixels := max(1, 2000/max(rows, columns))
+	picture := image.NewRGBA(image.Rect(0, 0, columns*pixels, rows*pixels))
+	for r, row := range h.Values {
+		for c, v := range row {
+			var fill color.Color = color.White // of NaN
+			if !math.IsNaN(v) {
+				fill, _ = brightness.At(min(max(v, brightness.Min()), brightness.Max()))
+			}
+			at := image.Rect(c, rows-1-r, c+1, rows-r)
+			at = image.Rectangle{Min: at.Min.Mul(pixels), Max: at.Max.Mul(pixels)}
+			imagedraw.Draw(picture, at, image.NewUniform(fill), image.Point{}, imagedraw.Src)
+		}
+	}
+	return picture
+}
+
+// integers puts ticks at round integers.
+func integers(lowest, highest float64) (ticks []plot.Tick) {
+	for _, tick := range (plot.DefaultTicks{}).Ticks(math.Ceil(lowest), math.Floor(highest)) {
+		if tick.Value == math.Trunc(tick.Value) {
+			if tick.Label != "" {
+				tick.Label = fmt.Sprint(tick.Value)
+			}
+			ticks = append(ticks, tick)
+		}
+	}
+	return ticks
+}

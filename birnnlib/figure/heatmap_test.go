@@ -1,0 +1,34 @@
+package figure
+
+import (
+	"testing"
+)
+
+func TestHeatMap(t *testing.T) {
+	h := &HeatMap{Title: "states", X: "t", Y: "unit"}
+	if _, err := h.PNG(); err == nil {
+		t.Error("a figure without values is no error")
+	}
+	h.Values = [][]float64{{1, 2}, {3}}
+	if _, err := h.PNG(); err == nil {
+		t.Error("rows of different lengths are no error")
+	}
+	h.Values = [][]float64{{-1, -1, -1, 1}, {-1, -1, -1, 1}}
+	picture := drawn(t, h, "BIRNN_HEATMAP")
+	// Three quarters of the fields are dark, a quarter is bright.
+	w, hgt := picture.Bounds().Dx(), picture.Bounds().Dy()
+	brightness := func(x int) uint32 {
+		r, g, b, _ := picture.At(x, hgt/2).RGBA()
+		return r + g + b
+	}
+	if dark, bright := brightness(w/3), brightness(w*3/4); dark >= bright/3 {
+		t.Errorf("brightness %d of the value -1 and %d of 1", dark, bright)
+	}
+	want := "Figure: states, a heat map of 2 rows (unit), values from -1 to 1."
+	if got := h.String(); got != want {
+		t.Errorf("described as\n%s\nwant\n%s", got, want)
+	}
+	if lowest, highest := (&HeatMap{Values: [][]float64{{5, 5}}}).scale(); lowest >= highest {
+		t.Errorf("a constant matrix has the scale %g to %g", lowest, highest)
+	}
+}

@@ -1,0 +1,53 @@
+package figure
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/janpfeifer/gonb/gonbui"
+	"github.com/janpfeifer/gonb/gonbui/protocol"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+)
+
+// drawing is a figure that can be drawn, and told in words.
+type drawing interface {
+	fmt.Stringer
+	PNG() ([]byte, error)
+}
+
+// show draws d in the output of the notebook's cell, in place of what was shown under id before. It makes an id if there
+// is none yet. Outside a notebook, or when there is nothing to draw yet, it does nothing.
+func show(id *string, d drawing) {
+	if !gonbui.IsNotebook {
+		return
+	}
+	png, err := d.PNG()
+	if err != nil {
+		return
+	}
+	if *id == "" {
+		*id = "figure_" + gonbui.UniqueId()
+	}
+	gonbui.SendData(&protocol.DisplayData{
+		Data:      map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: d.String()},
+		DisplayID: *id,
+	})
+	gonbui.Sync()
+}
+
+// Every figure is of this size.
+const width, height = 7 * vg.Inch, 3.5 * vg.Inch
+
+// encode draws the plot as a PNG.
+func encode(p *plot.Plot) ([]byte, error) {
+	w, err := p.WriterTo(width, height, "png")
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
