@@ -50,7 +50,7 @@ const usage = `Usage: go run ./kernels <command> [flags]
 func (a *App) Main(ctx context.Context, args []string) int {
 	commands := map[string]func(context.Context, []string) int{
 		"lab": a.lab, "run": a.run, "install": a.install, "uninstall": a.uninstall, "doctor": a.doctor,
-		setup.InstallCUDA: a.installCUDA,
+		"kernel": a.kernel, "guard": a.guard, setup.InstallCUDA: a.installCUDA,
 	}
 	name := ""
 	if len(args) > 0 {
@@ -115,6 +115,7 @@ func (f *flags) jupyterFlag() {
 }
 
 func (f *flags) userFlags() {
+	f.BoolVar(&f.options.Plain, "plain", false, "kernels that are GoNB alone, without this project's front")
 	f.BoolVar(&f.options.User, "user", false, "put the kernels where every Jupyter of yours finds them, too")
 	f.BoolVar(&f.options.ReplacePlugin, "replace-plugin", false, "fetch XLA's CPU plugin anew, for instance when doctor says that it has changed")
 }

@@ -44,7 +44,9 @@ type JSON struct {
 // Config is what the kernels depend on.
 type Config struct {
 	Checkout   checkout.Checkout
-	Bin        string // where gonb, goimports and gopls are
+	Home       string // the private folder
+	Bin        string // where the kernel, gonb, goimports and gopls are
+	Plain      bool   // GoNB alone, without the front
 	PluginDir  string // where the CPU plugin is; "" leaves birnn-xla out
 	CUDADir    string // where the CUDA plugin is; "" leaves birnn-cuda out
 	SystemDirs []string
@@ -98,8 +100,12 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 			env[key] = strings.ReplaceAll(value, "$", "$$") // Jupyter substitutes
 		}
 	}
+	argv := []string{filepath.Join(c.Bin, "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", c.Checkout.Root, "-dir", c.Home}
+	if c.Plain {
+		argv = []string{filepath.Join(c.Bin, "gonb"), "--kernel", "{connection_file}", "-go_work=" + c.Checkout.Root}
+	}
 	return Spec{Name: name, Color: color, JSON: JSON{
-		Argv:          []string{filepath.Join(c.Bin, "gonb"), "--kernel", "{connection_file}", "-go_work=" + c.Checkout.Root},
+		Argv:          argv,
 		DisplayName:   display,
 		Language:      "go",
 		InterruptMode: "message",

@@ -33,6 +33,7 @@ type Options struct {
 	ReplacePlugin bool          // install it again
 	NoXLA         bool          // fetch no plugin; the pure-Go kernel is all that is needed
 	NoCUDA        bool          // leave CUDA out even where there is a GPU
+	Plain         bool          // kernels that are GoNB alone, without the front
 	User          bool          // kernelspecs for every Jupyter of the user too
 }
 
@@ -77,6 +78,9 @@ func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 		p.Steps = append(p.Steps, p.python())
 	}
 	p.Steps = append(p.Steps, p.tools()...)
+	if !opts.Plain {
+		p.Steps = append(p.Steps, p.kernel())
+	}
 	if co.Go.XLA() == nil && !opts.NoXLA {
 		p.Steps = append(p.Steps, p.cpuPlugin())
 		if !opts.NoCUDA && co.Go.GOOS == "linux" && co.Go.GOARCH == "amd64" && plugin.HasNVIDIA() {
@@ -224,7 +228,7 @@ func (p *Plan) explain(s *Step, err error, log string) error {
 
 // Specs returns the kernels that can work with what is installed now.
 func (p *Plan) Specs() ([]kernelspec.Spec, error) {
-	config := kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin()}
+	config := kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), Home: p.Options.Home.Dir, Plain: p.Options.Plain}
 	if p.Checkout.Go.XLA() == nil {
 		for _, f := range plugin.Find() {
 			switch f.Name {

@@ -2,11 +2,15 @@ package setup
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
@@ -49,4 +53,55 @@ func (p *Plan) tools() []*Step {
 		})
 	}
 	return steps
+}
+
+// kernelProgram is this program as Jupyter calls it.
+const kernelProgram = "birnn-kernels"
+
+// kernel builds the kernel from the repository, with the program that stands
+// in for the go command in it.
+func (p *Plan) kernel() *Step {
+	root, bin := p.Checkout.Root, p.Options.Home.Bin()
+	program, shim := filepath.Join(bin, kernelProgram), filepath.Join(bin, "shims", "go")
+	return &Step{
+		Name:    "kernel",
+		Title:   "the kernel",
+		Remedy:  "see whether \"go vet ./kernels/...\" passes, then run the same command again",
+		stamp:   pins.Stamp(sources(root), p.Checkout.Go.GOVERSION),
+		present: func() bool { return exists(program) && exists(shim) },
+		run: func(ctx context.Context, log io.Writer) error {
+			opts := process.Options{Dir: root, Env: buildEnv, Log: log}
+			for path, pkg := range map[string]string{program: "./kernels", shim: "./kernels/internal/shim"} {
+				// A kernel that runs keeps the old file: the new one comes by a rename.
+				if _, err := process.Run(ctx, opts, p.Checkout.Go.Command(), "build", "-o", path+".new", pkg); err != nil {
+					return err
+				}
+				if err := os.Rename(path+".new", path); err != nil {
+					return err
+				}
+			}
+			link := filepath.Join(bin, "shims", "goimports")
+			os.Remove(link)
+			return os.Symlink(filepath.Join(bin, "goimports"), link)
+		},
+	}
+}
+
+// sources is a hash of what the kernel is built from.
+func sources(root string) string {
+	h := sha256.New()
+	for _, dir := range []string{"kernels", "birnnlib/plugin", "birnnlib/internal"} {
+		filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && !strings.HasSuffix(path, "_test.go") {
+				data, _ := os.ReadFile(path)
+				fmt.Fprintf(h, "%s %d\n%s", path, len(data), data)
+			}
+			return nil
+		})
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		data, _ := os.ReadFile(filepath.Join(root, name))
+		h.Write(data)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

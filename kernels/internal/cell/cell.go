@@ -1,0 +1,493 @@
+// Package cell understands the cells of a Go notebook: which lines are
+// commands, which are declarations and which are statements, whether more is to
+// come, and what a cell needs of those that ran before it.
+package cell
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"strings"
+)
+
+// Cell is a cell, understood. All line numbers are the cell's, from 1.
+type Cell struct {
+	Source     string
+	Foreign    bool        // begins with %%bash or the like: none of it is Go
+	Directives []Directive // the lines for GoNB or for the kernel, in their order
+	Imports    []Import
+	Decls      []*Decl
+
+	// Body is the statements, at the lines and columns that they have in the
+	// cell, with blanks for all else; "" if there are none.
+	Body string
+	// Locals are the variables that the statements declare at their top level.
+	Locals []string
+	// Result is the expression that ends the statements, if one does; only
+	// where the statements are not below a "%%".
+	Result *Span
+	Main   bool // whether a function main is among Decls
+	// Entry is the line below which the statements are, such as "%%" with
+	// arguments; "" if there is none.
+	Entry Directive
+
+	uses map[string]bool // identifiers in Body
+}
+
+// Directive is a line that begins with % or !, with those that continue it.
+type Directive struct {
+	Line int
+	Text string // without the prefix "//gonb:"
+}
+
+// Name returns the first word, such as "%env", or "!" for the shell's.
+func (d Directive) Name() string {
+	if strings.HasPrefix(d.Text, "!") {
+		return "!"
+	}
+	if fields := strings.Fields(strings.TrimPrefix(d.Text, "%")); len(fields) > 0 {
+		return "%" + fields[0]
+	}
+	return d.Text
+}
+
+// Args returns what follows the first word.
+func (d Directive) Args() string {
+	_, args, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(d.Text, "%")), " ")
+	return strings.TrimSpace(args)
+}
+
+// Import is an import of a package under a name, "" for its own.
+type Import struct {
+	Name, Path string
+	Line       int
+}
+
+// Span is a part of Body, in bytes.
+type Span struct{ From, To int }
+
+// SyntaxError is a place that is not Go.
+type SyntaxError struct {
+	Line, Column int // the column in bytes, from 1
+	Message      string
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("line %d:%d: %s", e.Line, e.Column, e.Message)
+}
+
+// foreign are the commands that make a cell something else than Go.
+var foreign = map[string]bool{"%%writefile": true, "%%script": true, "%%bash": true, "%%sh": true, "%%gx": true}
+
+func command(line string) string { return strings.TrimPrefix(line, "//gonb:") }
+
+func isDirective(line string) bool {
+	line = command(line)
+	return len(line) > 1 && (line[0] == '%' || line[0] == '!')
+}
+
+// isEntry reports whether what follows is the body of main.
+func isEntry(text string) bool {
+	return text == "%%" || strings.HasPrefix(text, "%% ") || strings.HasPrefix(text, "%%\t") || strings.HasPrefix(text, "%main")
+}
+
+// IsForeign reports whether none of a cell is Go.
+func IsForeign(source string) bool {
+	first, _, _ := strings.Cut(source, "\n")
+	first, _, _ = strings.Cut(command(first), " ")
+	return foreign[strings.TrimRight(first, "\r")]
+}
+
+// Parse understands a cell. Its error joins [*SyntaxError]s.
+func Parse(source string) (*Cell, error) {
+	c := &Cell{Source: source, uses: map[string]bool{}}
+	if IsForeign(source) {
+		c.Foreign = true
+		return c, nil
+	}
+	code, entry := c.takeDirectives()
+	before, body := code, ""
+	if entry > 0 {
+		before, body = divide(code, entry)
+	}
+	items := split(before)
+	var imports, decls, statements []Span
+	silent := false
+	for _, item := range items {
+		switch {
+		case item.token == token.PACKAGE: // GoNB writes its own
+		case item.token == token.IMPORT:
+			imports = append(imports, item.Span)
+		case item.declares:
+			decls = append(decls, item.Span)
+		default:
+			statements = append(statements, item.Span)
+			silent = item.semicolon
+		}
+	}
+	if entry > 0 && len(statements) > 0 {
+		line, column := position(code, statements[0].From)
+		return c, &SyntaxError{line, column, "statements belong below the line %%, or leave that line out"}
+	}
+	if entry == 0 && len(statements) > 0 {
+		body = keepOnly(code, statements)
+	}
+	err := errors.Join(c.parseImports(keepOnly(code, imports)), c.parseDecls(keepOnly(code, decls)))
+	if strings.TrimSpace(body) != "" || entry > 0 {
+		err = errors.Join(err, c.parseBody(body, entry == 0, silent))
+	}
+	if err == nil && c.Main && entry == 0 && c.Body != "" {
+		line, column := position(code, statements[0].From)
+		err = &SyntaxError{line, column, "a statement beside func main: put it there, or take func main away"}
+	}
+	return c, err
+}
+
+// takeDirectives notes the directives and returns the rest, with nothing in
+// their place; entry is the line of "%%", if there is one.
+func (c *Cell) takeDirectives() (code string, entry int) {
+	lines := strings.Split(c.Source, "\n")
+	begins, _ := lineStates(lines, isDirective)
+	for i := 0; i < len(lines); i++ {
+		if begins[i] != inCode || !isDirective(lines[i]) {
+			continue
+		}
+		d := Directive{Line: i + 1, Text: strings.TrimRight(command(lines[i]), "\r")}
+		lines[i] = ""
+		for strings.HasSuffix(d.Text, `\`) && i+1 < len(lines) {
+			i++
+			d.Text = strings.TrimSuffix(d.Text, `\`) + " " + strings.TrimRight(command(lines[i]), "\r")
+			lines[i] = ""
+		}
+		if isEntry(d.Text) && entry == 0 {
+			c.Entry, entry = d, d.Line
+			continue
+		}
+		c.Directives = append(c.Directives, d)
+	}
+	return strings.Join(lines, "\n"), entry
+}
+
+// divide returns the code before a line and after it, each with blanks for the other.
+func divide(code string, line int) (before, after string) {
+	lines := strings.Split(code, "\n")
+	return strings.Join(lines[:line-1], "\n") + strings.Repeat("\n", len(lines)-line+1),
+		strings.Repeat("\n", line) + strings.Join(lines[line:], "\n")
+}
+
+// keepOnly returns the code with blanks for all but the spans.
+func keepOnly(code string, spans []Span) string {
+	kept := []byte(code)
+	at := 0
+	blank := func(to int) {
+		for ; at < to; at++ {
+			if kept[at] != '\n' {
+				kept[at] = ' '
+			}
+		}
+	}
+	for _, s := range spans {
+		blank(s.From)
+		at = s.To
+	}
+	blank(len(kept))
+	return string(kept)
+}
+
+// item is a declaration or a statement at the top level of a cell.
+type item struct {
+	Span
+	token     token.Token // the first one
+	declares  bool
+	semicolon bool // ends with a semicolon that somebody wrote
+}
+
+// split divides code into its items. What the scanner does not understand is
+// left for the parser to tell.
+func split(code string) []item {
+	var s scanner.Scanner
+	files := token.NewFileSet()
+	file := files.AddFile("", -1, len(code))
+	s.Init(file, []byte(code), func(token.Position, string) {}, scanner.ScanComments)
+	var items []item
+	var tokens []token.Token // of the item under way
+	now := item{Span: Span{From: -1}}
+	comments := -1 // where the comments begin that stand before the item
+	depth, lastComment := 0, 0
+	end := func() {
+		now.declares = declares(tokens)
+		items = append(items, now)
+		now, tokens, comments = item{Span: Span{From: -1}}, nil, -1
+	}
+	for {
+		pos, tok, lit := s.Scan()
+		at := 0
+		if pos.IsValid() {
+			at = file.Offset(pos)
+		}
+		switch {
+		case tok == token.EOF:
+			if now.From >= 0 {
+				end()
+			}
+			return items
+		case tok == token.COMMENT:
+			if now.From < 0 {
+				if comments < 0 || strings.Count(code[lastComment:at], "\n") > 1 {
+					comments = at // an empty line parts a comment from what follows
+				}
+				lastComment = at + len(lit)
+			}
+			continue
+		case tok == token.SEMICOLON && depth == 0:
+			if now.From < 0 {
+				continue // an empty statement
+			}
+			if lit == ";" {
+				now.To, now.semicolon = at+1, true
+			}
+			end()
+			continue
+		}
+		if now.From < 0 {
+			now.From, now.token = at, tok
+			if comments >= 0 && strings.Count(code[lastComment:at], "\n") <= 1 {
+				now.From = comments
+			}
+		}
+		switch tok {
+		case token.LPAREN, token.LBRACK, token.LBRACE:
+			depth++
+		case token.RPAREN, token.RBRACK, token.RBRACE:
+			depth = max(0, depth-1)
+		}
+		tokens = append(tokens, tok)
+		now.To = at + width(tok, lit)
+	}
+}
+
+func width(tok token.Token, lit string) int {
+	if lit == "" {
+		return len(tok.String())
+	}
+	if tok == token.SEMICOLON {
+		return 1
+	}
+	return len(lit)
+}
+
+// declares reports whether tokens begin a declaration. A func without a name
+// is a function that is called on the spot, unless it is a method.
+func declares(tokens []token.Token) bool {
+	switch tokens[0] {
+	case token.TYPE, token.VAR, token.CONST:
+		return true
+	case token.FUNC:
+	default:
+		return false
+	}
+	if len(tokens) > 1 && tokens[1] == token.IDENT {
+		return true
+	}
+	depth := 0
+	for i := 1; i < len(tokens); i++ {
+		switch tokens[i] {
+		case token.LPAREN:
+			depth++
+		case token.RPAREN:
+			if depth--; depth == 0 {
+				return i+2 < len(tokens) && tokens[i+1] == token.IDENT && tokens[i+2] == token.LPAREN
+			}
+		}
+	}
+	return false
+}
+
+// position returns the line and column of an offset.
+func position(code string, offset int) (line, column int) {
+	before := code[:offset]
+	return 1 + strings.Count(before, "\n"), offset - strings.LastIndexByte(before, '\n')
+}
+
+// The source that goes to the parser begins with a line of ours.
+const clause = "package main\n"
+
+func (c *Cell) parseImports(code string) error {
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, "", clause+code, parser.ImportsOnly)
+	if err != nil {
+		return syntaxErrors(err, code, 1)
+	}
+	for _, spec := range f.Imports {
+		i := Import{Path: unquote(spec.Path.Value), Line: files.Position(spec.Pos()).Line - 1}
+		if spec.Name != nil {
+			i.Name = spec.Name.Name
+		}
+		c.Imports = append(c.Imports, i)
+	}
+	return nil
+}
+
+func (c *Cell) parseDecls(code string) error {
+	files := token.NewFileSet()
+	source := clause + code
+	f, err := parser.ParseFile(files, "", source, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return syntaxErrors(err, code, 1)
+	}
+	for _, d := range f.Decls {
+		for _, decl := range newDecls(files, source, d) {
+			c.Decls = append(c.Decls, decl)
+			c.Main = c.Main || decl.isMain()
+		}
+	}
+	return nil
+}
+
+// parseBody takes the statements. Where they are free, below no "%%", the last
+// of them may be an expression, and what they declare need not be used.
+func (c *Cell) parseBody(code string, free, silent bool) error {
+	c.Body = code
+	const opening = clause + "func main() {\n"
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, "", opening+code+"\n}\n", parser.SkipObjectResolution)
+	if err != nil {
+		return syntaxErrors(err, code, 2)
+	}
+	main, ok := f.Decls[0].(*ast.FuncDecl)
+	if !ok {
+		return nil // does not come
+	}
+	offset := func(p token.Pos) int { return files.Position(p).Offset - len(opening) }
+	ast.Inspect(main.Body, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			c.uses[id.Name] = true
+		}
+		return true
+	})
+	if !free {
+		return nil
+	}
+	for i, statement := range main.Body.List {
+		switch s := statement.(type) {
+		case *ast.AssignStmt:
+			if s.Tok != token.DEFINE {
+				continue
+			}
+			if d := c.keeps(s, offset); d != nil {
+				continue
+			}
+			for _, left := range s.Lhs {
+				if id, ok := left.(*ast.Ident); ok && id.Name != "_" {
+					c.Locals = append(c.Locals, id.Name)
+				}
+			}
+		case *ast.ExprStmt:
+			if i == len(main.Body.List)-1 && !(silent && isCall(s.X)) && !printsOnly(s.X) {
+				c.Result = &Span{offset(s.X.Pos()), offset(s.X.End())}
+				if silent { // "x;" says not to show it
+					c.discard()
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func isCall(x ast.Expr) bool { _, ok := ast.Unparen(x).(*ast.CallExpr); return ok }
+
+// discard makes the result one that is computed and not shown.
+func (c *Cell) discard() {
+	c.Body = c.Body[:c.Result.From] + "_ = " + c.Body[c.Result.From:]
+	c.Result = nil
+}
+
+// keeps makes the statement "x := keep.Value(…)" a declaration, so that x is
+// there in later cells. Not when the call needs a variable of the statements.
+func (c *Cell) keeps(s *ast.AssignStmt, offset func(token.Pos) int) *Decl {
+	if len(s.Lhs) != 1 || len(s.Rhs) != 1 {
+		return nil
+	}
+	id, ok := s.Lhs[0].(*ast.Ident)
+	call, isCall := s.Rhs[0].(*ast.CallExpr)
+	if !ok || !isCall || !isKeepValue(call) {
+		return nil
+	}
+	uses := identifiers(call)
+	for _, local := range c.Locals {
+		if uses[local] {
+			return nil
+		}
+	}
+	from, to := offset(s.Pos()), offset(s.End())
+	line, column := position(c.Body, from)
+	value := c.Body[offset(call.Pos()):to]
+	d := &Decl{Kind: token.VAR, Names: []string{id.Name}, Text: "var " + id.Name + " = " + value, Line: line, Column: column, uses: uses}
+	c.Decls = append(c.Decls, d)
+	c.Body = keepOnly(c.Body, []Span{{0, from}, {to, len(c.Body)}})
+	return d
+}
+
+func isKeepValue(call *ast.CallExpr) bool {
+	f := call.Fun
+	if index, ok := f.(*ast.IndexExpr); ok { // keep.Value[T]
+		f = index.X
+	}
+	selector, ok := f.(*ast.SelectorExpr)
+	if !ok || selector.Sel.Name != "Value" {
+		return false
+	}
+	x, ok := selector.X.(*ast.Ident)
+	return ok && x.Name == "keep"
+}
+
+// printsOnly reports calls whose results nobody wants to see, or that have none.
+func printsOnly(x ast.Expr) bool {
+	call, ok := ast.Unparen(x).(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		switch f.Name {
+		case "print", "println", "panic", "close", "delete", "clear", "copy":
+			return true
+		}
+	case *ast.SelectorExpr:
+		p, ok := f.X.(*ast.Ident)
+		return ok && (p.Name == "log" || p.Name == "show" || p.Name == "gonbui" ||
+			p.Name == "fmt" && (strings.HasPrefix(f.Sel.Name, "Print") || strings.HasPrefix(f.Sel.Name, "Fprint")))
+	}
+	return false
+}
+
+// syntaxErrors makes the parser's errors about code ours: lines is how many of
+// ours came before it.
+func syntaxErrors(err error, code string, lines int) error {
+	var list scanner.ErrorList
+	if !errors.As(err, &list) {
+		return err
+	}
+	written := strings.Split(strings.TrimRight(code, " \t\r\n"), "\n")
+	var all []error
+	for _, e := range list {
+		s := &SyntaxError{e.Pos.Line - lines, e.Pos.Column, e.Msg}
+		if s.Line > len(written) { // at what we wrote after it
+			s.Line, s.Column = len(written), len(written[len(written)-1])+1
+			s.Message = unfinished
+			if before, _, ok := strings.Cut(e.Msg, ", found "); ok {
+				s.Message = before + ", found " + unfinished
+			}
+		}
+		all = append(all, s)
+	}
+	return errors.Join(all...)
+}
+
+// unfinished is what a parser finds where more should come.
+const unfinished = "the end of the cell"
+
+func unquote(s string) string { return strings.Trim(s, "\"`") }

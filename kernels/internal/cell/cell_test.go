@@ -1,0 +1,249 @@
+package cell
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestParse checks what is taken for what.
+func TestParse(t *testing.T) {
+	for name, c := range map[string]struct {
+		source   string
+		decls    string // their names
+		body     string // without blank lines and blanks around
+		result   string
+		locals   string
+		imports  int
+		commands string
+	}{
+		"statements":      {source: "x := 1\nfmt.Println(x)", body: "x := 1 fmt.Println(x)", locals: "x"},
+		"expression":      {source: "1 + 2", body: "1 + 2", result: "1 + 2"},
+		"call":            {source: "f(1)", body: "f(1)", result: "f(1)"},
+		"silent call":     {source: "f(1);", body: "f(1);"},
+		"silent value":    {source: "x + 1;", body: "_ = x + 1;"},
+		"function":        {source: "// f does it.\nfunc f() int { return 1 }", decls: "f"},
+		"method":          {source: "func (t *T[K]) m(x int) {}", decls: "T.m"},
+		"literal":         {source: "func() { g() }()", body: "func() { g() }()", result: "func() { g() }()"},
+		"literal, typed":  {source: "func(a int) error { return nil }(1)", body: "func(a int) error { return nil }(1)", result: "func(a int) error { return nil }(1)"},
+		"mixed":           {source: "import \"math\"\nx := f()\nfunc f() int { return 2 }\ntype T int\nx", decls: "f T", body: "x := f() x", result: "x", locals: "x", imports: 1},
+		"variables":       {source: "var a, b = 1, 2\nvar (\n\tc int\n\td = 3\n)", decls: "a,b c d"},
+		"constants":       {source: "const (\n\tA = iota\n\tB\n)", decls: "A,B"},
+		"below %%":        {source: "var a = 1\n%% -flag\na++\na", decls: "a", body: "a++\na"},
+		"explicit main":   {source: "func main() { x() }", decls: "main"},
+		"commands":        {source: "%env A b\n!ls \\\n  -l\n1", body: "1", result: "1", commands: "%env A b|!ls    -l"},
+		"gonb prefix":     {source: "//gonb:%env A b", commands: "%env A b"},
+		"raw string":      {source: "s := `\n%env A b\n!ls\n`\ns", body: "s := `\n%env A b\n!ls\n`\ns", result: "s", locals: "s"},
+		"comment":         {source: "/*\n%env A b\n*/\n1", body: "/* %env A b */ 1", result: "1"},
+		"keep":            {source: "x := keep.Value(\"x\", func() (int, error) { return 1, nil })\nx", decls: "x", body: "x", result: "x"},
+		"keep of a local": {source: "y := 1\nx := keep.Value(\"x\", func() (int, error) { return y, nil })", body: "y := 1\nx := keep.Value(\"x\", func() (int, error) { return y, nil })", locals: "y x"},
+		"print":           {source: "fmt.Println(1)", body: "fmt.Println(1)"},
+		"package":         {source: "package main\nvar a = 1", decls: "a"},
+		"semicolons":      {source: "x := 1; x++; x", body: "x := 1; x++; x", result: "x", locals: "x"},
+		"label":           {source: "loop:\n\tfor {\n\t\tbreak loop\n\t}", body: "loop:\n\tfor {\n\t\tbreak loop\n\t}"},
+		"empty":           {source: "  \n\n"},
+		"only a comment":  {source: "// nothing"},
+		"foreign":         {source: "%%bash\nls `"},
+	} {
+		got, err := Parse(c.source)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var decls []string
+		for _, d := range got.Decls {
+			decls = append(decls, strings.Join(d.Names, ","))
+		}
+		if s := strings.Join(decls, " "); s != c.decls {
+			t.Errorf("%s: declares %q, want %q", name, s, c.decls)
+		}
+		if got, want := strings.Join(strings.Fields(got.Body), " "), strings.Join(strings.Fields(c.body), " "); got != want {
+			t.Errorf("%s: the body is %q, want %q", name, got, want)
+		}
+		result := ""
+		if got.Result != nil {
+			result = got.Body[got.Result.From:got.Result.To]
+		}
+		if result != c.result || strings.Join(got.Locals, " ") != c.locals || len(got.Imports) != c.imports {
+			t.Errorf("%s: result %q, locals %q, %d imports", name, result, got.Locals, len(got.Imports))
+		}
+		var commands []string
+		for _, d := range got.Directives {
+			commands = append(commands, d.Text)
+		}
+		if s := strings.Join(commands, "|"); s != c.commands {
+			t.Errorf("%s: commands %q, want %q", name, s, c.commands)
+		}
+	}
+}
+
+// TestSyntaxErrors checks where errors are said to be.
+func TestSyntaxErrors(t *testing.T) {
+	for source, want := range map[string]string{
+		"x := 1\ny := = 2":        "line 2:6: expected operand, found '='",
+		"x :=":                    "line 1:5: expected operand, found the end of the cell",
+		"func f() {\n\tx y\n}":    "line 2:4: ",
+		"import \"a\nx":           "line 1:8: ",
+		"a := 1\n%%\na":           "line 1:1: statements belong below the line %%",
+		"func main() {}\nx := 1":  "line 2:1: a statement beside func main",
+		"var x int\n\nx = “中文”":   "line 3:5: ",
+		"if true {\n}\nelse {\n}": "line 3:1: ",
+		"%%\nfor {":               "line 2:6: ",
+	} {
+		_, err := Parse(source)
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", source, err, want)
+		}
+	}
+}
+
+// run parses cells in turn and returns the program of the last.
+func run(t *testing.T, cells ...string) *Program {
+	t.Helper()
+	n := &Notebook{}
+	var p *Program
+	for i, source := range cells {
+		c, err := Parse(source)
+		if err != nil {
+			t.Fatalf("%q: %v", source, err)
+		}
+		n = n.With(c, i+1)
+		p = n.Program(c, i+1, Options{Exports: func(path string) map[string]bool { return map[string]bool{"Repeat": path == "strings"} }})
+	}
+	return p
+}
+
+// TestProgram checks that a program has what it needs and nothing else.
+func TestProgram(t *testing.T) {
+	for name, c := range map[string]struct {
+		cells      []string
+		has, lacks []string
+	}{
+		"what is named": {[]string{"func f() int { return g() }\nfunc g() int { return v }\nvar v = 1\nvar w = 2", "f()"},
+			[]string{"func f()", "func g()", "var v = 1", "birnnshow.Result(f())"}, []string{"var w"}},
+		"methods": {[]string{"type T struct{}\nfunc (T) m() { n() }\nfunc n() {}\nfunc (U) m() {}\ntype U struct{}", "var t T"},
+			[]string{"func (T) m()", "func n()"}, []string{"type U", "func (U)"}},
+		"redefined":         {[]string{"func f() int { return 1 }", "func f() int { return 2 }", "f()"}, []string{"return 2"}, []string{"return 1"}},
+		"one of two":        {[]string{"var a, b = h()\nfunc h() (int, int) { return 1, 2 }", "var b = 3", "a + b"}, []string{"var a, _ = h()", "var b = 3"}, []string{"var a, b"}},
+		"iota":              {[]string{"const (\n\tA = iota\n\tB\n\tC\n)", "const B = 10", "C"}, []string{"A = iota", "\t_\n", "\tC\n"}, []string{"\tB\n"}},
+		"dot import unused": {[]string{"import . \"strings\"", "1"}, nil, []string{"strings"}},
+		"dot import used":   {[]string{"import . \"strings\"", "Repeat(\"a\", 2)"}, []string{"import . \"strings\""}, nil},
+		"another rand":      {[]string{"import \"math/rand/v2\"", "import \"crypto/rand\"", "rand.Text()"}, []string{"crypto/rand"}, []string{"math/rand"}},
+		"effects stay": {[]string{"var _ = register()\nfunc register() int { return 1 }\nimport _ \"embed\"\nfunc init_a() {}", "1"},
+			[]string{"var _ = register()", "import _ \"embed\"", "func init_a"}, nil},
+		"locals need no use":              {[]string{"x := 1"}, []string{"_ = x"}, nil},
+		"exec":                            {[]string{"func f() {}", "%exec f 1 2\nvar a = 1"}, []string{"%exec f 1 2", "func f()"}, []string{"%%"}},
+		"raw strings":                     {[]string{"var s = `a\n%b \\ \"c\"\n!d` + e", "%%\nprintln(s)"}, []string{`var s = ("a\n" +`, `"%b \\ \"c\"\n" +`, `"!d") + e`}, []string{"\n%b", "\n!d"}},
+		"a word that begins with package": {[]string{"packages := 1\npackages"}, []string{"\n packages := 1"}, []string{"\npackages"}},
+	} {
+		p := run(t, c.cells...)
+		for _, s := range c.has {
+			if !strings.Contains(p.Source, s) {
+				t.Errorf("%s: the program has no %q:\n%s", name, s, p.Source)
+			}
+		}
+		for _, s := range c.lacks {
+			if strings.Contains(p.Source, s) {
+				t.Errorf("%s: the program has %q:\n%s", name, s, p.Source)
+			}
+		}
+	}
+}
+
+// TestPlaces checks that every word of a program is found where it was written.
+func TestPlaces(t *testing.T) {
+	cells := []string{
+		"%env A b\nimport \"fmt\"\n\nvar one, two = 1, 2\n\n// Three is three.\nfunc three() int {\n\treturn 3\n}\n",
+		"type five struct {\n\tsix int\n}\n",
+		"\n\nseven := five{six: two}\n\nfmt.Sprint(seven.six, three())",
+	}
+	p := run(t, cells...)
+	p.Prepend("%rm x")
+	for _, want := range []string{"two", "return 3", "six int", "seven.six", "three())", "five{six"} {
+		found := false
+		for i, line := range strings.Split(p.Source, "\n") {
+			at := strings.Index(line, want)
+			if at < 0 {
+				continue
+			}
+			number, row, column := p.Place(i+1, at+1)
+			if number == 0 {
+				continue
+			}
+			written := strings.Split(cells[number-1], "\n")[row-1]
+			shift := 0
+			if strings.HasPrefix(line, "var ") {
+				shift = len("var ") - len("\t") // the column in GoNB's program
+			}
+			if column-shift > len(written) || !strings.HasPrefix(written[max(0, column-shift-1):], want) {
+				t.Errorf("%q of line %d is said to be at %d:%d:%d, %q", want, i+1, number, row, column, written)
+			}
+			found = true
+		}
+		if !found {
+			t.Errorf("the program has no %q:\n%s", want, p.Source)
+		}
+	}
+}
+
+func TestForget(t *testing.T) {
+	n := &Notebook{}
+	c, err := Parse("import \"fmt\"\ntype T int\nfunc (T) m() {}\nvar a, b = 1, 2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = n.With(c, 1)
+	for _, name := range []string{"T", "a", "fmt"} {
+		if !n.Forget(name) {
+			t.Errorf("%s is not found", name)
+		}
+	}
+	if n.Forget("T") || len(n.Decls()) != 1 || len(n.Imports()) != 0 || !slices.Equal(n.Decls()[0].Names, []string{"_", "b"}) {
+		t.Errorf("left are %v", n.Decls())
+	}
+}
+
+func TestIsComplete(t *testing.T) {
+	for source, want := range map[string]string{
+		"x := 1": "complete ", "1 + 2": "complete ", "fmt.Println(1)": "complete ", "": "complete ", "%env A b": "complete ",
+		"func f() {": "incomplete \t", "func f() {\n\tif x {": "incomplete \t\t", "func f() {\n}": "complete ", "f(1,": "incomplete \t",
+		"x := 1 +": "incomplete \t", "s := `a": "incomplete ", "/* a": "incomplete ", "%%": "incomplete ", "%%\nx": "complete ",
+		"!ls \\": "incomplete ", "%%bash\nls": "incomplete ", "%%bash\nls\n": "complete ", "}": "invalid ", "x = = 1": "invalid ", "f(]": "invalid ",
+		"s := \"分开": "invalid ", "x++": "complete ", "strings.": "incomplete \t",
+	} {
+		status, indent := IsComplete(source)
+		if got := fmt.Sprintf("%s %s", status, indent); got != want {
+			t.Errorf("%q: got %q, want %q", source, got, want)
+		}
+	}
+}
+
+// TestDraft checks that a cursor keeps its place.
+func TestDraft(t *testing.T) {
+	c, err := Parse("import \"fmt\"\nfunc helper() {}\nfunc same() {}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := (&Notebook{}).With(c, 1)
+	for _, source := range []string{
+		"fmt.Pri|", "x := \"分开\"; fmt.Pri|", "func f() {\n\thel|\n}", "%env A b\nfmt.|\n", "import \"str|\"", "%%\nfmt.|", "var a = 1\n%%\na.|\n", "func same() { hel| }\nx := 1", "for i := range 3 {\n\tfmt.|",
+	} {
+		before, after, _ := strings.Cut(source, "|")
+		program, at, ok := n.Draft(before+after, len(before))
+		if !ok {
+			t.Errorf("%q: no draft", source)
+			continue
+		}
+		word := before[strings.LastIndexAny(before, " \n\t\"")+1:]
+		if !strings.HasSuffix(program[:at], word) || !strings.Contains(program, "func helper()") || strings.Count(program, "func same()") != 1 {
+			t.Errorf("%q: the cursor is at %q in\n%s", source, program[:at], program)
+		}
+	}
+	for _, source := range []string{"%env A|", "%%bash\nl|", "!ls|"} {
+		before, after, _ := strings.Cut(source, "|")
+		if _, _, ok := n.Draft(before+after, len(before)); ok {
+			t.Errorf("%q is taken for Go", source)
+		}
+	}
+}

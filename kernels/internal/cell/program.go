@@ -1,0 +1,227 @@
+package cell
+
+import (
+	"fmt"
+	"go/token"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Program is what GoNB gets to run a cell: the cell, and of the declarations
+// of the cells before it those that it needs.
+type Program struct {
+	Source string
+	Keys   []string // by which GoNB remembers what is in it
+	Decls  []*Decl
+
+	places []place
+}
+
+// place is where a line of the program comes from.
+type place struct {
+	cell, line   int
+	after, shift int // a column beyond after is shift columns further on in the cell
+}
+
+// resultCall shows the result of a cell, under a name that nobody else takes.
+const (
+	resultImport = `birnnshow "birnn/kernels/show"`
+	resultCall   = "birnnshow.Result("
+)
+
+// Options say how to write a program.
+type Options struct {
+	// Exports returns the exported names of a package, for dot imports, which
+	// may only be there when they are used; nil if they are not known.
+	Exports func(path string) map[string]bool
+	// Quiet leaves the result of the cell alone.
+	Quiet bool
+}
+
+// Program writes the program of a cell of that number. The notebook has the
+// cell's declarations already.
+func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
+	p := &Program{}
+	for _, d := range c.Directives {
+		p.add(d.Text, number, d.Line, 0)
+	}
+	p.Decls = n.needed(c)
+	uses := maps.Clone(c.uses)
+	for _, d := range p.Decls {
+		maps.Copy(uses, d.uses)
+	}
+	keys := map[string]bool{}
+	for _, i := range n.Imports() {
+		if i.Name == "." && opts.Exports != nil {
+			if exports := opts.Exports(i.Path); exports != nil && !overlap(exports, uses) {
+				continue
+			}
+		}
+		p.add(strings.TrimSpace(fmt.Sprintf("import %s %q", i.Name, i.Path)), number, i.Line, 0)
+		keys[i.gonbKey()] = true
+	}
+	body := c.Body
+	var shown place
+	if c.Result != nil && !opts.Quiet {
+		p.add("import "+resultImport, number, 0, 0)
+		keys["birnnshow"] = true
+		r := *c.Result
+		_, column := position(body, r.From)
+		shown.line, _ = position(body, r.From)
+		shown.after, shown.shift = column-1, -len(resultCall)
+		body = body[:r.From] + resultCall + body[r.From:r.To] + ")" + body[r.To:]
+	} else if c.Result != nil && !isCallText(body[c.Result.From:c.Result.To]) {
+		body = body[:c.Result.From] + "_ = " + body[c.Result.From:]
+	}
+	for _, d := range p.Decls {
+		shift := d.Column - 1
+		if d.Kind == token.VAR {
+			shift += len("var ") - len("\t") // GoNB writes it into a block
+		}
+		for i, line := range strings.Split(protect(d.Text), "\n") {
+			p.add(line, d.Cell, d.Line+i, shift)
+			shift = 0
+		}
+		for _, key := range d.gonbKeys() {
+			keys[key] = true
+		}
+	}
+	if body != "" || c.Entry.Text != "" {
+		entry := c.Entry.Text
+		if entry == "" {
+			entry = "%%"
+		}
+		p.add(entry, number, c.Entry.Line, 0)
+		lines := strings.Split(strings.TrimRight(protect(body), "\n \t"), "\n")
+		first := 0 // the lines above are blank
+		for first < len(lines)-1 && strings.TrimSpace(lines[first]) == "" {
+			first++
+		}
+		for i := first; i < len(lines); i++ {
+			p.add(lines[i], number, i+1, 0)
+			if shown.line == i+1 {
+				last := &p.places[len(p.places)-1]
+				last.after, last.shift = shown.after, shown.shift
+			}
+		}
+		for _, local := range c.Locals {
+			p.add("_ = "+local, number, 0, 0)
+		}
+	}
+	p.Keys = slices.Sorted(maps.Keys(keys))
+	return p
+}
+
+// isCallText reports whether an expression is a statement as well.
+func isCallText(text string) bool {
+	text = strings.TrimSpace(text)
+	return strings.HasSuffix(text, ")") || strings.HasPrefix(text, "<-")
+}
+
+// add adds a line that comes from a line of a cell; 0 stands for none.
+func (p *Program) add(text string, cell, line, shift int) {
+	p.Source += text + "\n"
+	p.places = append(p.places, place{cell: cell, line: line, shift: shift})
+}
+
+// Prepend puts lines before the program that come from nowhere.
+func (p *Program) Prepend(lines ...string) {
+	p.Source = strings.Join(append(lines, p.Source), "\n")
+	p.places = append(make([]place, len(lines)), p.places...)
+}
+
+// Place returns where a line and column of the program, from 1, come from;
+// line is 0 if from nowhere. A column of 0 stays 0.
+func (p *Program) Place(line, column int) (cell, cellLine, cellColumn int) {
+	if line < 1 || line > len(p.places) {
+		return 0, 0, 0
+	}
+	at := p.places[line-1]
+	if column > at.after {
+		column = max(1, column+at.shift)
+	}
+	return at.cell, at.line, column
+}
+
+func overlap(a, b map[string]bool) bool {
+	for name := range a {
+		if b[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// needed returns the declarations that a cell's program has: the cell's own,
+// what they and the statements name, and so on, and what is in every program.
+func (n *Notebook) needed(c *Cell) []*Decl {
+	byName := map[string][]*Decl{}
+	own := map[*Decl]bool{}
+	for _, d := range c.Decls {
+		own[d] = true
+	}
+	var queue []*Decl
+	for _, d := range n.decls {
+		for _, name := range d.Names {
+			base, _, _ := strings.Cut(name, ".") // with a type come its methods
+			byName[base] = append(byName[base], d)
+		}
+		if own[d] || d.isRoot() {
+			queue = append(queue, d)
+		}
+	}
+	names := maps.Clone(c.uses)
+	for _, d := range c.Directives {
+		if d.Name() == "%exec" {
+			name, _, _ := strings.Cut(d.Args(), " ")
+			names[name] = true
+		}
+	}
+	for _, d := range c.Decls {
+		if d.isMain() {
+			queue = append(queue, d)
+		}
+	}
+	reached := map[*Decl]bool{}
+	reach := func(names map[string]bool) {
+		for name := range names {
+			queue = append(queue, byName[name]...)
+			delete(byName, name)
+		}
+	}
+	reach(names)
+	for len(queue) > 0 {
+		d := queue[0]
+		queue = queue[1:]
+		if reached[d] {
+			continue
+		}
+		reached[d] = true
+		reach(d.uses)
+		declared := map[string]bool{}
+		for _, name := range d.Names {
+			declared[name] = true
+		}
+		reach(declared)
+	}
+	var decls []*Decl
+	for _, d := range append(slices.Clone(n.decls), c.Decls...) {
+		if reached[d] {
+			decls = append(decls, d)
+			delete(reached, d)
+		}
+	}
+	return decls
+}
+
+// Closure returns the text of all that a declaration of that name is made of,
+// itself and what it names in turn: when it is the same, the value is.
+func (n *Notebook) Closure(name string) string {
+	c := &Cell{uses: map[string]bool{name: true}}
+	var text strings.Builder
+	for _, d := range n.needed(c) {
+		text.WriteString(d.Text + "\n")
+	}
+	return text.String()
+}

@@ -1,0 +1,76 @@
+// Package events is how the programs of a kernel tell its front what they do:
+// a line of JSON each, at the end of one file.
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Env is the environment variable that names a kernel's run folder.
+const Env = "BIRNN_RUN"
+
+// The kinds of events.
+const (
+	Build     = "build"     // go starts to build the cell's program
+	Built     = "built"     // go has built it
+	BuildFail = "buildfail" // go could not
+	Start     = "start"     // the program starts
+	Exit      = "exit"      // the program has ended
+	Compile   = "compile"   // the program has compiled something by XLA
+	Overflow  = "overflow"  // an output is too long to show
+)
+
+// Event is something that happened.
+type Event struct {
+	Kind    string        `json:"kind"`
+	Time    time.Time     `json:"time"`
+	Length  time.Duration `json:"length,omitempty"` // how long it took, where it is told at its end
+	Message string        `json:"message,omitempty"`
+}
+
+func file(run string) string { return filepath.Join(run, "events") }
+
+// Tell tells an event, if there is somebody to tell it to.
+func Tell(e Event) {
+	run := os.Getenv(Env)
+	if run == "" {
+		return
+	}
+	e.Time = time.Now()
+	line, err := json.Marshal(e)
+	if err != nil {
+		return
+	}
+	f, err := os.OpenFile(file(run), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return // the kernel is ending
+	}
+	defer f.Close()
+	f.Write(append(line, '\n')) // one write: lines of several programs do not mix
+}
+
+// Read returns what has been told since Clear.
+func Read(run string) []Event {
+	data, _ := os.ReadFile(file(run)) // not there: nothing was told
+	var all []Event
+	for line := range bytes.Lines(data) {
+		var e Event
+		if json.Unmarshal(line, &e) == nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// Clear forgets what has been told.
+func Clear(run string) error {
+	err := os.Truncate(file(run), 0)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,8 @@
+//go:build unix
+
+package front
+
+import "syscall"
+
+// alive reports whether a process is there.
+func alive(pid int) bool { return syscall.Kill(pid, 0) != syscall.ESRCH }

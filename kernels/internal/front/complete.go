@@ -1,0 +1,256 @@
+package front
+
+import (
+	"cmp"
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"birnn/kernels/internal/cell"
+	"birnn/kernels/internal/gopls"
+)
+
+// startGopls starts gopls in a folder that is to it what GoNB's is to go. It
+// loads what it needs while the reader reads.
+func (f *Front) startGopls() {
+	dir := filepath.Join(f.run, "gopls")
+	command := filepath.Join(f.config.Bin, "gopls")
+	os.MkdirAll(dir, 0o700)
+	for name, content := range map[string]string{
+		"go.mod":  "module gonb_gopls\n\ngo 1.26\n",
+		"go.work": "go 1.26\n\nuse (\n\t.\n\t" + f.config.Root + "\n)\n",
+		"main.go": "package main\n\nfunc main() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			f.log.Print(err)
+			return
+		}
+	}
+	client, err := gopls.Start(f.ctx, gopls.Options{Command: command, Dir: dir, Log: f.config.Log})
+	if err != nil {
+		f.log.Printf("without completion: %v", err)
+		return
+	}
+	f.gopls = client
+}
+
+// patience is how long a client waits for completions.
+const patience = 5 * time.Second
+
+// cursor is where something is asked about a cell.
+type cursor struct {
+	Code   string `json:"code"`
+	Cursor int    `json:"cursor_pos"` // in characters
+}
+
+// offset returns the cursor's place in bytes.
+func (c cursor) offset() int {
+	at := 0
+	for range c.Cursor {
+		_, n := utf8.DecodeRuneInString(c.Code[at:])
+		at += n
+	}
+	return min(at, len(c.Code))
+}
+
+// snapshot returns the notebook as it is now.
+func (f *Front) snapshot() *cell.Notebook {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.notebook
+}
+
+// complete answers a complete_request.
+func (f *Front) complete(r *request) any {
+	var c cursor
+	if err := r.Read(&c); err != nil {
+		return map[string]any{"status": "error", "ename": "BadRequest", "evalue": err.Error(), "traceback": []string{}}
+	}
+	at := c.offset()
+	var matches []gopls.Completion
+	from, to := at, at
+	if line := c.Code[strings.LastIndexByte(c.Code[:at], '\n')+1 : at]; strings.HasPrefix(line, "%") && !strings.Contains(line, " ") {
+		from = at - len(line)
+		for _, m := range magicNames() {
+			if strings.HasPrefix(m, line) {
+				matches = append(matches, gopls.Completion{Text: m, Kind: "magic"})
+			}
+		}
+	} else if program, draftAt, ok := f.snapshot().Draft(c.Code, at); ok {
+		if f.gopls != nil && f.gopls.Ready() {
+			ctx, cancel := context.WithTimeout(f.ctx, patience)
+			defer cancel()
+			found, a, b, err := f.gopls.Complete(ctx, "main.go", program, draftAt)
+			if err != nil {
+				f.log.Printf("completion: %v", err)
+			}
+			matches, from, to = found, at-(draftAt-a), at+(b-draftAt)
+		}
+		if len(matches) == 0 {
+			matches, from, to = f.simpleMatches(c.Code, at)
+		}
+	}
+	if from < 0 || to > len(c.Code) || from > to {
+		from, to = at, at
+	}
+	start, end := utf8.RuneCountInString(c.Code[:from]), utf8.RuneCountInString(c.Code[:to])
+	texts, types := []string{}, []map[string]any{}
+	for _, m := range matches {
+		texts = append(texts, m.Text)
+		types = append(types, map[string]any{"text": m.Text, "type": m.Kind, "start": start, "end": end, "signature": m.Detail})
+	}
+	return map[string]any{
+		"status": "ok", "matches": texts, "cursor_start": start, "cursor_end": end,
+		"metadata": map[string]any{"_jupyter_types_experimental": types},
+	}
+}
+
+func isNameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// simpleMatches are completions without gopls: names of the notebook, and of
+// the packages that it imports.
+func (f *Front) simpleMatches(code string, at int) (matches []gopls.Completion, from, to int) {
+	from = at
+	for from > 0 {
+		r, n := utf8.DecodeLastRuneInString(code[:from])
+		if !isNameRune(r) {
+			break
+		}
+		from -= n
+	}
+	prefix := code[from:at]
+	n := f.snapshot()
+	names := map[string]string{}
+	if before, ok := strings.CutSuffix(code[:from], "."); ok {
+		start := strings.LastIndexFunc(before, func(r rune) bool { return !isNameRune(r) }) + 1
+		imports := n.Imports()
+		if c, _ := cell.Parse(code); c != nil {
+			imports = append(imports, c.Imports...)
+		}
+		for _, i := range imports {
+			if path := i.Path; cmp.Or(i.Name, filepath.Base(path)) == before[start:] {
+				for name := range f.exports(path) {
+					names[name] = "name"
+				}
+			}
+		}
+	} else if prefix != "" {
+		for tok := token.BREAK; tok <= token.VAR; tok++ {
+			names[tok.String()] = "keyword"
+		}
+		for _, d := range n.Decls() {
+			for _, name := range d.Names {
+				names[name] = strings.ToLower(d.Kind.String())
+			}
+		}
+		for word := range strings.FieldsFuncSeq(code[:from], func(r rune) bool { return !isNameRune(r) }) {
+			names[word] = cmp.Or(names[word], "name")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if strings.HasPrefix(name, prefix) && name != prefix && !strings.ContainsAny(name, ".") && !unicode.IsDigit(rune(name[0])) {
+			matches = append(matches, gopls.Completion{Text: name, Kind: names[name]})
+		}
+	}
+	return matches, from, at
+}
+
+// inspect answers an inspect_request.
+func (f *Front) inspect(r *request) any {
+	var c cursor
+	answer := map[string]any{"status": "ok", "found": false, "data": map[string]any{}, "metadata": map[string]any{}}
+	if r.Read(&c) != nil {
+		return answer
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, patience)
+	defer cancel()
+	if text, found := f.documentation(ctx, c.Code, c.offset()); found {
+		answer["found"], answer["data"] = true, map[string]string{"text/markdown": text, "text/plain": text}
+	}
+	return answer
+}
+
+// documentation returns what gopls knows of the name at a place in a cell.
+func (f *Front) documentation(ctx context.Context, code string, at int) (markdown string, found bool) {
+	line := code[strings.LastIndexByte(code[:at], '\n')+1:]
+	if strings.HasPrefix(line, "%") || strings.HasPrefix(line, "!") {
+		return helpText, true
+	}
+	program, draftAt, ok := f.snapshot().Draft(code, at)
+	if !ok || f.gopls == nil {
+		return "", false
+	}
+	text, found, err := f.gopls.Hover(ctx, "main.go", program, draftAt)
+	if err != nil {
+		if !f.gopls.Ready() {
+			return "gopls, which knows the documentation, is still loading the packages. Ask again in some seconds.", true
+		}
+		f.log.Printf("inspection: %v", err)
+	}
+	return text, found
+}
+
+// exports returns the names that a package exports, from its source; nil if it
+// cannot be found.
+func (f *Front) exports(path string) map[string]bool {
+	f.exported.Lock()
+	defer f.exported.Unlock()
+	if names, ok := f.exported.names[path]; ok {
+		return names
+	}
+	cmd := exec.CommandContext(f.ctx, goCommand(), "list", "-find", "-f", "{{.Dir}}", path)
+	cmd.Dir = f.config.Root
+	out, err := cmd.Output()
+	if err != nil {
+		return nil
+	}
+	names := map[string]bool{}
+	packages, _ := parser.ParseDir(token.NewFileSet(), strings.TrimSpace(string(out)), func(info fs.FileInfo) bool {
+		return !strings.HasSuffix(info.Name(), "_test.go")
+	}, parser.SkipObjectResolution)
+	for _, p := range packages {
+		for _, file := range p.Files {
+			for _, d := range file.Decls {
+				for _, name := range topLevelNames(d) {
+					if ast.IsExported(name) {
+						names[name] = true
+					}
+				}
+			}
+		}
+	}
+	f.exported.names[path] = names
+	return names
+}
+
+func topLevelNames(d ast.Decl) (names []string) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil {
+			names = append(names, d.Name.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch s := spec.(type) {
+			case *ast.TypeSpec:
+				names = append(names, s.Name.Name)
+			case *ast.ValueSpec:
+				for _, id := range s.Names {
+					names = append(names, id.Name)
+				}
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,249 @@
+package front
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"birnn/kernels/internal/cell"
+)
+
+// cellError is why a cell failed, as Jupyter shows it.
+type cellError struct {
+	name, value string
+	traceback   []string
+	all         string // with nothing left out; "" if the traceback has all
+	compiled    bool   // the program was built, so what it declares counts
+}
+
+// The colours of the terminal, in which Jupyter writes errors.
+const (
+	red   = "\x1b[31m"
+	bold  = "\x1b[1m"
+	faint = "\x1b[2m"
+	plain = "\x1b[0m"
+)
+
+func (e *cellError) content() map[string]any {
+	head := red + bold + e.name + plain
+	if e.value != "" {
+		head += ": " + e.value
+	}
+	return map[string]any{"ename": e.name, "evalue": e.value, "traceback": append([]string{head}, e.traceback...)}
+}
+
+func (e *cellError) says(text string) bool {
+	return strings.Contains(e.value, text) || strings.Contains(e.all, text)
+}
+
+func (e *execution) interruptedError() *cellError {
+	return &cellError{name: "Interrupted", value: "the cell was stopped"}
+}
+
+// where shows a line of a cell, and below a column, if there is one, a mark.
+func (e *execution) where(number, line, column int) string {
+	head := fmt.Sprintf("cell %d, line %d", number, line)
+	e.front.mu.Lock()
+	source := e.front.sources[number]
+	e.front.mu.Unlock()
+	if number == e.number {
+		source = e.code
+	}
+	lines := strings.Split(source, "\n")
+	if line < 1 || line > len(lines) {
+		return head
+	}
+	text := strings.TrimRight(lines[line-1], "\r")
+	margin := fmt.Sprintf("%5d │ ", line)
+	shown := head + "\n" + faint + margin + plain + text
+	if column > 0 && column <= len(text)+1 {
+		// Below the line: its tabs, and blanks as wide as the rest.
+		blank := strings.Map(func(r rune) rune {
+			if r == '\t' {
+				return r
+			}
+			return ' '
+		}, text[:column-1])
+		blank += strings.Repeat(" ", wide(text[:column-1]))
+		shown += "\n" + faint + "      │ " + plain + blank + red + "^" + plain
+	}
+	return shown
+}
+
+// wide counts the characters that take two columns.
+func wide(text string) int {
+	n := 0
+	for _, r := range text {
+		if r >= 0x1100 && utf8.RuneLen(r) >= 3 {
+			n++
+		}
+	}
+	return n
+}
+
+// syntaxError is a cell that is not Go.
+func (e *execution) syntaxError(err error) *cellError {
+	result := &cellError{name: "SyntaxError"}
+	for _, one := range joined(err) {
+		s, ok := asSyntax(one)
+		if !ok {
+			s = &cell.SyntaxError{Message: one.Error()}
+		}
+		if result.value == "" {
+			result.value = s.Message
+		}
+		result.traceback = append(result.traceback, e.where(e.number, s.Line, s.Column), "      "+s.Message)
+	}
+	return result
+}
+
+var (
+	compilerLine = regexp.MustCompile(`^(?:vet: )?\S*main(?:_test)?\.go:(\d+):(\d+): (.*)$`)
+	cellLine     = regexp.MustCompile(`^Cell(?:\[-?\d+\]:)? Line (\d+)$`)
+	undefined    = regexp.MustCompile(`^undefined: (\w+)$`)
+)
+
+// compileError makes readable what go said of a program, given GoNB's traceback,
+// which has for each line of it the place in what we sent.
+func (e *execution) compileError(value string, traceback []string) *cellError {
+	result := &cellError{name: "CompileError", all: value}
+	lines := strings.Split(value, "\n")
+	for i, line := range lines {
+		m := compilerLine.FindStringSubmatch(line)
+		if m == nil || i >= len(traceback) || e.program == nil {
+			continue
+		}
+		message := m[3]
+		column, _ := strconv.Atoi(m[2])
+		if result.value == "" {
+			result.value = message
+		}
+		first, _, _ := strings.Cut(traceback[i], "\n")
+		if c := cellLine.FindStringSubmatch(first); c != nil {
+			sent, _ := strconv.Atoi(c[1])
+			if number, at, column := e.program.Place(sent, column); at > 0 {
+				result.traceback = append(result.traceback, e.where(number, at, column))
+			}
+		}
+		result.traceback = append(result.traceback, "      "+message+e.hint(message))
+	}
+	if result.value == "" { // nothing that the compiler said of the cell
+		result.name = "GoNB"
+		if strings.Contains(value, "go: ") || strings.Contains(value, "go build") || strings.Contains(value, ".go:") {
+			result.name = "CompileError"
+		}
+		result.value, _, _ = strings.Cut(strings.TrimSpace(value), "\n")
+		if rest := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(value), result.value)); rest != "" {
+			result.traceback = strings.Split(rest, "\n")
+		}
+		result.all = ""
+	}
+	return result
+}
+
+// hint says what a reader may not know of an error.
+func (e *execution) hint(message string) string {
+	if m := undefined.FindStringSubmatch(message); m != nil {
+		if number, ok := e.front.notebook.Local(m[1]); ok && number != e.number {
+			return fmt.Sprintf("\n      (%s was a variable of cell %d's statements, and is gone with them. Keep it: %s := keep.Value(%q, func() (T, error) {…}))", m[1], number, m[1], m[1])
+		}
+	}
+	return ""
+}
+
+var (
+	goroutine = regexp.MustCompile(`(?m)^goroutine \d+ .*\[.*\]:\n`)
+	fileLine  = regexp.MustCompile(`^\t(.*?):(\d+)(?: \+0x[0-9a-f]+)?$`)
+	ansi      = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+)
+
+// programError is a program that ended with an error: what it wrote last may be
+// a panic.
+func (e *execution) programError(status, held string) *cellError {
+	held = strings.TrimSuffix(held, status+"\n")
+	kind := ""
+	for _, k := range []string{"panic", "fatal error"} {
+		if strings.HasPrefix(held, k+": ") {
+			kind = k
+		}
+	}
+	at := goroutine.FindStringIndex(held)
+	if kind == "" || at == nil {
+		e.output.release(held)
+		return &cellError{name: exitName(status), value: e.lastLine(), compiled: true}
+	}
+	value := strings.TrimSpace(strings.TrimPrefix(held[:at[0]], kind+": "))
+	result := &cellError{name: kind, value: value, compiled: true, all: e.output.places(held)}
+	stack := held[at[1]:]
+	if end := strings.Index(stack, "\n\n"); end >= 0 {
+		stack = stack[:end] // of the goroutine that panicked
+	}
+	result.traceback = e.frames(stack)
+	if strings.Contains(strings.Join(result.traceback, "\n"), "…") {
+		result.traceback = append(result.traceback, faint+"%trace shows all of it"+plain)
+	}
+	return result
+}
+
+func exitName(status string) string {
+	if strings.HasPrefix(status, "signal: ") {
+		return "Killed"
+	}
+	return strings.ReplaceAll(status, "exit status ", "ExitStatus ")
+}
+
+// lastLine is what a program that ends by os.Exit has said before.
+func (e *execution) lastLine() string {
+	lines := strings.Split(strings.TrimSpace(e.output.tail), "\n")
+	return ansi.ReplaceAllString(lines[len(lines)-1], "")
+}
+
+// frames shows the frames of a stack that are in the cells, and counts the others.
+func (e *execution) frames(stack string) []string {
+	var shown []string
+	hidden := 0
+	packages := map[string]bool{}
+	fold := func() {
+		if hidden > 0 {
+			shown = append(shown, fmt.Sprintf("%s      … %d frames in %s%s", faint, hidden, strings.Join(slices.Sorted(maps.Keys(packages)), ", "), plain))
+		}
+		hidden, packages = 0, map[string]bool{}
+	}
+	lines := strings.Split(stack, "\n")
+	for i := 0; i+1 < len(lines); i += 2 {
+		function := lines[i]
+		place := annotation.FindStringSubmatch(lines[i+1])
+		if place != nil && e.program != nil {
+			sent, _ := strconv.Atoi(place[1])
+			if number, line, _ := e.program.Place(sent, 0); line > 0 {
+				fold()
+				shown = append(shown, e.where(number, line, 0))
+				continue
+			}
+			continue // our own call
+		}
+		hidden++
+		packages[packageOf(function)] = true
+	}
+	fold()
+	return shown
+}
+
+// packageOf returns the module-like part of a function's full name.
+func packageOf(function string) string {
+	function = strings.TrimPrefix(function, "created by ")
+	if i := strings.IndexAny(function, "(["); i > 0 {
+		function = function[:i]
+	}
+	slash := strings.LastIndexByte(function, '/')
+	name, _, _ := strings.Cut(function[slash+1:], ".")
+	path := function[:slash+1] + name
+	if parts := strings.Split(path, "/"); len(parts) > 3 {
+		path = strings.Join(parts[:3], "/")
+	}
+	return path
+}

@@ -1,0 +1,379 @@
+package front
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"birnn/kernels/internal/cell"
+	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/kept"
+	"birnn/kernels/internal/wire"
+)
+
+// execution is one cell that runs.
+type execution struct {
+	*request
+	front   *Front
+	code    string
+	number  int // of the cell, as Jupyter shows it
+	silent  bool
+	input   bool // the client can be asked for input
+	payload []any
+	output  *output
+	began   time.Time
+	program *cell.Program
+	after   []func() // to be done when it has run
+}
+
+// execute runs a cell. After an error it returns the requests that were made
+// before the client could know of it, which shall not run.
+func (f *Front) execute(r *request) (aborted []*request) {
+	content := struct {
+		Code            string                     `json:"code"`
+		Silent          bool                       `json:"silent"`
+		StoreHistory    bool                       `json:"store_history"`
+		UserExpressions map[string]json.RawMessage `json:"user_expressions"`
+		AllowStdin      bool                       `json:"allow_stdin"`
+		StopOnError     bool                       `json:"stop_on_error"`
+	}{StoreHistory: true, StopOnError: true}
+	f.status(r.Message, "busy")
+	if err := r.Read(&content); err != nil {
+		f.reply(r, map[string]any{"status": "error", "ename": "BadRequest", "evalue": err.Error(), "traceback": []string{err.Error()}})
+		return nil
+	}
+	store := content.StoreHistory && !content.Silent
+	f.mu.Lock()
+	if store {
+		f.count++
+		f.sources[f.count] = content.Code
+	}
+	number := f.count
+	f.mu.Unlock()
+	e := &execution{request: r, front: f, code: content.Code, number: number, silent: content.Silent, input: content.AllowStdin, began: time.Now()}
+	e.output = &output{execution: e}
+	if !content.Silent {
+		f.publish(r.Message, "execute_input", map[string]any{"code": content.Code, "execution_count": number})
+	}
+	if store && strings.TrimSpace(content.Code) != "" {
+		if err := f.history.Add(number, content.Code); err != nil {
+			f.log.Print(err)
+		}
+	}
+	err := e.run()
+	for _, undo := range e.after {
+		undo()
+	}
+	expressions := map[string]any{}
+	for name := range content.UserExpressions {
+		expressions[name] = map[string]any{"status": "error", "ename": "NotSupported", "evalue": "a Go expression needs a program: make it a cell", "traceback": []string{}}
+	}
+	answer := map[string]any{"status": "ok", "execution_count": number, "user_expressions": expressions, "payload": append([]any{}, e.payload...)}
+	if err != nil {
+		answer["status"] = "error"
+		for key, value := range err.content() {
+			answer[key] = value
+		}
+		f.mu.Lock()
+		f.trace = err
+		f.mu.Unlock()
+		f.publish(r.Message, "error", err.content())
+		if content.StopOnError {
+			time.Sleep(20 * time.Millisecond) // some may be on their way
+			f.mu.Lock()
+			aborted, f.queue = f.queue, nil
+			f.mu.Unlock()
+		}
+	}
+	f.reply(r, answer)
+	return aborted
+}
+
+// run runs the cell.
+func (e *execution) run() *cellError {
+	f := e.front
+	code := e.code
+	if name, ok := asksFor(code); ok {
+		return e.page(name)
+	}
+	c, err := cell.Parse(code)
+	if err != nil {
+		return e.syntaxError(err)
+	}
+	if c.Foreign {
+		return e.send(code)
+	}
+	if err := e.commands(c); err != nil {
+		return err
+	}
+	if len(c.Decls) == 0 && len(c.Imports) == 0 && c.Body == "" && c.Entry.Text == "" {
+		if len(c.Directives) == 0 {
+			return nil
+		}
+		var lines []string
+		for _, d := range c.Directives {
+			lines = append(lines, d.Text)
+		}
+		return e.send(strings.Join(lines, "\n"))
+	}
+	notebook := f.notebook.With(c, e.number)
+	f.fingerprints(notebook)
+	opts := cell.Options{Exports: f.exports}
+	cellErr := e.sendProgram(notebook, c, opts)
+	if cellErr != nil && cellErr.says("used as value") && c.Result != nil {
+		opts.Quiet = true // the expression that ends the cell has no value
+		cellErr = e.sendProgram(notebook, c, opts)
+	}
+	if cellErr != nil && (cellErr.says("no required module provides package") || cellErr.says("cannot find module providing package")) {
+		e.program.Prepend("%autoget")
+		cellErr = e.sendThis()
+		f.tell("%noautoget")
+	}
+	if cellErr == nil || cellErr.compiled {
+		f.setNotebook(notebook)
+	}
+	e.tellStale(notebook)
+	if f.timing {
+		e.tellTime()
+	}
+	return cellErr
+}
+
+func (e *execution) sendProgram(notebook *cell.Notebook, c *cell.Cell, opts cell.Options) *cellError {
+	e.program = notebook.Program(c, e.number, opts)
+	return e.sendThis()
+}
+
+// sendThis sends the program, after a line by which GoNB forgets what it knows
+// from the one before and this one has not.
+func (e *execution) sendThis() *cellError {
+	f := e.front
+	var gone []string
+	for _, key := range f.sent {
+		if !slices.Contains(e.program.Keys, key) {
+			gone = append(gone, key)
+		}
+	}
+	e.output.removed = len(gone)
+	if len(gone) > 0 {
+		e.program.Prepend("%rm " + strings.Join(gone, " "))
+	}
+	f.sent = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(f.sent), e.program.Keys...))))
+	err := e.send(e.program.Source)
+	if err == nil || err.compiled {
+		f.sent = e.program.Keys
+	}
+	return err
+}
+
+// send has GoNB run code and waits until it has.
+func (e *execution) send(code string) *cellError {
+	f := e.front
+	events.Clear(f.run)
+	c, err := f.theChild()
+	if err != nil || c == nil {
+		f.startChild() // perhaps it works now
+		return &cellError{name: "KernelError", value: fmt.Sprintf("%v: %v", errNoChild, err)}
+	}
+	if f.wasInterrupted() {
+		return e.interruptedError()
+	}
+	e.output.reset()
+	reply, err := c.execute(code, e.input, e.output.take)
+	held := e.output.end()
+	if err != nil {
+		f.startChild()
+		if f.wasInterrupted() {
+			return e.interruptedError()
+		}
+		if f.ctx.Err() != nil {
+			return &cellError{name: "Interrupted", value: "the kernel was shut down"}
+		}
+		f.log.Print(err)
+		return &cellError{name: "KernelError", value: err.Error() + ". It is started anew and has all declarations; run the cell again.", compiled: false}
+	}
+	var content struct {
+		Status    string   `json:"status"`
+		Value     string   `json:"evalue"`
+		Traceback []string `json:"traceback"`
+	}
+	if err := reply.Read(&content); err != nil {
+		return &cellError{name: "KernelError", value: err.Error()}
+	}
+	told := events.Read(f.run)
+	f.noteSettings(code, content.Status)
+	if content.Status != "error" {
+		e.output.release(held)
+		return nil
+	}
+	if f.wasInterrupted() {
+		e.output.release(strings.TrimSuffix(strings.TrimSuffix(held, "\n"), content.Value))
+		err := e.interruptedError()
+		err.compiled = slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Start })
+		return err
+	}
+	if slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Exit }) {
+		return e.programError(content.Value, held)
+	}
+	e.output.release(held)
+	return e.compileError(content.Value, content.Traceback)
+}
+
+// tell has GoNB run a command of ours, whose output nobody wants.
+func (f *Front) tell(commands ...string) {
+	if c, err := f.theChild(); err == nil && c != nil {
+		c.execute(strings.Join(commands, "\n"), false, nil)
+	}
+}
+
+// settingNames are the commands whose effect on GoNB lasts.
+var settingNames = []string{"%env", "%cd", "%goflags", "%track", "%untrack", "%autoget", "%noautoget", "%goworkfix"}
+
+// noteSettings notes what a GoNB started anew must be told.
+func (f *Front) noteSettings(code, status string) {
+	if status == "error" || cell.IsForeign(code) || !strings.Contains(code, "%") {
+		return
+	}
+	c, err := cell.Parse(code)
+	if err != nil {
+		return
+	}
+	for _, d := range c.Directives {
+		if slices.Contains(settingNames, d.Name()) && d.Args() != "" {
+			f.settings = append(f.settings, d.Text)
+		}
+	}
+}
+
+// fingerprints tells the programs of what definitions each kept value is made.
+func (f *Front) fingerprints(n *cell.Notebook) {
+	prints := map[string]string{}
+	for _, d := range n.Decls() {
+		if name, ok := keptName(d.Text); ok {
+			sum := sha256.Sum256([]byte(n.Closure(d.Names[0])))
+			prints[name] = hex.EncodeToString(sum[:8])
+		}
+	}
+	for _, dir := range []string{f.keepDir(), f.lastingDir()} {
+		if len(prints) > 0 {
+			if err := kept.SetFingerprints(dir, prints); err != nil {
+				f.log.Print(err)
+			}
+		}
+	}
+}
+
+var keepCall = regexp.MustCompile(`\bkeep\.Value(?:\[[^\n]*\])?\(\s*("(?:[^"\\]|\\.)*"|` + "`[^`]*`" + `)`)
+
+// keptName returns the name of the value that a declaration keeps.
+func keptName(text string) (string, bool) {
+	m := keepCall.FindStringSubmatch(text)
+	if m == nil {
+		return "", false
+	}
+	var name string
+	if json.Unmarshal([]byte(m[1]), &name) != nil {
+		name = strings.Trim(m[1], "`")
+	}
+	return name, true
+}
+
+// tellStale tells of kept values that the program has and whose definition is
+// another one now.
+func (e *execution) tellStale(n *cell.Notebook) {
+	if e.program == nil {
+		return
+	}
+	for _, d := range e.program.Decls {
+		name, ok := keptName(d.Text)
+		if !ok {
+			continue
+		}
+		for _, dir := range []string{e.front.keepDir(), e.front.lastingDir()} {
+			prints, _ := kept.Fingerprints(dir)
+			infos, _ := kept.List(dir)
+			for _, info := range infos {
+				if info.Name == name && info.Fingerprint != "" && prints[name] != "" && info.Fingerprint != prints[name] {
+					e.output.text("stderr", fmt.Sprintf("%q is as computed before its definition changed; \"%%keep drop %s\" has it computed anew\n", name, name))
+				}
+			}
+		}
+	}
+}
+
+// tellTime tells where the time of the cell went.
+func (e *execution) tellTime() {
+	total := time.Since(e.began)
+	var build, run, compile, start time.Duration
+	for _, event := range events.Read(e.front.run) {
+		switch event.Kind {
+		case events.Built, events.BuildFail:
+			build += event.Length
+		case events.Exit:
+			run += event.Length
+		case events.Compile:
+			compile += event.Length
+		}
+	}
+	start = e.output.start
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+	e.output.text("stderr", fmt.Sprintf("build %s, start %s, compile (XLA) %s, run %s, the rest %s; in all %s\n",
+		seconds(build), seconds(start), seconds(compile), seconds(max(0, run-start-compile)), seconds(max(0, total-build-run)), seconds(total)))
+}
+
+// page answers "name?" with the documentation of a name.
+func (e *execution) page(name string) *cellError {
+	text, found := e.front.documentation(e.front.ctx, name, len(name))
+	if !found {
+		return &cellError{name: "NotFound", value: fmt.Sprintf("there is no documentation of %s: it is not a name that the notebook or an imported package has", name)}
+	}
+	e.pager(text)
+	return nil
+}
+
+// pager has the client show a text beside the notebook.
+func (e *execution) pager(markdown string) {
+	e.payload = append(e.payload, map[string]any{
+		"source": "page", "start": 0, "data": map[string]string{"text/plain": markdown, "text/markdown": markdown},
+	})
+}
+
+var question = regexp.MustCompile(`^\s*\??([\pL_][\pL\pN_.]*)\?{1,2}\s*$|^\s*\?([\pL_][\pL\pN_.]*)\s*$`)
+
+// asksFor returns the name in "name?" or "?name".
+func asksFor(code string) (string, bool) {
+	m := question.FindStringSubmatch(code)
+	if m == nil {
+		return "", false
+	}
+	return m[1] + m[2], true
+}
+
+// publish publishes as an answer to the cell.
+func (e *execution) publish(kind string, content any) {
+	e.front.publish(e.Message, kind, content)
+}
+
+func (e *execution) relay(m *wire.Message) { e.front.relay(e.Message, m) }
+
+func joined(err error) []error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, one := range many.Unwrap() {
+			all = append(all, joined(one)...)
+		}
+		return all
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+func asSyntax(err error) (*cell.SyntaxError, bool) { return errors.AsType[*cell.SyntaxError](err) }

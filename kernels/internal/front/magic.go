@@ -1,0 +1,253 @@
+package front
+
+import (
+	_ "embed"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"birnn/birnnlib/plugin"
+	"birnn/kernels/internal/cell"
+	"birnn/kernels/internal/kept"
+)
+
+//go:embed help.md
+var helpText string
+
+// magics are the commands that the front handles itself. A line of GoNB's that
+// is not among them goes on to GoNB.
+var magics map[string]func(*execution, string) *cellError
+
+func init() { // not where it is declared, since help names them
+	magics = map[string]func(*execution, string) *cellError{
+		"%help": (*execution).help, "%backend": (*execution).backend, "%timing": (*execution).timing,
+		"%trace": (*execution).traceMagic, "%keep": (*execution).keep, "%output": (*execution).outputMagic,
+		"%ls": (*execution).list, "%list": (*execution).list, "%rm": (*execution).remove, "%remove": (*execution).remove,
+		"%reset": (*execution).resetMagic,
+	}
+}
+
+// gonbMagics are GoNB's own, for completion.
+var gonbMagics = []string{
+	"%%", "%%bash", "%%gx", "%%script", "%%sh", "%%writefile", "%args", "%autoget", "%capture", "%cd", "%env", "%exec", "%goflags",
+	"%goworkfix", "%main", "%noautoget", "%test", "%track", "%untrack", "%version", "%wasm", "%widgets", "%widgets_hb", "%with_inputs", "%with_password",
+}
+
+func magicNames() []string {
+	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(magics)), gonbMagics...)))
+}
+
+// commands does what the cell's commands of ours say and leaves the others.
+func (e *execution) commands(c *cell.Cell) *cellError {
+	var others []cell.Directive
+	captures := false
+	for _, d := range c.Directives {
+		magic, ours := magics[d.Name()]
+		if !ours || d.Name() == "%reset" && d.Args() != "" {
+			captures = captures || d.Name() == "%capture"
+			others = append(others, d)
+			continue
+		}
+		if err := magic(e, d.Args()); err != nil {
+			return err
+		}
+	}
+	c.Directives = others
+	if captures { // into a file, which shall have all of it
+		e.front.tell("%env BIRNN_OUTPUT_LIMIT 0")
+		e.after = append(e.after, func() { e.front.tell(fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", e.front.limit)) })
+	}
+	return nil
+}
+
+func (e *execution) misuse(format string, args ...any) *cellError {
+	return &cellError{name: "UsageError", value: fmt.Sprintf(format, args...)}
+}
+
+func (e *execution) say(format string, args ...any) {
+	e.publish("stream", map[string]string{"name": "stdout", "text": fmt.Sprintf(format, args...) + "\n"})
+}
+
+func (e *execution) help(string) *cellError {
+	e.publish("display_data", map[string]any{"data": map[string]string{"text/markdown": helpText, "text/plain": helpText}, "metadata": map[string]any{}})
+	return nil
+}
+
+// timing has the time of each cell told.
+func (e *execution) timing(args string) *cellError {
+	switch args {
+	case "", "on":
+		e.front.tell("%env BIRNN_TRACE_INIT 1", "%env BIRNN_TIMING 1")
+		e.front.timing = true
+		if args == "" { // this cell alone
+			e.after = append(e.after, func() { e.timing("off") })
+		}
+	case "off":
+		e.front.tell(`%env BIRNN_TRACE_INIT ""`, `%env BIRNN_TIMING ""`)
+		e.front.timing = false
+	default:
+		return e.misuse("%%timing times this cell; %%timing on and %%timing off, all from here on")
+	}
+	return nil
+}
+
+func (e *execution) traceMagic(string) *cellError {
+	e.front.mu.Lock()
+	last := e.front.trace
+	e.front.mu.Unlock()
+	switch {
+	case last == nil:
+		e.say("no cell has failed")
+	case last.all != "":
+		e.say("%s", strings.TrimRight(last.all, "\n"))
+	default:
+		e.say("%s: %s\n%s", last.name, last.value, strings.Join(last.traceback, "\n"))
+	}
+	return nil
+}
+
+// backend shows or switches what computes.
+func (e *execution) backend(args string) *cellError {
+	f := e.front
+	if args == "" {
+		e.say("%s", f.backendNow)
+		return nil
+	}
+	env := map[string]string{"GOMLX_BACKEND": args, "CGO_ENABLED": "1", "GOEXPERIMENT": ""}
+	switch {
+	case args == "go":
+		env["CGO_ENABLED"] = "0"
+		if runtime.GOARCH == "amd64" {
+			env["GOEXPERIMENT"] = "simd" // several times faster
+		}
+	case strings.HasPrefix(args, "xla:"):
+		name := strings.TrimPrefix(args, "xla:")
+		i := slices.IndexFunc(plugin.Find(), func(p plugin.Found) bool { return p.Name == name })
+		if i < 0 {
+			return e.misuse("there is no XLA plugin for %q here: \"go run ./kernels install\" fetches it, \"go run ./kernels doctor\" says more", name)
+		}
+		env["PJRT_PLUGIN_LIBRARY_PATH"] = filepath.Dir(plugin.Find()[i].Path)
+	default:
+		return e.misuse("%%backend go, %%backend xla:cpu or %%backend xla:cuda; %q is none of them", args)
+	}
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		lines = append(lines, fmt.Sprintf("%%env %s %s", key, strconv.Quote(env[key])))
+	}
+	f.settings = append(f.settings, lines...)
+	f.tell(lines...)
+	f.backendNow = args
+	e.say("%s, from here on", args)
+	return nil
+}
+
+// outputMagic bounds what a cell shows.
+func (e *execution) outputMagic(args string) *cellError {
+	if args != "" {
+		n, err := kept.ParseBytes(args)
+		if err != nil {
+			return e.misuse("%%output: %v", err)
+		}
+		e.front.limit = int(n)
+		line := fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", n)
+		e.front.settings = append(e.front.settings, line)
+		e.front.tell(line)
+	}
+	e.say("a stream shows %s of a cell's output; more goes to a file in %s", kept.Bytes(int64(e.front.limit)), e.front.outputs)
+	return nil
+}
+
+// keep lists, drops and bounds the kept values.
+func (e *execution) keep(args string) *cellError {
+	f := e.front
+	words := strings.Fields(args)
+	dirs := map[string]string{"until the kernel ends": f.keepDir(), "lasting": f.lastingDir()}
+	var err error
+	switch {
+	case len(words) == 0 || words[0] == "list":
+		found := false
+		for _, how := range slices.Sorted(maps.Keys(dirs)) {
+			infos, listErr := kept.List(dirs[how])
+			err = listErr
+			for _, i := range infos {
+				found = true
+				e.say("%-20s %-24s %9s  computed %s in %s, %s", i.Name, i.Type, kept.Bytes(i.Size), i.Computed.Format(time.DateTime), i.Took.Round(time.Millisecond), how)
+			}
+		}
+		if !found && err == nil {
+			e.say("nothing is kept; keep.Value(name, func() (T, error) {…}) keeps a value")
+		}
+	case words[0] == "drop" && len(words) > 1:
+		name := strings.TrimSpace(strings.TrimPrefix(args, "drop"))
+		dropped := false
+		for _, dir := range dirs {
+			dropped = kept.Drop(dir, name) == nil || dropped
+		}
+		if !dropped {
+			return e.misuse("no value is kept under the name %q; %%keep lists them", name)
+		}
+		e.say("dropped %s", name)
+	case words[0] == "clear":
+		for _, dir := range dirs {
+			if clearErr := kept.Clear(dir); clearErr != nil {
+				err = clearErr
+			}
+		}
+		e.say("nothing is kept any more")
+	case words[0] == "limit" && len(words) == 2:
+		n, parseErr := kept.ParseBytes(words[1])
+		if parseErr != nil {
+			return e.misuse("%%keep limit: %v", parseErr)
+		}
+		for _, dir := range dirs {
+			if limitErr := kept.SetLimit(dir, n); limitErr != nil {
+				err = limitErr
+			}
+		}
+		e.say("the kept values may have %s", kept.Bytes(n))
+	default:
+		return e.misuse("%%keep lists the kept values; %%keep drop NAME, %%keep clear and %%keep limit 4GB do what they say")
+	}
+	if err != nil {
+		return &cellError{name: "KeepError", value: err.Error()}
+	}
+	return nil
+}
+
+// list lists what the cells have declared.
+func (e *execution) list(string) *cellError {
+	n := e.front.notebook
+	for _, i := range n.Imports() {
+		e.say("%s", strings.TrimSpace(fmt.Sprintf("import %s %q", i.Name, i.Path)))
+	}
+	for _, d := range n.Decls() {
+		e.say("%-5s %s   (cell %d)", d.Kind, strings.Join(d.Names, ", "), d.Cell)
+	}
+	return nil
+}
+
+// remove forgets names.
+func (e *execution) remove(args string) *cellError {
+	f := e.front
+	n := f.notebook.With(&cell.Cell{}, 0)
+	for _, name := range strings.Fields(args) {
+		if !n.Forget(strings.ReplaceAll(name, "~", ".")) {
+			e.output.text("stderr", fmt.Sprintf("%s is not declared; %%ls lists what is\n", name))
+			continue
+		}
+		e.say("removed %s", name)
+	}
+	f.setNotebook(n)
+	return nil
+}
+
+func (e *execution) resetMagic(string) *cellError {
+	e.front.setNotebook(&cell.Notebook{})
+	e.say("all declarations are forgotten")
+	return nil
+}

@@ -1,0 +1,182 @@
+package front
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"birnn/kernels/internal/wire"
+)
+
+// output is what a cell puts out, on its way from GoNB to the client.
+type output struct {
+	*execution
+	removed int           // lines by which GoNB says that it forgets what we told it to
+	start   time.Duration // until main began, if the program says so
+
+	mu    sync.Mutex
+	held  strings.Builder // the end of standard error, from where it looks like a panic
+	since time.Time
+	tail  string // the last of what was put out as text
+}
+
+// The types by which a program says what is not in the protocol of GoNB.
+const (
+	resultType = "application/x.birnn.result+json" // this display is the cell's result
+	clearType  = "application/x.birnn.clear+json"  // this display clears the output
+)
+
+func (o *output) reset() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held.Reset()
+}
+
+// take takes a message that GoNB publishes.
+func (o *output) take(m *wire.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch m.Header.Type {
+	case "error", "execute_input": // ours say more
+	case "stream":
+		var content struct {
+			Name string `json:"name"`
+			Text string `json:"text"`
+		}
+		if m.Read(&content) == nil {
+			o.stream(content.Name, content.Text)
+		}
+	case "display_data":
+		o.display(m)
+	default:
+		o.front.noteComm(m)
+		o.relay(m)
+	}
+}
+
+var (
+	forgotten  = regexp.MustCompile(`^(?:\. removed (?:import|const|type|var|func) .*|\. key ".*" not found in any definition, not removed)\n$`)
+	settingOf  = regexp.MustCompile(`^Set: BIRNN_[A-Z_]+=".*"\n$`)
+	annotation = regexp.MustCompile(`(?: ?\x1b\[7m)?\[\[ Cell (?:\[-?\d+\] )?Line (\d+) \]\](?:\x1b\[0m)? \S*main(?:_test)?\.go:\d+`)
+	initTrace  = regexp.MustCompile(`(?m)^init \S+ @([0-9.]+) ms, ([0-9.]+) ms clock, .*\n`)
+)
+
+// stream publishes text, but for what only matters to us.
+func (o *output) stream(name, text string) {
+	if o.removed > 0 && forgotten.MatchString(text) {
+		o.removed--
+		return
+	}
+	if settingOf.MatchString(text) {
+		return
+	}
+	if name != "stderr" {
+		o.text(name, text)
+		return
+	}
+	if o.front.timing {
+		text = initTrace.ReplaceAllStringFunc(text, func(line string) string {
+			m := initTrace.FindStringSubmatch(line)
+			at, _ := strconv.ParseFloat(m[1], 64)
+			took, _ := strconv.ParseFloat(m[2], 64)
+			o.start = time.Duration((at + took) * float64(time.Millisecond))
+			return ""
+		})
+	}
+	if o.held.Len() > 0 {
+		// A program that lives on after that has not panicked.
+		if time.Since(o.since) > 2*time.Second && !strings.Contains(o.held.String(), "\ngoroutine ") {
+			text = o.held.String() + text
+			o.held.Reset()
+		} else {
+			o.held.WriteString(text)
+			return
+		}
+	}
+	if at := dying(text); at >= 0 {
+		o.since = time.Now()
+		o.held.WriteString(text[at:])
+		text = text[:at]
+	}
+	o.text(name, o.places(text))
+}
+
+var lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |SIG[A-Z]+: |\^C\n|exit status \d+\n|signal: [a-z ]+)`)
+
+// dying returns where the last words of a program begin, or of GoNB about it,
+// or -1.
+func dying(text string) int {
+	if at := lastWords.FindStringIndex(text); at != nil {
+		return at[0]
+	}
+	return -1
+}
+
+// end ends the output and returns what is held.
+func (o *output) end() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.held.String()
+}
+
+// release publishes what was held after all.
+func (o *output) release(held string) { o.text("stderr", o.places(held)) }
+
+// places writes the places in GoNB's program as those in the cells.
+func (o *output) places(text string) string {
+	return annotation.ReplaceAllStringFunc(text, func(match string) string {
+		line, _ := strconv.Atoi(annotation.FindStringSubmatch(match)[1])
+		if o.program == nil {
+			return match
+		}
+		number, line, _ := o.program.Place(line, 0)
+		if line == 0 {
+			return "(generated)"
+		}
+		return fmt.Sprintf("cell %d, line %d", number, line)
+	})
+}
+
+func (o *output) text(name, text string) {
+	if text != "" {
+		o.publish("stream", map[string]string{"name": name, "text": text})
+		o.tail += text
+		o.tail = o.tail[max(0, len(o.tail)-4096):]
+	}
+}
+
+// display publishes what a program displays.
+func (o *output) display(m *wire.Message) {
+	if !bytes.Contains(m.Content, []byte("application/x.birnn.")) {
+		o.relay(m)
+		return
+	}
+	var content struct {
+		Data      map[string]json.RawMessage `json:"data"`
+		Metadata  map[string]json.RawMessage `json:"metadata"`
+		Transient map[string]json.RawMessage `json:"transient,omitempty"`
+	}
+	if m.Read(&content) != nil {
+		o.relay(m)
+		return
+	}
+	if wait, ok := content.Data[clearType]; ok {
+		o.publish("clear_output", map[string]bool{"wait": string(wait) == "true"})
+		return
+	}
+	_, isResult := content.Data[resultType]
+	delete(content.Data, resultType)
+	if !isResult {
+		o.publish("display_data", content)
+		return
+	}
+	var text string
+	json.Unmarshal(content.Data["text/plain"], &text)
+	o.front.history.SetOutput(o.number, text)
+	o.publish("execute_result", map[string]any{"execution_count": o.number, "data": content.Data, "metadata": content.Metadata})
+}

@@ -1,0 +1,215 @@
+// Package history keeps the cells that ran, for a project, in a file with a
+// line of JSON for each.
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+)
+
+// Entry is a cell that ran.
+type Entry struct {
+	Session int    `json:"session"`
+	Line    int    `json:"line"` // its number in the session
+	Input   string `json:"input"`
+	Output  string `json:"output,omitempty"` // its result as text
+}
+
+// History is the entries of earlier sessions and of this one.
+type History struct {
+	mu      sync.Mutex
+	path    string
+	most    int
+	session int
+	entries []Entry
+	stored  int // entries in the file
+	file    *os.File
+}
+
+// Open reads the history in a file, of which the last entries are kept, as many
+// as most. Lines that a crash has cut are left out.
+func Open(name string, most int) (*History, error) {
+	h := &History{path: name, most: most, session: 1}
+	data, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		h.stored++
+		var e Entry
+		if json.Unmarshal(line, &e) != nil || e.Session < 1 {
+			continue
+		}
+		h.entries = append(h.entries, e)
+		h.session = max(h.session, e.Session+1)
+	}
+	h.entries = h.entries[max(0, len(h.entries)-most):]
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	if h.file, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	if len(data) > 0 && data[len(data)-1] != '\n' {
+		io.WriteString(h.file, "\n") // the line that was cut ends here
+	}
+	return h, nil
+}
+
+// Add adds a cell of this session. A kernel beside this one may add to the same
+// file: each line is written at once.
+func (h *History) Add(line int, input string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := Entry{Session: h.session, Line: line, Input: input}
+	h.entries = append(h.entries, e)
+	h.entries = h.entries[max(0, len(h.entries)-h.most):]
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if _, err := h.file.Write(append(data, '\n')); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	if h.stored++; h.stored > 2*h.most {
+		return h.rewrite()
+	}
+	return nil
+}
+
+// SetOutput notes the result of a cell of this session, in memory.
+func (h *History) SetOutput(line int, output string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.entries) - 1; i >= 0; i-- {
+		if e := &h.entries[i]; e.Session == h.session && e.Line == line {
+			e.Output = output
+			return
+		}
+	}
+}
+
+// rewrite makes the file as short as the history.
+func (h *History) rewrite() error {
+	var b bytes.Buffer
+	for _, e := range h.entries {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		b.Write(append(data, '\n'))
+	}
+	temp := h.path + ".new"
+	if err := os.WriteFile(temp, b.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	h.file.Close()
+	if err := os.Rename(temp, h.path); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	h.stored = len(h.entries)
+	var err error
+	h.file, err = os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	return err
+}
+
+// Close ends the use of the file.
+func (h *History) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.file.Close()
+}
+
+// Query is what a history_request asks for.
+type Query struct {
+	Output  bool   `json:"output"`
+	Type    string `json:"hist_access_type"` // tail, range or search
+	Session int    `json:"session"`          // 0 is this one, -1 the one before it
+	Start   int    `json:"start"`
+	Stop    int    `json:"stop"` // not included
+	N       int    `json:"n"`
+	Pattern string `json:"pattern"` // with * and ?
+	Unique  bool   `json:"unique"`
+}
+
+// Find returns the entries as the protocol has them, the oldest first:
+// [session, line, input] or [session, line, [input, output]].
+func (h *History) Find(q Query) [][]any {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	session := q.Session
+	if session <= 0 {
+		session += h.session
+	}
+	var found []Entry
+	for _, e := range h.entries {
+		switch q.Type {
+		case "range":
+			if e.Session != session || e.Line < q.Start || q.Stop > 0 && e.Line >= q.Stop {
+				continue
+			}
+		case "search":
+			if !matches(q.Pattern, e.Input) {
+				continue
+			}
+		}
+		found = append(found, e)
+	}
+	if q.Unique {
+		found = unique(found)
+	}
+	if q.N > 0 && q.Type != "range" {
+		found = found[max(0, len(found)-q.N):]
+	}
+	answer := [][]any{} // not null
+	for _, e := range found {
+		if q.Output {
+			answer = append(answer, []any{e.Session, e.Line, []any{e.Input, e.Output}})
+		} else {
+			answer = append(answer, []any{e.Session, e.Line, e.Input})
+		}
+	}
+	return answer
+}
+
+// unique keeps the last of equal inputs.
+func unique(entries []Entry) []Entry {
+	seen := map[string]bool{}
+	var kept []Entry
+	for i := len(entries) - 1; i >= 0; i-- {
+		if e := entries[i]; !seen[e.Input] {
+			seen[e.Input] = true
+			kept = append(kept, e)
+		}
+	}
+	for i, j := 0, len(kept)-1; i < j; i, j = i+1, j-1 {
+		kept[i], kept[j] = kept[j], kept[i]
+	}
+	return kept
+}
+
+// matches reports whether text is what a pattern with * and ? stands for.
+func matches(pattern, text string) bool {
+	if pattern == "" {
+		return true
+	}
+	var escaped []rune
+	for _, r := range pattern { // path.Match has more special characters
+		if r == '[' || r == '\\' {
+			escaped = append(escaped, '\\')
+		}
+		if r == '/' {
+			r = 0
+		}
+		escaped = append(escaped, r)
+	}
+	ok, _ := path.Match(string(escaped), string(bytes.ReplaceAll([]byte(text), []byte{'/'}, []byte{0})))
+	return ok
+}

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package process
+
+import (
+	"fmt"
+	"os"
+)
+
+// Guard needs a Unix.
+func Guard(pid string, name string, args ...string) int {
+	fmt.Fprintln(os.Stderr, "the kernel needs a Unix")
+	return 1
+}

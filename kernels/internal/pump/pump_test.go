@@ -1,0 +1,121 @@
+package pump
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// pieces notes every write.
+type pieces [][]byte
+
+func (p *pieces) Write(b []byte) (int, error) {
+	*p = append(*p, bytes.Clone(b))
+	return len(b), nil
+}
+
+func (p pieces) String() string { return string(bytes.Join(p, nil)) }
+
+func TestCharactersStayWhole(t *testing.T) {
+	text := strings.Repeat("分开🙂", 5000)
+	var got pieces
+	p := &Pump{Drained: func() {}}
+	// One byte at a time cuts every character.
+	if err := p.Copy(&got, oneByOne{strings.NewReader(text)}); err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != text {
+		t.Error("the text is not the one written")
+	}
+	for _, piece := range got {
+		if !utf8.Valid(piece) || len(piece) > atomic {
+			t.Fatalf("a piece of %d bytes: %q", len(piece), piece)
+		}
+	}
+}
+
+type oneByOne struct{ r io.Reader }
+
+func (o oneByOne) Read(b []byte) (int, error) { return o.r.Read(b[:1]) }
+
+func TestNotText(t *testing.T) {
+	var got pieces
+	if err := new(Pump).Copy(&got, strings.NewReader("a\xff\xe5")); err != nil || got.String() != "a\xff\xe5" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestProgressBar(t *testing.T) {
+	r, w := io.Pipe()
+	go func() {
+		for i := range 20000 {
+			io.WriteString(w, "\r"+strings.Repeat("#", i/1000))
+		}
+		io.WriteString(w, "\r100%\nend\n")
+		w.Close()
+	}()
+	var got pieces
+	if err := new(Pump).Copy(&got, r); err != nil {
+		t.Fatal(err)
+	}
+	if all := got.String(); len(got) > 10*burst || !strings.HasSuffix(all, "\r100%\nend\n") {
+		t.Errorf("%d writes, the last %q", len(got), all[max(0, len(all)-30):])
+	}
+}
+
+func TestCollapse(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\n": "a\n", "a\r\nb\r\n": "a\r\nb\r\n", "1\r2\r3": "\r3", "x\n1\r2\r3\ny": "x\n\r3\ny", "\r1\r2": "\r2", "a\rb": "a\rb",
+	} {
+		if got := string(collapse([]byte(text))); got != want {
+			t.Errorf("collapse(%q) is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	text := strings.Repeat("一二三四\n", 2000) // 26,000 bytes
+	var got pieces
+	told := ""
+	p := &Pump{Limit: 1000, File: filepath.Join(t.TempDir(), "output.txt"), Most: 20000, Told: func(m string) { told = m }}
+	if err := p.Copy(&got, strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	all := got.String()
+	if !strings.HasPrefix(all, text[:990]) || len(all) > 1500 || !utf8.ValidString(all) || !strings.Contains(all, "the rest is lost") || told != p.File {
+		t.Errorf("shown is %q, told %q", all, told)
+	}
+	if data, err := os.ReadFile(p.File); err != nil || string(data) != text[:20000] {
+		t.Errorf("the file has %d bytes, %v", len(data), err)
+	}
+}
+
+// TestReaderGone checks that a program goes on when nobody reads.
+func TestReaderGone(t *testing.T) {
+	r, w := io.Pipe()
+	done := make(chan error)
+	go func() { done <- new(Pump).Copy(failing{}, r) }()
+	for range 1000 {
+		if _, err := io.WriteString(w, strings.Repeat("x", 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("no error")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it hangs")
+	}
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }

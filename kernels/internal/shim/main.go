@@ -1,0 +1,151 @@
+//go:build unix
+
+// Command shim stands between GoNB and what it runs. Called "go", it is the go
+// command, but puts itself in the place of the program that a build makes;
+// called as that program, it runs it and carries what it writes.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/pump"
+)
+
+// program is what the name of the program itself ends in.
+const program = ".cell"
+
+func main() {
+	if filepath.Base(os.Args[0]) == "go" {
+		os.Exit(goCommand(os.Args[1:]))
+	}
+	run(os.Args[0]+program, os.Args[1:])
+}
+
+// goCommand is the go command that comes next on the PATH.
+func goCommand(args []string) int {
+	command := os.Getenv("BIRNN_GO")
+	i := slices.Index(args, "-o")
+	if i < 0 || i+1 >= len(args) || args[0] != "build" && args[0] != "test" || !strings.HasPrefix(filepath.Base(args[i+1]), "gonb_") {
+		err := syscall.Exec(command, append([]string{command}, args...), os.Environ())
+		fmt.Fprintf(os.Stderr, "%s: %v\n", command, err)
+		return 1
+	}
+	place := args[i+1]
+	args = slices.Clone(args)
+	args[i+1] = place + program
+	events.Tell(events.Event{Kind: events.Build})
+	cmd := exec.Command(command, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	begin := time.Now()
+	err := cmd.Run()
+	if err == nil {
+		err = putSelf(place)
+	}
+	kind := events.Built
+	if err != nil {
+		kind = events.BuildFail
+	}
+	events.Tell(events.Event{Kind: kind, Length: time.Since(begin)})
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return max(1, exit.ExitCode())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// putSelf makes place a link to this program.
+func putSelf(place string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if now, err := os.Readlink(place); err == nil && now == self {
+		return nil
+	}
+	link := place + ".link"
+	os.Remove(link)
+	return errors.Join(os.Symlink(self, link), os.Rename(link, place))
+}
+
+// run runs a cell's program to its end, and ends as it did.
+func run(name string, args []string) {
+	cmd := exec.Command(name, args...)
+	cmd.Stdin = os.Stdin
+	stdout, err1 := cmd.StdoutPipe()
+	stderr, err2 := cmd.StderrPipe()
+	interrupts := make(chan os.Signal, 4)
+	signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM)
+	trace := os.Getenv("BIRNN_TRACE_INIT") != ""
+	if trace {
+		cmd.Env = append(os.Environ(), "GODEBUG="+strings.Trim(os.Getenv("GODEBUG")+",inittrace=1", ","))
+	}
+	events.Tell(events.Event{Kind: events.Start})
+	begin := time.Now()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() {
+		for s := range interrupts {
+			cmd.Process.Signal(s)
+		}
+	}()
+	var streams sync.WaitGroup
+	streams.Go(func() { newPump("stdout", os.Stdout).Copy(os.Stdout, stdout) })
+	streams.Go(func() { newPump("stderr", os.Stderr).Copy(os.Stderr, stderr) })
+	streams.Wait()
+	err := cmd.Wait()
+	events.Tell(events.Event{Kind: events.Exit, Length: time.Since(begin)})
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return
+	}
+	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+		signal.Reset()
+		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // it was the program's to leave one
+		unix.Kill(os.Getpid(), status.Signal())
+		time.Sleep(time.Second) // the signal is on its way
+	}
+	os.Exit(exit.ExitCode())
+}
+
+// newPump returns the pump of a stream, bounded as the front says.
+func newPump(stream string, w *os.File) *pump.Pump {
+	p := &pump.Pump{Drained: func() { drained(w) }}
+	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(events.Env) != "" {
+		p.Limit = limit
+		p.Most = 1 << 30
+		p.File = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
+		p.Told = func(file string) { events.Tell(events.Event{Kind: events.Overflow, Message: file}) }
+	}
+	return p
+}
+
+// drained waits until the pipe is empty: what GoNB reads at once is then one
+// piece of ours.
+func drained(w *os.File) {
+	for wait := 20 * time.Microsecond; ; wait = min(2*wait, 5*time.Millisecond) {
+		n, err := unix.IoctlGetInt(int(w.Fd()), fionread)
+		if err != nil || n == 0 {
+			return // no pipe, or empty
+		}
+		time.Sleep(wait)
+	}
+}

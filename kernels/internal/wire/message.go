@@ -1,0 +1,160 @@
+// Package wire is the Jupyter messaging protocol 5.4 on the wire: messages as
+// frames with a signature, and connection files.
+//
+// https://jupyter-client.readthedocs.io/en/stable/messaging.html
+package wire
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Version is the version of the protocol.
+const Version = "5.4"
+
+// Header says what a message is and who sent it.
+type Header struct {
+	ID       string `json:"msg_id"`
+	Session  string `json:"session"`
+	Username string `json:"username"`
+	Date     string `json:"date"` // ISO 8601
+	Type     string `json:"msg_type"`
+	Version  string `json:"version"`
+}
+
+// Message is a message of the protocol.
+type Message struct {
+	Identities [][]byte // of whom it came from, or goes to
+	Header     Header
+	Parent     json.RawMessage // the header of the message that it answers, as it came
+	Metadata   json.RawMessage
+	Content    json.RawMessage
+	Buffers    [][]byte
+
+	header json.RawMessage // as it came: an answer repeats every field, known here or not
+}
+
+// ErrSignature is returned for a message whose signature is not its own.
+var ErrSignature = errors.New("wrong signature")
+
+var delimiter = []byte("<IDS|MSG>")
+
+var empty = json.RawMessage("{}")
+
+// NewID returns an identifier that no other message or session has.
+func NewID() string {
+	var id [16]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// New returns a message of a session that answers parent; nil if it answers none.
+// Content is anything that package json can write.
+func New(session, kind string, parent *Message, content any) *Message {
+	m := &Message{
+		Header: Header{ID: NewID(), Session: session, Username: "kernel", Date: time.Now().UTC().Format(time.RFC3339Nano), Type: kind, Version: Version},
+		Parent: empty, Metadata: empty,
+	}
+	if parent != nil {
+		m.Identities, m.Parent = parent.Identities, parent.RawHeader()
+	}
+	m.SetContent(content)
+	return m
+}
+
+// SetContent replaces the content.
+func (m *Message) SetContent(content any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(content); err != nil {
+		panic(fmt.Sprintf("wire: content of %s: %v", m.Header.Type, err)) // made by us
+	}
+	m.Content = bytes.TrimRight(b.Bytes(), "\n")
+}
+
+// Read decodes the content into v.
+func (m *Message) Read(v any) error {
+	if err := json.Unmarshal(m.Content, v); err != nil {
+		return fmt.Errorf("content of %s: %w", m.Header.Type, err)
+	}
+	return nil
+}
+
+// RawHeader returns the header as it goes into the parent header of an answer.
+func (m *Message) RawHeader() json.RawMessage {
+	if m.header == nil {
+		m.header, _ = json.Marshal(m.Header) // strings only
+	}
+	return m.header
+}
+
+// ParentID returns the identifier of the message that this one answers, or "".
+func (m *Message) ParentID() string {
+	var parent Header
+	json.Unmarshal(m.Parent, &parent)
+	return parent.ID
+}
+
+// Encode returns the message as frames, signed with key; an empty key signs nothing.
+func (m *Message) Encode(key []byte) [][]byte {
+	parts := [][]byte{m.RawHeader(), orEmpty(m.Parent), orEmpty(m.Metadata), orEmpty(m.Content)}
+	frames := append([][]byte{}, m.Identities...)
+	frames = append(frames, delimiter, sign(key, parts))
+	return append(append(frames, parts...), m.Buffers...)
+}
+
+// Decode reads a message from its frames and checks its signature.
+func Decode(frames [][]byte, key []byte) (*Message, error) {
+	at := 0
+	for at < len(frames) && !bytes.Equal(frames[at], delimiter) {
+		at++
+	}
+	if len(frames) < at+6 {
+		return nil, fmt.Errorf("not a Jupyter message: %d frames, expected %s, a signature and four parts", len(frames), delimiter)
+	}
+	signature, parts := frames[at+1], frames[at+2:at+6]
+	if !hmac.Equal(signature, sign(key, parts)) {
+		return nil, ErrSignature
+	}
+	m := &Message{Identities: frames[:at], Parent: parts[1], Metadata: parts[2], Content: parts[3], Buffers: frames[at+6:], header: parts[0]}
+	if err := json.Unmarshal(parts[0], &m.Header); err != nil {
+		return nil, fmt.Errorf("header: %w", err)
+	}
+	if m.Header.Type == "" {
+		return nil, errors.New("header: it has no msg_type")
+	}
+	for i, name := range []string{"parent header", "metadata", "content"} {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(parts[i+1], &object); err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", name, m.Header.Type, err)
+		}
+	}
+	return m, nil
+}
+
+func orEmpty(part json.RawMessage) []byte {
+	if len(part) == 0 {
+		return empty
+	}
+	return part
+}
+
+// sign returns the HMAC-SHA256 of the parts in hexadecimal digits.
+func sign(key []byte, parts [][]byte) []byte {
+	if len(key) == 0 {
+		return nil
+	}
+	mac := hmac.New(sha256.New, key)
+	for _, part := range parts {
+		mac.Write(part)
+	}
+	return []byte(hex.EncodeToString(mac.Sum(nil)))
+}
