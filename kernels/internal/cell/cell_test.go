@@ -230,7 +230,7 @@ func TestDraft(t *testing.T) {
 		"fmt.Pri|", "x := \"分开\"; fmt.Pri|", "func f() {\n\thel|\n}", "%env A b\nfmt.|\n", "import \"str|\"", "%%\nfmt.|", "var a = 1\n%%\na.|\n", "func same() { hel| }\nx := 1", "for i := range 3 {\n\tfmt.|",
 	} {
 		before, after, _ := strings.Cut(source, "|")
-		program, at, ok := n.Draft(before+after, len(before))
+		program, at, ok := n.Draft(before+after, len(before), nil)
 		if !ok {
 			t.Errorf("%q: no draft", source)
 			continue
@@ -240,9 +240,12 @@ func TestDraft(t *testing.T) {
 			t.Errorf("%q: the cursor is at %q in\n%s", source, program[:at], program)
 		}
 	}
+	if program, _, _ := n.Draft("fmt.Println(strings.Repeat())", 3, map[string]string{"strings": "strings", "fmt": "fmt"}); strings.Count(program, "import") != 2 {
+		t.Errorf("imports are missing or stand twice:\n%s", program)
+	}
 	for _, source := range []string{"%env A|", "%%bash\nl|", "!ls|"} {
 		before, after, _ := strings.Cut(source, "|")
-		if _, _, ok := n.Draft(before+after, len(before)); ok {
+		if _, _, ok := n.Draft(before+after, len(before), nil); ok {
 			t.Errorf("%q is taken for Go", source)
 		}
 	}

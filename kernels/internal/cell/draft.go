@@ -2,6 +2,7 @@ package cell
 
 import (
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -10,7 +11,9 @@ import (
 // Draft writes a program around a cell that is being written, which need not
 // parse, for a language server to look at. It returns the program and where in
 // it the cursor is, both in bytes; ok is false where the cursor is not in Go.
-func (n *Notebook) Draft(source string, cursor int) (program string, at int, ok bool) {
+// Packages are the paths, by name, of those that need no import, since it is
+// added when the cell runs.
+func (n *Notebook) Draft(source string, cursor int, packages map[string]string) (program string, at int, ok bool) {
 	if IsForeign(source) {
 		return "", 0, false
 	}
@@ -51,8 +54,17 @@ func (n *Notebook) Draft(source string, cursor int) (program string, at int, ok 
 	}
 	var b strings.Builder
 	b.WriteString(clause)
+	imported := keepOnly(before, imports)
 	for _, i := range n.Imports() {
 		b.WriteString(strings.TrimSpace("import "+i.Name+" \""+i.Path+"\"") + "\n")
+		imported += " " + i.key()
+	}
+	for _, m := range qualifier.FindAllStringSubmatch(code, -1) {
+		name := m[1]
+		if path := packages[name]; path != "" && !strings.Contains(imported, name) {
+			b.WriteString("import \"" + path + "\"\n")
+			imported += " " + name
+		}
 	}
 	if section == &imports {
 		at = b.Len() + cursor
@@ -84,6 +96,9 @@ func (n *Notebook) Draft(source string, cursor int) (program string, at int, ok 
 	}
 	return b.String(), at, true
 }
+
+// qualifier finds what may be the name of a package.
+var qualifier = regexp.MustCompile(`([\pL_][\pL\pN_]*)\.`)
 
 // declaredName returns the second word of a declaration, which is its name
 // where it has one.

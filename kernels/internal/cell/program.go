@@ -44,7 +44,9 @@ type Options struct {
 func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 	p := &Program{}
 	for _, d := range c.Directives {
-		p.add(d.Text, number, d.Line, 0)
+		if d.Name() != "%exec" { // which GoNB makes a function
+			p.add(d.Text, number, d.Line, 0)
+		}
 	}
 	p.Decls = n.needed(c)
 	uses := maps.Clone(c.uses)
@@ -85,6 +87,11 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 		}
 		for _, key := range d.gonbKeys() {
 			keys[key] = true
+		}
+	}
+	for _, d := range c.Directives {
+		if d.Name() == "%exec" {
+			p.add(d.Text, number, d.Line, 0)
 		}
 	}
 	if body != "" || c.Entry.Text != "" {

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -27,9 +29,11 @@ func (f *Front) startGopls() {
 	dir := filepath.Join(f.run, "gopls")
 	command := filepath.Join(f.config.Bin, "gopls")
 	os.MkdirAll(dir, 0o700)
+	version := strings.TrimPrefix(runtime.Version(), "go")
+	version, _, _ = strings.Cut(version, " ") // "1.26.5 X:simd"
 	for name, content := range map[string]string{
-		"go.mod":  "module gonb_gopls\n\ngo 1.26\n",
-		"go.work": "go 1.26\n\nuse (\n\t.\n\t" + f.config.Root + "\n)\n",
+		"go.mod":  "module gonb_gopls\n\ngo " + version + "\n",
+		"go.work": "go " + version + "\n\nuse (\n\t.\n\t" + strconv.Quote(f.config.Root) + "\n)\n",
 		"main.go": "package main\n\nfunc main() {}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -43,6 +47,7 @@ func (f *Front) startGopls() {
 		return
 	}
 	f.gopls = client
+	go f.packages()
 }
 
 // patience is how long a client waits for completions.
@@ -87,7 +92,7 @@ func (f *Front) complete(r *request) any {
 				matches = append(matches, gopls.Completion{Text: m, Kind: "magic"})
 			}
 		}
-	} else if program, draftAt, ok := f.snapshot().Draft(c.Code, at); ok {
+	} else if program, draftAt, ok := f.snapshot().Draft(c.Code, at, f.packages()); ok {
 		if f.gopls != nil && f.gopls.Ready() {
 			ctx, cancel := context.WithTimeout(f.ctx, patience)
 			defer cancel()
@@ -138,6 +143,9 @@ func (f *Front) simpleMatches(code string, at int) (matches []gopls.Completion, 
 		if c, _ := cell.Parse(code); c != nil {
 			imports = append(imports, c.Imports...)
 		}
+		if path := f.packages()[before[start:]]; path != "" {
+			imports = append(imports, cell.Import{Path: path})
+		}
 		for _, i := range imports {
 			if path := i.Path; cmp.Or(i.Name, filepath.Base(path)) == before[start:] {
 				for name := range f.exports(path) {
@@ -187,7 +195,7 @@ func (f *Front) documentation(ctx context.Context, code string, at int) (markdow
 	if strings.HasPrefix(line, "%") || strings.HasPrefix(line, "!") {
 		return helpText, true
 	}
-	program, draftAt, ok := f.snapshot().Draft(code, at)
+	program, draftAt, ok := f.snapshot().Draft(code, at, f.packages())
 	if !ok || f.gopls == nil {
 		return "", false
 	}
@@ -199,6 +207,32 @@ func (f *Front) documentation(ctx context.Context, code string, at int) (markdow
 		f.log.Printf("inspection: %v", err)
 	}
 	return text, found
+}
+
+// packages returns the packages that a cell may use without an import: the
+// standard library's and the repository's.
+func (f *Front) packages() map[string]string {
+	f.known.Do(func() {
+		f.byName = map[string]string{}
+		cmd := exec.CommandContext(f.ctx, goCommand(), "list", "-e", "-find", "-f", "{{.Name}} {{.ImportPath}}", "./...", "std")
+		cmd.Dir = f.config.Root
+		out, err := cmd.Output()
+		if err != nil {
+			f.log.Printf("go list std: %v", err)
+		}
+		for line := range strings.Lines(string(out)) {
+			name, path, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if before := f.byName[name]; !hidden(path) && name != "main" && (before == "" || len(path) < len(before)) {
+				f.byName[name] = path
+			}
+		}
+	})
+	return f.byName
+}
+
+// hidden reports packages that a cell cannot import.
+func hidden(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "/"), func(part string) bool { return part == "internal" || part == "vendor" })
 }
 
 // exports returns the names that a package exports, from its source; nil if it

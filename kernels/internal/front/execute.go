@@ -185,7 +185,7 @@ func (e *execution) send(code string) *cellError {
 		return e.interruptedError()
 	}
 	e.output.reset()
-	reply, err := c.execute(code, e.input, e.output.take)
+	reply, err := c.Execute(code, e.input, e.output.take)
 	held := e.output.end()
 	if err != nil {
 		f.startChild()
@@ -196,7 +196,7 @@ func (e *execution) send(code string) *cellError {
 			return &cellError{name: "Interrupted", value: "the kernel was shut down"}
 		}
 		f.log.Print(err)
-		return &cellError{name: "KernelError", value: err.Error() + ". It is started anew and has all declarations; run the cell again.", compiled: false}
+		return &cellError{name: "KernelError", value: "GoNB ended unexpectedly. It is started anew and has all declarations; run the cell again."}
 	}
 	var content struct {
 		Status    string   `json:"status"`
@@ -228,7 +228,7 @@ func (e *execution) send(code string) *cellError {
 // tell has GoNB run a command of ours, whose output nobody wants.
 func (f *Front) tell(commands ...string) {
 	if c, err := f.theChild(); err == nil && c != nil {
-		c.execute(strings.Join(commands, "\n"), false, nil)
+		c.Execute(strings.Join(commands, "\n"), false, nil)
 	}
 }
 

@@ -33,13 +33,15 @@ type Config struct {
 	Project        string // where the history, the outputs and the lasting values are kept
 	Log            io.Writer
 	Interrupts     <-chan os.Signal // each interrupts the cell that runs
+
+	started func(*Front) // for tests
 }
 
 // Front is a running kernel.
 type Front struct {
 	config  Config
 	session string
-	sockets *sockets
+	sockets *wire.Sockets
 	run     string // for what is only needed while it runs
 	log     *log.Logger
 	ctx     context.Context
@@ -61,6 +63,9 @@ type Front struct {
 		names map[string]map[string]bool
 	}
 
+	known  sync.Once
+	byName map[string]string // paths of packages by their name
+
 	mu          sync.Mutex
 	notebook    *cell.Notebook // never changed, but replaced by the executing goroutine
 	queue       []*request
@@ -80,7 +85,7 @@ type Front struct {
 // request is a message that wants an answer, and where that goes.
 type request struct {
 	*wire.Message
-	from *socket
+	from *wire.Socket
 }
 
 // Run runs a kernel until it is asked to shut down or ctx ends.
@@ -98,6 +103,7 @@ func Run(ctx context.Context, config Config) error {
 	f.exported.names = map[string]map[string]bool{}
 	f.ctx, f.end = context.WithCancel(ctx)
 	defer f.end()
+	defer context.AfterFunc(f.ctx, f.shutDown)()
 	if f.run, err = os.MkdirTemp("", "birnn-kernel-"); err != nil {
 		return err
 	}
@@ -110,10 +116,16 @@ func Run(ctx context.Context, config Config) error {
 		return err
 	}
 	defer f.history.Close()
-	if f.sockets, err = bind(f.ctx, connection); err != nil {
+	if f.sockets, err = wire.Bind(f.ctx, connection); err != nil {
 		return err
 	}
-	defer f.sockets.close()
+	defer f.sockets.Close()
+	wire.OnSubscribe(connection.Address(connection.IOPub), func() {
+		f.publish(nil, "iopub_welcome", map[string]string{"subscription": ""})
+	})
+	if config.started != nil {
+		config.started(f)
+	}
 	f.status(nil, "starting")
 	f.startChild()
 	defer func() {
@@ -127,10 +139,10 @@ func Run(ctx context.Context, config Config) error {
 			f.gopls.Close()
 		}
 	}()
-	go f.sockets.echo(f.ctx)
-	go f.sockets.shell.receive(f.ctx, "shell", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{m, f.sockets.shell}) })
-	go f.sockets.control.receive(f.ctx, "control", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{m, f.sockets.control}) })
-	go f.sockets.stdin.receive(f.ctx, "stdin", f.log.Printf, f.onInput)
+	go f.sockets.Echo(f.ctx)
+	go f.sockets.Shell.Receive(f.ctx, "shell", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{m, f.sockets.Shell}) })
+	go f.sockets.Control.Receive(f.ctx, "control", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{m, f.sockets.Control}) })
+	go f.sockets.Stdin.Receive(f.ctx, "stdin", f.log.Printf, f.onInput)
 	go f.watchParent()
 	go func() {
 		for {
@@ -138,7 +150,6 @@ func Run(ctx context.Context, config Config) error {
 			case <-config.Interrupts:
 				f.interrupt()
 			case <-f.ctx.Done():
-				f.poke()
 				return
 			}
 		}
@@ -195,7 +206,7 @@ func (f *Front) dispatch(r *request) {
 		f.noteComm(r.Message)
 		f.status(r.Message, "busy")
 		if c, _ := f.theChild(); c != nil {
-			c.forward(r.Message)
+			c.Forward(r.Message)
 		}
 		f.idle(r)
 	default:
@@ -213,7 +224,7 @@ func (f *Front) answer(r *request, content func() any) {
 }
 
 func (f *Front) reply(r *request, content any) {
-	if err := r.from.send(wire.New(f.session, strings.Replace(r.Header.Type, "_request", "_reply", 1), r.Message, content)); err != nil {
+	if err := r.from.SendMessage(wire.New(f.session, strings.Replace(r.Header.Type, "_request", "_reply", 1), r.Message, content)); err != nil {
 		f.log.Printf("%s: %v", r.Header.Type, err)
 	}
 }
@@ -241,7 +252,7 @@ func (f *Front) publish(parent *wire.Message, kind string, content any) {
 
 func (f *Front) publishMessage(parent *wire.Message, m *wire.Message) {
 	m.Identities = [][]byte{[]byte("kernel." + m.Header.Type)}
-	if err := f.sockets.iopub.send(m); err != nil && f.ctx.Err() == nil {
+	if err := f.sockets.IOPub.SendMessage(m); err != nil && f.ctx.Err() == nil {
 		f.log.Printf("iopub: %v", err)
 	}
 }
@@ -286,11 +297,16 @@ func (f *Front) work() {
 	}
 }
 
-// shutDown ends Run, at once or when the cell that runs has been stopped.
+// shutDown ends Run, and the cell that runs.
 func (f *Front) shutDown() {
 	f.end()
-	if c, _ := f.theChild(); c != nil {
-		c.hold.Close()
+	f.mu.Lock()
+	ready := f.childReady
+	f.mu.Unlock()
+	if ready != nil {
+		if c, _ := f.theChild(); c != nil {
+			c.hold.Close()
+		}
 	}
 	f.poke()
 }
@@ -371,7 +387,7 @@ func (f *Front) startChild() {
 		defer close(ready)
 		c, err := startChild(f.ctx, f.childConfig())
 		if err == nil {
-			_, err = c.execute(strings.Join(settings, "\n"), false, nil)
+			_, err = c.Execute(strings.Join(settings, "\n"), false, nil)
 		}
 		f.mu.Lock()
 		f.child, f.childErr = c, err
@@ -396,7 +412,7 @@ func (f *Front) childConfig() childConfig {
 			events.Env + "=" + f.run, "BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
 			"BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(), "TMPDIR=" + temp, "BIRNN_FRONT=1",
 		},
-		dead: f.config.Log, logf: f.log.Printf, input: f.requestInput, orphan: f.publishOrphan,
+		log: f.config.Log, logf: f.log.Printf, input: f.requestInput, orphan: f.publishOrphan,
 	}
 }
 
@@ -422,14 +438,16 @@ func (f *Front) requestInput(m *wire.Message) {
 	r := f.running
 	f.mu.Unlock()
 	if r != nil {
-		f.sockets.stdin.send(wire.New(f.session, m.Header.Type, r.Message, m.Content))
+		f.sockets.Stdin.SendMessage(wire.New(f.session, m.Header.Type, r.Message, m.Content))
 	}
 }
 
-// onInput hands the client's input on.
+// onInput hands the client's input on, not at once: GoNB asks first and then
+// begins to listen.
 func (f *Front) onInput(m *wire.Message) {
+	time.Sleep(50 * time.Millisecond)
 	if c, _ := f.theChild(); c != nil {
-		c.sockets.stdin.send(wire.New(c.session, m.Header.Type, nil, m.Content))
+		c.Sockets.Stdin.SendMessage(wire.New(c.Session, m.Header.Type, nil, m.Content))
 	}
 }
 

@@ -28,7 +28,7 @@ func init() { // not where it is declared, since help names them
 		"%help": (*execution).help, "%backend": (*execution).backend, "%timing": (*execution).timing,
 		"%trace": (*execution).traceMagic, "%keep": (*execution).keep, "%output": (*execution).outputMagic,
 		"%ls": (*execution).list, "%list": (*execution).list, "%rm": (*execution).remove, "%remove": (*execution).remove,
-		"%reset": (*execution).resetMagic,
+		"%reset": (*execution).resetMagic, "%clear": (*execution).clear,
 	}
 }
 
@@ -223,7 +223,7 @@ func (e *execution) keep(args string) *cellError {
 func (e *execution) list(string) *cellError {
 	n := e.front.notebook
 	for _, i := range n.Imports() {
-		e.say("%s", strings.TrimSpace(fmt.Sprintf("import %s %q", i.Name, i.Path)))
+		e.say("%s", strings.Join(strings.Fields(fmt.Sprintf("import %s %q", i.Name, i.Path)), " "))
 	}
 	for _, d := range n.Decls() {
 		e.say("%-5s %s   (cell %d)", d.Kind, strings.Join(d.Names, ", "), d.Cell)
@@ -243,6 +243,12 @@ func (e *execution) remove(args string) *cellError {
 		e.say("removed %s", name)
 	}
 	f.setNotebook(n)
+	return nil
+}
+
+// clear clears what the cell has put out so far.
+func (e *execution) clear(args string) *cellError {
+	e.publish("clear_output", map[string]bool{"wait": args == "wait"})
 	return nil
 }
 

@@ -68,16 +68,12 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 				err := p.flush(w, &pending, true)
 				return p.close(w, err)
 			}
-			if p.file != nil {
-				p.spill(chunk)
-				continue
-			}
 			pending = append(pending, chunk...)
 			now := time.Now()
 			if more := int(now.Sub(refilled) / interval); more > 0 {
 				tokens, refilled = min(burst, tokens+more), now
 			}
-			if tokens == 0 && len(pending) < 1<<20 {
+			if tokens == 0 && len(pending) < 1<<20 && p.file == nil {
 				if timer == nil {
 					timer = time.After(interval)
 				}
@@ -98,6 +94,11 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 // not there yet.
 func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 	text := *pending
+	if p.file != nil {
+		p.spill(text)
+		*pending = nil
+		return nil
+	}
 	keep := 0
 	if !last {
 		keep = len(text) - whole(text)

@@ -83,12 +83,16 @@ func TestLimit(t *testing.T) {
 	var got pieces
 	told := ""
 	p := &Pump{Limit: 1000, File: filepath.Join(t.TempDir(), "output.txt"), Most: 20000, Told: func(m string) { told = m }}
-	if err := p.Copy(&got, strings.NewReader(text)); err != nil {
+	// A chunk ends within a character.
+	if err := p.Copy(&got, io.MultiReader(strings.NewReader(text[:1]), strings.NewReader(text[1:5000]), strings.NewReader(text[5000:]))); err != nil {
 		t.Fatal(err)
 	}
 	all := got.String()
 	if !strings.HasPrefix(all, text[:990]) || len(all) > 1500 || !utf8.ValidString(all) || !strings.Contains(all, "the rest is lost") || told != p.File {
 		t.Errorf("shown is %q, told %q", all, told)
+	}
+	if strings.Count(all, "is longer than") != 1 {
+		t.Errorf("it is told several times: %q", all)
 	}
 	if data, err := os.ReadFile(p.File); err != nil || string(data) != text[:20000] {
 		t.Errorf("the file has %d bytes, %v", len(data), err)

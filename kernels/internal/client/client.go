@@ -1,0 +1,170 @@
+// Package client talks to a kernel as Jupyter's clients do.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"birnn/kernels/internal/wire"
+)
+
+// Client is connected to a kernel. It has one cell run at a time.
+type Client struct {
+	Sockets *wire.Sockets
+	Session string
+	Ended   <-chan struct{} // closed when the kernel has ended
+
+	// Input gets the kernel's requests for input, Orphan what it publishes and
+	// belongs to no request under way; either may be nil.
+	Input, Orphan func(*wire.Message)
+
+	mu    sync.Mutex
+	calls map[string]*Call
+}
+
+// Call is a request under way.
+type Call struct {
+	Reply  chan *wire.Message // gets the reply
+	Idle   chan struct{}      // closed when all that was published for it has come
+	output func(*wire.Message)
+	once   sync.Once
+}
+
+// ErrEnded is what a call gets when the kernel ends under it.
+var ErrEnded = errors.New("the kernel has ended")
+
+// Connect connects to a kernel that is about to listen, or does, until ctx ends.
+// Ended is closed when its process ends.
+func Connect(ctx context.Context, connection wire.Connection, ended <-chan struct{}, input, orphan func(*wire.Message), logf func(string, ...any)) (*Client, error) {
+	sockets, err := wire.Dial(ctx, connection)
+	if err != nil {
+		return nil, fmt.Errorf("the kernel does not answer: %w", err)
+	}
+	c := &Client{Sockets: sockets, Session: wire.NewID(), Ended: ended, Input: input, Orphan: orphan, calls: map[string]*Call{}}
+	go sockets.Shell.Receive(ctx, "shell", logf, c.onReply)
+	go sockets.Control.Receive(ctx, "control", logf, c.onReply)
+	go sockets.Stdin.Receive(ctx, "stdin", logf, func(m *wire.Message) {
+		if c.Input != nil {
+			c.Input(m)
+		}
+	})
+	go sockets.IOPub.Receive(ctx, "iopub", logf, c.onPublished)
+	if err := c.ready(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// ready waits until the kernel answers and its answers arrive on every socket.
+func (c *Client) ready(ctx context.Context) error {
+	deadline := time.After(60 * time.Second)
+	for {
+		k, err := c.Begin(c.Sockets.Shell, "kernel_info_request", map[string]any{}, nil)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-k.Idle:
+			return nil
+		case <-c.Ended:
+			return fmt.Errorf("%w while it started", ErrEnded)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline:
+			return errors.New("the kernel does not answer for a minute")
+		case <-time.After(30 * time.Millisecond): // the subscription may have come too late
+		}
+	}
+}
+
+// Begin sends a request. Output gets what is published for it, in its order; it
+// may be nil.
+func (c *Client) Begin(s *wire.Socket, kind string, content any, output func(*wire.Message)) (*Call, error) {
+	m := wire.New(c.Session, kind, nil, content)
+	k := &Call{output: output, Reply: make(chan *wire.Message, 1), Idle: make(chan struct{})}
+	c.mu.Lock()
+	c.calls[m.Header.ID] = k
+	c.mu.Unlock()
+	return k, s.SendMessage(m)
+}
+
+// Execute has the kernel run code. It returns the reply once all that was
+// published has come.
+func (c *Client) Execute(code string, allowInput bool, output func(*wire.Message)) (*wire.Message, error) {
+	c.forget()
+	k, err := c.Begin(c.Sockets.Shell, "execute_request", map[string]any{
+		"code": code, "silent": false, "store_history": true, "allow_stdin": allowInput, "user_expressions": map[string]any{}, "stop_on_error": true,
+	}, output)
+	if err != nil {
+		return nil, err
+	}
+	var reply *wire.Message
+	select {
+	case reply = <-k.Reply:
+	case <-c.Ended:
+		return nil, ErrEnded
+	}
+	select {
+	case <-k.Idle:
+	case <-c.Ended:
+	}
+	return reply, nil
+}
+
+// Forward sends a message that wants no reply.
+func (c *Client) Forward(m *wire.Message) error {
+	k := wire.New(c.Session, m.Header.Type, nil, m.Content)
+	k.Metadata, k.Buffers = m.Metadata, m.Buffers
+	return c.Sockets.Shell.SendMessage(k)
+}
+
+// Close ends the connection.
+func (c *Client) Close() { c.Sockets.Close() }
+
+// forget ends the interest in earlier calls.
+func (c *Client) forget() {
+	c.mu.Lock()
+	clear(c.calls)
+	c.mu.Unlock()
+}
+
+func (c *Client) find(m *wire.Message) *Call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls[m.ParentID()]
+}
+
+func (c *Client) onReply(m *wire.Message) {
+	if k := c.find(m); k != nil {
+		select {
+		case k.Reply <- m:
+		default:
+		}
+	}
+}
+
+func (c *Client) onPublished(m *wire.Message) {
+	k := c.find(m)
+	if k == nil {
+		if c.Orphan != nil {
+			c.Orphan(m)
+		}
+		return
+	}
+	if m.Header.Type == "status" {
+		var content struct {
+			State string `json:"execution_state"`
+		}
+		if m.Read(&content) == nil && content.State == "idle" {
+			k.once.Do(func() { close(k.Idle) })
+		}
+		return
+	}
+	if k.output != nil {
+		k.output(m)
+	}
+}

@@ -1,0 +1,254 @@
+package front
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"birnn/kernels/internal/client"
+	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/process"
+	"birnn/kernels/internal/wire"
+)
+
+// TestMain lets the test program be the guard that the kernel starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 3 && os.Args[1] == "guard" {
+		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4:]...))
+	}
+	os.Exit(m.Run())
+}
+
+// kernel is a kernel that runs in this process, with a client of it.
+type kernel struct {
+	*client.Client
+	t     *testing.T
+	front *Front
+	done  chan error
+}
+
+// answer is what comes for a request.
+type answer struct {
+	*client.Call
+	mu        sync.Mutex
+	published []*wire.Message
+}
+
+func (a *answer) output(m *wire.Message) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.published = append(a.published, m)
+}
+
+// has reports whether a stream with the text has been published.
+func (a *answer) has(text string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.published, func(m *wire.Message) bool {
+		return m.Header.Type == "stream" && strings.Contains(string(m.Content), text)
+	})
+}
+
+// root is the repository's.
+func root(t testing.TB) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Dir(filepath.Dir(filepath.Dir(wd)))
+}
+
+// bin returns a folder with GoNB and the shims, which "kernels install" makes.
+func bin(t testing.TB) string {
+	h, err := home.Locate("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(h.Bin(), "gonb")); err != nil {
+		if os.Getenv("BIRNN_E2E") != "" {
+			t.Fatalf("GoNB is not installed: %v", err)
+		}
+		t.Skip("needs GoNB: go run ./kernels install")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"gonb", "goimports", "gopls", "gopls-real"} {
+		if err := os.Symlink(filepath.Join(h.Bin(), name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "shims", "go"), "birnn/kernels/internal/shim")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.Symlink(filepath.Join(h.Bin(), "goimports"), filepath.Join(dir, "shims", "goimports")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// start starts a kernel with pure Go.
+func start(t *testing.T) *kernel { return startIn(t, t.TempDir()) }
+
+func startIn(t *testing.T, project string) *kernel {
+	for key, value := range map[string]string{
+		"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
+	} {
+		t.Setenv(key, value)
+	}
+	connection, err := wire.Loopback()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "kernel-0.json")
+	if err := connection.Write(file); err != nil {
+		t.Fatal(err)
+	}
+	var log io.Writer = io.Discard
+	if testing.Verbose() {
+		log = os.Stderr
+	}
+	k := &kernel{t: t, done: make(chan error, 1)}
+	config := Config{ConnectionFile: file, Root: root(t), Bin: bin(t), Project: project, Log: log, started: func(f *Front) { k.front = f }}
+	ctx, end := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		k.done <- Run(ctx, config)
+		close(ended)
+	}()
+	if k.Client, err = client.Connect(ctx, connection, ended, func(m *wire.Message) {
+		k.Sockets.Stdin.SendMessage(wire.New(k.Session, "input_reply", m, map[string]string{"value": "typed"}))
+	}, nil, func(string, ...any) {}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		end()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Error("the kernel does not end")
+		}
+		k.Close()
+	})
+	return k
+}
+
+func (k *kernel) ask(s *wire.Socket, kind string, content any) *answer {
+	k.t.Helper()
+	a := &answer{}
+	var err error
+	if a.Call, err = k.Begin(s, kind, content, a.output); err != nil {
+		k.t.Fatal(err)
+	}
+	return a
+}
+
+// request asks and waits for the reply, which v gets.
+func (k *kernel) request(kind string, content, v any) {
+	k.t.Helper()
+	a := k.ask(k.Sockets.Shell, kind, content)
+	select {
+	case m := <-a.Reply:
+		if err := m.Read(v); err != nil {
+			k.t.Fatal(err)
+		}
+	case <-time.After(60 * time.Second):
+		k.t.Fatalf("no reply to %s", kind)
+	}
+}
+
+// outcome is what came of a cell.
+type outcome struct {
+	status, name, value, traceback string
+	stdout, stderr                 string
+	result                         map[string]string // by MIME type
+	displays                       int
+	payload                        string
+	number                         int
+	took                           time.Duration
+}
+
+// send sends a cell.
+func (k *kernel) send(code string) *answer {
+	return k.ask(k.Sockets.Shell, "execute_request", map[string]any{
+		"code": code, "silent": false, "store_history": true, "user_expressions": map[string]any{}, "allow_stdin": true, "stop_on_error": true,
+	})
+}
+
+// run runs a cell to its end.
+func (k *kernel) run(code string) outcome {
+	k.t.Helper()
+	began := time.Now()
+	return k.outcome(k.send(code), began)
+}
+
+// outcome waits for the end of a cell.
+func (k *kernel) outcome(a *answer, began time.Time) outcome {
+	k.t.Helper()
+	var o outcome
+	var reply struct {
+		Status    string            `json:"status"`
+		Name      string            `json:"ename"`
+		Value     string            `json:"evalue"`
+		Traceback []string          `json:"traceback"`
+		Payload   []json.RawMessage `json:"payload"`
+		Number    int               `json:"execution_count"`
+	}
+	select {
+	case m := <-a.Reply:
+		if err := m.Read(&reply); err != nil {
+			k.t.Fatal(err)
+		}
+	case <-time.After(120 * time.Second):
+		k.t.Fatal("the cell does not end")
+	}
+	o.took = time.Since(began)
+	select {
+	case <-a.Idle:
+	case <-time.After(10 * time.Second):
+		k.t.Fatal("the kernel does not become idle")
+	}
+	o.status, o.name, o.value, o.number = reply.Status, reply.Name, reply.Value, reply.Number
+	o.traceback = ansi.ReplaceAllString(strings.Join(reply.Traceback, "\n"), "")
+	for _, p := range reply.Payload {
+		o.payload += string(p)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range a.published {
+		var content struct {
+			Name string                     `json:"name"`
+			Text string                     `json:"text"`
+			Data map[string]json.RawMessage `json:"data"`
+		}
+		m.Read(&content)
+		switch m.Header.Type {
+		case "stream":
+			if content.Name == "stdout" {
+				o.stdout += content.Text
+			} else {
+				o.stderr += content.Text
+			}
+		case "execute_result":
+			o.result = map[string]string{}
+			for kind, data := range content.Data {
+				var text string
+				if json.Unmarshal(data, &text) != nil {
+					text = string(data)
+				}
+				o.result[kind] = text
+			}
+		case "display_data":
+			o.displays++
+		}
+	}
+	return o
+}

@@ -1,0 +1,278 @@
+package front
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"birnn/kernels/internal/process"
+	"birnn/kernels/internal/wire"
+)
+
+// TestCells runs cells of all kinds in one kernel, each after those before it.
+func TestCells(t *testing.T) {
+	k := start(t)
+	for i, step := range []struct {
+		code                               string
+		stdout, stderr, result, err, trace string // what they begin with, or have
+	}{
+		{code: "import \"fmt\"\nfmt.Println(\"你好\")", stdout: "你好\n"},
+		{code: "func f(a int) int { return a + 1 }\ntype P struct{ X, Y int }", stdout: ""},
+		{code: "f(3)", result: "4"},
+		{code: "%%\nfmt.Println(f(4))", stdout: "5\n"},
+		{code: "P{1, 2}", result: "{X:1 Y:2}"},
+		{code: "x := 5\nx * 2", result: "10"},
+		{code: "x + 1", err: "CompileError", trace: "x was a variable of cell 6's statements"},
+		{code: "import . \"strings\""},
+		{code: "1 + 1", result: "2"}, // the dot import is not used, and does no harm
+		{code: "Repeat(\"分\", 2)", result: "\"分分\""},
+		{code: "y :=", err: "SyntaxError", trace: "cell 11, line 1"},
+		{code: "func g() {\n\tpanic(\"bad 坏\")\n}\n\ng()", err: "panic", trace: "cell 12, line 2"},
+		{code: "os.Stderr.WriteString(\"panic: not one\\n\")\nfmt.Print()", stderr: "panic: not one\n"},
+		{code: "log.Fatal(\"gone\")", err: "ExitStatus 1", stderr: "20"},
+		{code: "var v = f(1)\nvar w = fmt.Sprint(v)"},
+		{code: "w", result: "\"2\""},
+		{code: "undefined1()\nundefined2()", err: "CompileError", trace: "undefined: undefined2"},
+		{code: "fmt.Sprint(1); fmt.Sprint(2);"},
+		{code: "%env LESSON one", stdout: "Set: LESSON=\"one\"\n"},
+		{code: "os.Getenv(\"LESSON\")", result: "\"one\""},
+		{code: "!echo from the shell", stdout: "from the shell\n"},
+		{code: "%%bash\necho 1\necho 2", stdout: "1\n2\n"},
+		{code: "%ls", stdout: "import . \"strings\"\nimport \"fmt\"\nfunc  f   (cell 2)\n"},
+		{code: "%rm w\n%rm nothing", stdout: "removed w\n", stderr: "nothing is not declared"},
+		{code: "w", err: "CompileError", trace: "undefined: w"},
+		{code: "%nonsense", stderr: "\"%nonsense\" unknown"},
+		{code: "%backend nonsense", err: "UsageError"},
+		{code: "%test\nimport \"testing\"\nfunc TestA(t *testing.T) { fmt.Println(\"tested\") }", stdout: "=== RUN   TestA\ntested\n"},
+		{code: "func main() { fmt.Println(\"main\") }", stdout: "main\n"},
+		{code: "%exec hello\nfunc hello() { fmt.Println(\"hello\") }", stdout: "hello\n"},
+		{code: "%with_inputs\n!read x; echo got $x", stdout: "got typed\n"},
+		{code: "%reset", stdout: "all declarations are forgotten"},
+		{code: "f(1)", err: "CompileError", trace: "undefined: f"},
+		{code: "  \n"},
+	} {
+		o := k.run(step.code)
+		if o.name != step.err {
+			t.Errorf("%d %q: error %q %q, want %q\n%s", i+1, step.code, o.name, o.value, step.err, o.traceback)
+			continue
+		}
+		if !strings.HasPrefix(o.stdout, step.stdout) || step.stdout == "" && o.stdout != "" {
+			t.Errorf("%d %q: stdout %q, want %q", i+1, step.code, o.stdout, step.stdout)
+		}
+		if !strings.HasPrefix(o.stderr, step.stderr) || step.stderr == "" && o.stderr != "" {
+			t.Errorf("%d %q: stderr %q, want %q", i+1, step.code, o.stderr, step.stderr)
+		}
+		if got := o.result["text/plain"]; got != step.result {
+			t.Errorf("%d %q: result %q, want %q", i+1, step.code, got, step.result)
+		}
+		if !strings.Contains(o.traceback, step.trace) {
+			t.Errorf("%d %q: the traceback has no %q:\n%s", i+1, step.code, step.trace, o.traceback)
+		}
+	}
+}
+
+// TestAbort checks that cells that were sent before an error do not run, and
+// those sent after it do.
+func TestAbort(t *testing.T) {
+	k := start(t)
+	now := time.Now()
+	first, second, third := k.send("panic(1)"), k.send("println(2)"), k.send("println(3)")
+	if o := k.outcome(first, now); o.name != "panic" {
+		t.Errorf("the first ended with %q", o.name)
+	}
+	for _, a := range []*answer{second, third} {
+		if o := k.outcome(a, now); o.status != "aborted" {
+			t.Errorf("a cell behind the error ended with %q", o.status)
+		}
+	}
+	if o := k.run("println(4)"); o.status != "ok" || o.stderr != "4\n" {
+		t.Errorf("the next cell: %+v", o)
+	}
+}
+
+// TestInterrupt interrupts a cell in its build, in its run, and one that
+// does not listen, and checks that nothing is left of them.
+func TestInterrupt(t *testing.T) {
+	k := start(t)
+	if o := k.run("import \"fmt\"\nfmt.Println(1)"); o.status != "ok" {
+		t.Fatal(o)
+	}
+	heavy := "import \"github.com/gomlx/gomlx/core/graph\"\n" + fmt.Sprintf("const unique = %d\n", time.Now().UnixNano()) +
+		"%%\nvar g *graph.Graph\n_ = g\nfor i := 0; ; i++ { fmt.Sprint(unique) }"
+	loop := "%%\nfmt.Println(\"started\")\nfor { time.Sleep(time.Second) }"
+	deaf := "%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"started\")\nfor { time.Sleep(time.Second) }"
+	for _, step := range []struct {
+		name, code string
+		wait       time.Duration // 0: until it has put something out
+	}{
+		{"at once", loop, time.Millisecond}, {"in the build", heavy, 150 * time.Millisecond}, {"in the run", loop, 0}, {"deaf", deaf, 0}, {"shell", "!echo started; sleep 100", 0},
+	} {
+		a := k.send(step.code)
+		if step.wait > 0 {
+			time.Sleep(step.wait)
+		} else {
+			for !a.has("started") {
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		began := time.Now()
+		k.ask(k.Sockets.Control, "interrupt_request", map[string]any{})
+		o := k.outcome(a, began)
+		if o.name != "Interrupted" && step.name != "shell" {
+			t.Errorf("%s: it ended with %q: %s", step.name, o.name, o.value)
+		}
+		t.Logf("%s: back after %v", step.name, o.took)
+		if o.took > 3*time.Second { // of a second that is meant, on a busy machine
+			t.Errorf("%s: the prompt was back after %v", step.name, o.took)
+		}
+		child, _ := k.front.theChild()
+		if left := process.Descendants(child.pid()); len(left) > 0 {
+			time.Sleep(200 * time.Millisecond) // they were killed, and are about to end
+			if left = process.Descendants(child.pid()); len(left) > 0 {
+				t.Errorf("%s: processes are left: %v", step.name, left)
+			}
+		}
+	}
+	if o := k.run("fmt.Println(2)"); o.stdout != "2\n" {
+		t.Errorf("the next cell: %+v", o)
+	}
+}
+
+// TestChildKilled checks that GoNB is replaced, and that what was declared and
+// set is still there.
+func TestChildKilled(t *testing.T) {
+	k := start(t)
+	if o := k.run("%env A b\nfunc f() string { return os.Getenv(\"A\") }"); o.status != "ok" {
+		t.Fatal(o)
+	}
+	child, _ := k.front.theChild()
+	a := k.send("%%\nprintln(1)\nfor {}")
+	for range 1000 {
+		if k.front.programRuns() {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := syscall.Kill(child.pid(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if o := k.outcome(a, time.Now()); o.name != "KernelError" {
+		t.Errorf("the cell ended with %+v", o)
+	}
+	if o := k.run("f()"); o.result["text/plain"] != "\"b\"" {
+		t.Errorf("the next cell: %+v", o)
+	}
+}
+
+// TestShutdown checks that nothing is left, even of a cell that runs.
+func TestShutdown(t *testing.T) {
+	k := start(t)
+	k.run("println(0)")
+	child, _ := k.front.theChild()
+	k.send("%%\nprintln(1)\nfor {}")
+	for range 1000 {
+		if k.front.programRuns() {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	guard := child.guard.Process.Pid
+	family := process.Descendants(guard)
+	run := k.front.run
+	a := k.ask(k.Sockets.Control, "shutdown_request", map[string]any{"restart": false})
+	select {
+	case <-a.Reply:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no reply")
+	}
+	if err := <-k.done; err != nil {
+		t.Error(err)
+	}
+	if len(family) < 2 {
+		t.Errorf("only %v ran", family)
+	}
+	for _, pid := range append(family, guard) {
+		if syscall.Kill(pid, 0) == nil {
+			t.Errorf("process %d lives on", pid)
+		}
+	}
+	if _, err := os.Stat(run); err == nil {
+		t.Errorf("%s is left", run)
+	}
+}
+
+// TestQuestions asks what a client asks beside cells, also while one runs.
+func TestQuestions(t *testing.T) {
+	project := t.TempDir()
+	k := startIn(t, project)
+	k.run("func 你好() {}\nfunc helper(n int) string { return \"\" }")
+	running := k.send("%%\ntime.Sleep(3 * time.Second)")
+	began := time.Now()
+
+	var complete struct{ Status, Indent string }
+	k.request("is_complete_request", map[string]string{"code": "for {"}, &complete)
+	if complete.Status != "incomplete" || complete.Indent != "\t" {
+		t.Errorf("is_complete: %+v", complete)
+	}
+	var info struct {
+		Language struct {
+			Lexer     string `json:"pygments_lexer"`
+			Extension string `json:"file_extension"`
+		} `json:"language_info"`
+	}
+	k.request("kernel_info_request", map[string]any{}, &info)
+	if info.Language.Lexer != "go" || info.Language.Extension != ".go" {
+		t.Errorf("kernel_info: %+v", info)
+	}
+	var comms struct{ Comms map[string]any }
+	k.request("comm_info_request", map[string]any{}, &comms)
+	if comms.Comms == nil {
+		t.Error("comm_info has no comms")
+	}
+	var found struct{ History [][]any }
+	k.request("history_request", map[string]any{"hist_access_type": "tail", "n": 2, "output": false, "raw": true}, &found)
+	if len(found.History) != 2 || !strings.HasPrefix(found.History[0][2].(string), "func 你好") {
+		t.Errorf("history: %+v", found)
+	}
+	var matches struct {
+		Matches    []string
+		Start, End int
+	}
+	// With or without gopls, there is an answer.
+	k.request("complete_request", map[string]any{"code": "x := \"你好\"; hel", "cursor_pos": 14}, &matches)
+	if len(matches.Matches) == 0 || matches.Matches[0] != "helper" {
+		t.Errorf("complete: %+v", matches)
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the questions waited for the cell: %v", took)
+	}
+	k.outcome(running, began)
+
+	// A wrong signature is dropped, and the kernel lives on.
+	k.Sockets.Shell.WithKey("wrong").SendMessage(wire.New(k.Session, "execute_request", nil, map[string]any{"code": "println(1)"}))
+	if o := k.run("println(2)"); o.number != 3 {
+		t.Errorf("a forged cell ran: this one has number %d", o.number)
+	}
+}
+
+// TestOutput checks that Chinese text arrives whole, and that a flood does not.
+func TestOutput(t *testing.T) {
+	k := start(t)
+	if o := k.run("for range 20000 { fmt.Println(\"一二三四五\") }"); o.stdout != strings.Repeat("一二三四五\n", 20000) {
+		t.Errorf("%d bytes arrived", len(o.stdout))
+	}
+	o := k.run("for range 200000 { fmt.Println(\"一二三四五\") }")
+	if len(o.stdout) > outputLimit+1000 || !strings.Contains(o.stdout, "all of it goes to ") {
+		t.Errorf("%d bytes arrived, the last %q", len(o.stdout), o.stdout[len(o.stdout)-100:])
+	}
+	file := strings.Fields(o.stdout[strings.Index(o.stdout, "all of it goes to ")+len("all of it goes to "):])[0]
+	if info, err := os.Stat(file); err != nil || info.Size() != 200000*16 {
+		t.Errorf("the file: %v %v", info, err)
+	}
+	if o := k.run("for i := range 3000 { fmt.Print(\"\\r\", i); time.Sleep(100 * time.Microsecond) }\nfmt.Println()"); len(o.stdout) > 4000 || !strings.HasSuffix(o.stdout, "2999\n") {
+		t.Errorf("a progress bar put out %d bytes, the last %q", len(o.stdout), o.stdout[max(0, len(o.stdout)-20):])
+	}
+}
