@@ -21,7 +21,7 @@ const Margin = 20
 //
 // It is zero outside -9..19.
 //
-// Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, 1997, section III-A.
+// Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, 1997.
 func Weight(k int) float64 {
 	switch j := math.Abs(float64(k)); {
 	case -10 <= k && k < 0:
