@@ -1,0 +1,250 @@
+//go:build unix
+
+package gopls
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// gone waits until nothing is left of a process group.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	for range 500 {
+		if errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("something of process group %d lives on", pid)
+}
+
+func (c *Client) pid() int { return c.session.cmd.Process.Pid }
+
+// fast fails unless a call returns at once with an error, so soon that nobody
+// would say that it hangs.
+func fast(t *testing.T, call func() error) error {
+	t.Helper()
+	begin := time.Now()
+	err := call()
+	if took := time.Since(begin); err == nil || took > 5*time.Second {
+		t.Fatalf("error %v after %v", err, took)
+	}
+	return err
+}
+
+func complete(ctx context.Context, c *Client) error {
+	text := program("", "pla")
+	matches, _, _, err := c.Complete(ctx, "main.go", text, strings.LastIndex(text, "pla")+len("pla"))
+	if err == nil && len(matches) == 0 {
+		err = errors.New("no completions")
+	}
+	return err
+}
+
+func TestCancel(t *testing.T) {
+	c := start(t, options(t, true))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	err := fast(t, func() error { return complete(ctx, c) })
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while loading: %v", err)
+	}
+	if err := complete(within(t), c); err != nil {
+		t.Error("after a cancelled call:", err)
+	}
+	cancelled := 0
+	for range queued { // a request and its cancellation each: more than may wait, were they not read
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Microsecond)
+		err := complete(ctx, c)
+		cancel()
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			cancelled++
+		case err != nil:
+			t.Fatal("when loaded:", err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.Logf("%d of %d calls cancelled", cancelled, queued)
+	if err := complete(within(t), c); err != nil {
+		t.Error("after many cancelled calls:", err)
+	}
+	c.session.conn.mu.Lock()
+	defer c.session.conn.mu.Unlock()
+	if n := len(c.session.pending); n > 0 {
+		t.Errorf("%d requests are remembered", n)
+	}
+}
+
+func TestKilled(t *testing.T) {
+	for _, loaded := range []bool{false, true} {
+		t.Run(fmt.Sprintf("loaded=%v", loaded), func(t *testing.T) {
+			c := start(t, options(t, true))
+			if loaded {
+				if err := complete(within(t), c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pid := c.pid()
+			if loaded { // else it might answer before it is killed
+				syscall.Kill(pid, syscall.SIGSTOP)
+			}
+			result := make(chan error)
+			go func() { result <- complete(within(t), c) }()
+			time.Sleep(50 * time.Millisecond)
+			syscall.Kill(pid, syscall.SIGKILL)
+			if err := fast(t, func() error { return <-result }); !errors.Is(err, errEnded) {
+				t.Error(err)
+			}
+			gone(t, pid)
+			<-c.session.done
+			if c.Ready() {
+				t.Error("dead and ready")
+			}
+			if err := complete(within(t), c); err != nil {
+				t.Error("it was not started again:", err)
+			}
+			if c.pid() == pid {
+				t.Error("the same process")
+			}
+		})
+	}
+}
+
+// TestStopped has a gopls that neither reads nor writes: no call hangs longer
+// than its context says, and no more than a bound is kept for it.
+func TestStopped(t *testing.T) {
+	c := start(t, options(t, false))
+	if err := complete(within(t), c); err != nil {
+		t.Fatal(err)
+	}
+	pid := c.pid()
+	syscall.Kill(pid, syscall.SIGSTOP)
+	var stuck bool
+	for i := range 1000 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		text := program("", strings.Repeat("x", 5000)+strconv.Itoa(i))
+		err := fast(t, func() error {
+			_, _, _, err := c.Complete(ctx, "main.go", text, 0)
+			return err
+		})
+		cancel()
+		stuck = stuck || errors.Is(err, errStuck)
+	}
+	if !stuck || len(c.session.out) > queued {
+		t.Errorf("stuck is %v, %d wait", stuck, len(c.session.out))
+	}
+	begin := time.Now()
+	c.Close()
+	if took := time.Since(begin); took > 10*grace {
+		t.Errorf("closed after %v", took)
+	}
+	gone(t, pid)
+}
+
+func TestClose(t *testing.T) {
+	for _, wait := range []time.Duration{0, 50 * time.Millisecond, 150 * time.Millisecond, time.Minute} {
+		t.Run(wait.String(), func(t *testing.T) {
+			temp := t.TempDir()
+			t.Setenv("TMPDIR", temp)
+			c := start(t, options(t, true))
+			if wait == time.Minute {
+				if err := complete(within(t), c); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				time.Sleep(wait)
+			}
+			pid, begin := c.pid(), time.Now()
+			c.Close()
+			t.Logf("closed after %v", time.Since(begin))
+			if took := time.Since(begin); took > 10*grace {
+				t.Errorf("closed after %v", took)
+			}
+			if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+				t.Errorf("gopls lives on: %v", err)
+			}
+			gone(t, pid) // what it has started is killed, and ends a moment later
+			c.Close()    // does nothing
+			if err := complete(t.Context(), c); !errors.Is(err, errClosed) {
+				t.Errorf("a call to a closed client: %v", err)
+			}
+			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+				t.Errorf("it left %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// TestContext ends gopls by the context that it was started with.
+func TestContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := Start(ctx, options(t, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	gone(t, c.pid())
+	fast(t, func() error { return complete(within(t), c) })
+	c.Close()
+}
+
+// TestParentKilled kills a process that has a client: its gopls ends too. The
+// process is this test, run again.
+func TestParentKilled(t *testing.T) {
+	const env = "BIRNN_TEST_GOPLS_PARENT"
+	if os.Getenv(env) != "" {
+		c := start(t, options(t, true))
+		fmt.Println("gopls", c.pid())
+		time.Sleep(time.Minute)
+		return
+	}
+	command(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestParentKilled$")
+	cmd.Env = append(os.Environ(), env+"=1", "TMPDIR="+t.TempDir())
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := 0
+	for lines := bufio.NewScanner(stdout); pid == 0 && lines.Scan(); {
+		fmt.Sscanf(lines.Text(), "gopls %d", &pid)
+	}
+	time.Sleep(200 * time.Millisecond)
+	cmd.Process.Kill()
+	cmd.Wait()
+	if pid == 0 {
+		t.Fatal("the other process did not start gopls")
+	}
+	gone(t, pid)
+}
+
+// TestNoTelemetry looks for the process that gopls would start beside its group.
+func TestNoTelemetry(t *testing.T) {
+	c := start(t, options(t, false))
+	if err := complete(within(t), c); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("ps", "-A", "-o", "ppid=,args=").Output()
+	if err != nil {
+		t.Skip("no ps:", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if parent, args, _ := strings.Cut(strings.TrimSpace(line), " "); parent == strconv.Itoa(c.pid()) && strings.Contains(args, "telemetry") {
+			t.Error("gopls has started", args)
+		}
+	}
+}
