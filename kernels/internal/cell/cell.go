@@ -217,7 +217,8 @@ func split(code string) []item {
 	now := item{Span: Span{From: -1}}
 	comments := -1 // where the comments begin that stand before the item
 	depth, lastComment := 0, 0
-	end := func() {
+	end := func(at int) {
+		now.To = max(now.From, len(strings.TrimRight(code[:min(at, len(code))], " \t\r\n")))
 		now.declares = declares(tokens)
 		items = append(items, now)
 		now, tokens, comments = item{Span: Span{From: -1}}, nil, -1
@@ -231,7 +232,7 @@ func split(code string) []item {
 		switch {
 		case tok == token.EOF:
 			if now.From >= 0 {
-				end()
+				end(len(code))
 			}
 			return items
 		case tok == token.COMMENT:
@@ -246,10 +247,10 @@ func split(code string) []item {
 			if now.From < 0 {
 				continue // an empty statement
 			}
-			if lit == ";" {
-				now.To, now.semicolon = at+1, true
+			if now.semicolon = lit == ";"; now.semicolon {
+				at++
 			}
-			end()
+			end(at)
 			continue
 		}
 		if now.From < 0 {
@@ -265,18 +266,7 @@ func split(code string) []item {
 			depth = max(0, depth-1)
 		}
 		tokens = append(tokens, tok)
-		now.To = at + width(tok, lit)
 	}
-}
-
-func width(tok token.Token, lit string) int {
-	if lit == "" {
-		return len(tok.String())
-	}
-	if tok == token.SEMICOLON {
-		return 1
-	}
-	return len(lit)
 }
 
 // declares reports whether tokens begin a declaration. A func without a name

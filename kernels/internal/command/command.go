@@ -115,7 +115,6 @@ func (f *flags) jupyterFlag() {
 }
 
 func (f *flags) userFlags() {
-	f.BoolVar(&f.options.Plain, "plain", false, "kernels that are GoNB alone, without this project's front")
 	f.BoolVar(&f.options.User, "user", false, "put the kernels where every Jupyter of yours finds them, too")
 	f.BoolVar(&f.options.ReplacePlugin, "replace-plugin", false, "fetch XLA's CPU plugin anew, for instance when doctor says that it has changed")
 }

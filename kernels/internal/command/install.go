@@ -16,6 +16,7 @@ func (a *App) install(ctx context.Context, args []string) int {
 	f := a.flags("install", "", "Installs what is missing: a private Python environment with JupyterLab, the Go\nkernels, XLA's plugin, and a warm build cache.")
 	f.installFlags()
 	f.userFlags()
+	f.options.Plain = f.Bool("plain", false, "kernels that are GoNB alone, without the front that this project puts before it")
 	if _, code, done := f.parse(args, false); done {
 		return code
 	}

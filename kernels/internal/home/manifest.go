@@ -19,6 +19,7 @@ type Manifest struct {
 	Python      string            `json:"python,omitempty"`       // the environment's interpreter
 	AskedPython string            `json:"asked_python,omitempty"` // the one that was asked for to make it, if any
 	Steps       map[string]string `json:"steps"`                  // the stamp of each step that was done
+	Plain       bool              `json:"plain,omitempty"`        // whether the kernels are GoNB alone
 	Outside     []string          `json:"outside,omitempty"`      // kernelspecs outside the folder, each a directory
 	PluginDirs  []string          `json:"plugin_dirs,omitempty"`  // where PJRT plugins were put, each with a record beside it
 	MadeDirs    []string          `json:"made_dirs,omitempty"`    // directories made on the way, removed when empty

@@ -19,6 +19,7 @@ func config() Config {
 	return Config{
 		Checkout: checkout.Checkout{Root: "/src/bi rnn", Go: checkout.Toolchain{
 			GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache$1", CCDir: "/opt/cc"}},
+		Home:      "/home",
 		Bin:       "/home/bin",
 		PluginDir: "/plugins",
 	}
@@ -49,7 +50,7 @@ func TestBuild(t *testing.T) {
 				}
 			}
 		}
-		want := []string{filepath.Join("/home/bin", "gonb"), "--kernel", "{connection_file}", "-go_work=/src/bi rnn"}
+		want := []string{filepath.Join("/home/bin", "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", "/src/bi rnn", "-dir", "/home"}
 		if !slices.Equal(s.JSON.Argv, want) {
 			t.Errorf("%s: argv %q, want %q", s.Name, s.JSON.Argv, want)
 		}
@@ -72,6 +73,14 @@ func TestBuildVariants(t *testing.T) {
 		return strings.Join(all, " ")
 	}
 	c := config()
+	c.Plain = true
+	plain, err := Build(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{filepath.Join("/home/bin", "gonb"), "--kernel", "{connection_file}", "-go_work=/src/bi rnn"}; !slices.Equal(plain[0].JSON.Argv, want) {
+		t.Errorf("plain: argv %q, want %q", plain[0].JSON.Argv, want)
+	}
 	c.CUDADir = "/plugins/nvidia"
 	if got := names(c); got != "birnn-xla birnn-cuda birnn-go" {
 		t.Errorf("with CUDA: %s", got)

@@ -33,7 +33,7 @@ type Options struct {
 	ReplacePlugin bool          // install it again
 	NoXLA         bool          // fetch no plugin; the pure-Go kernel is all that is needed
 	NoCUDA        bool          // leave CUDA out even where there is a GPU
-	Plain         bool          // kernels that are GoNB alone, without the front
+	Plain         *bool         // whether the kernels are GoNB alone, without the front; nil leaves them as they are
 	User          bool          // kernelspecs for every Jupyter of the user too
 }
 
@@ -78,7 +78,7 @@ func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 		p.Steps = append(p.Steps, p.python())
 	}
 	p.Steps = append(p.Steps, p.tools()...)
-	if !opts.Plain {
+	if !m.Plain {
 		p.Steps = append(p.Steps, p.kernel())
 	}
 	if co.Go.XLA() == nil && !opts.NoXLA {
@@ -105,6 +105,9 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 	defer unlock()
 	defer os.RemoveAll(opts.Home.Temp())
 
+	if opts.Plain != nil {
+		m.Plain = *opts.Plain
+	}
 	p := NewPlan(co, m, opts)
 	p.out = c.Writer()
 	var problems []Problem
@@ -228,7 +231,7 @@ func (p *Plan) explain(s *Step, err error, log string) error {
 
 // Specs returns the kernels that can work with what is installed now.
 func (p *Plan) Specs() ([]kernelspec.Spec, error) {
-	config := kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), Home: p.Options.Home.Dir, Plain: p.Options.Plain}
+	config := kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), Home: p.Options.Home.Dir, Plain: p.Manifest.Plain}
 	if p.Checkout.Go.XLA() == nil {
 		for _, f := range plugin.Find() {
 			switch f.Name {
