@@ -1,0 +1,128 @@
+package keep
+
+import (
+	"maps"
+	"reflect"
+
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+var (
+	tensorType = reflect.TypeFor[*tensors.Tensor]()
+	storeType  = reflect.TypeFor[*model.Store]()
+)
+
+func isGoMLX(t reflect.Type) bool { return t == tensorType || t == storeType }
+
+// insteadOf says what to keep instead of another GoMLX object; empty for other types.
+func insteadOf(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[model.Scope](), reflect.TypeFor[model.Variable]():
+		return "keep its *model.Store"
+	case tensorType.Elem(), storeType.Elem():
+		return "keep a pointer to it"
+	}
+	return ""
+}
+
+func (e *encoder) encodeGoMLX(v reflect.Value) *flaw {
+	switch x := v.Interface().(type) {
+	case *tensors.Tensor:
+		return e.encodeTensor(x)
+	case *model.Store:
+		s, f := take(x)
+		if f != nil {
+			return f
+		}
+		return e.encode(reflect.ValueOf(s))
+	}
+	panic("not reached")
+}
+
+func (d *decoder) decodeGoMLX(v reflect.Value) {
+	if v.Type() == tensorType {
+		v.Set(reflect.ValueOf(d.decodeTensor()))
+		return
+	}
+	var s stored
+	d.decode(reflect.ValueOf(&s).Elem())
+	v.Set(reflect.ValueOf(s.store()))
+}
+
+// encodeTensor writes the shape, then the bytes as GoMLX's checkpoints have them. (Its format for a single tensor, by gob,
+// takes six times as long to read.)
+func (e *encoder) encodeTensor(t *tensors.Tensor) *flaw {
+	if err := t.CheckValid(); err != nil {
+		return flawf("cannot be read: %v", err)
+	}
+	if f := e.encode(reflect.ValueOf(t.Shape())); f != nil || t.Size() == 0 {
+		return f
+	}
+	if err := t.ConstBytes(func(data []byte) { e.w.Write(data) }); err != nil {
+		return flawf("cannot be read: %v", err)
+	}
+	return nil
+}
+
+func (d *decoder) decodeTensor() *tensors.Tensor {
+	var shape shapes.Shape
+	d.decode(reflect.ValueOf(&shape).Elem())
+	if size := shape.ByteSize(); !shape.Ok() || size < 0 || uint64(size) > d.most {
+		panic(errDamaged)
+	}
+	t := tensors.FromShape(shape)
+	if t.Size() > 0 {
+		check(t.MutableBytes(d.fill))
+	}
+	return t
+}
+
+// stored is a model.Store. Unlike a checkpoint it has the variables in order and says which are trainable.
+type stored struct {
+	Variables []variable
+	Params    map[string]any
+	AsConst   bool
+}
+
+type variable struct {
+	Path      string
+	Trainable bool
+	Value     *tensors.Tensor
+}
+
+func take(s *model.Store) (stored, *flaw) {
+	if loader := s.Loader(); loader != nil {
+		// A checkpoint's handler holds what the store has not asked for yet.
+		l, ok := loader.(interface {
+			LoadedVariables() map[string]*tensors.Tensor
+		})
+		if !ok || len(l.LoadedVariables()) > 0 {
+			return stored{}, flawf("has a loader with variables that are not yet loaded: load the checkpoint with Immediate()")
+		}
+	}
+	kept := stored{Params: maps.Collect(s.IterParams()), AsConst: s.VariablesAsConst()}
+	for v := range s.IterVariables() {
+		if v.ShardingSpec() != nil {
+			return kept, flawf("is distributed over devices: variable %s", v.Path())
+		}
+		value, err := v.Value()
+		if err != nil {
+			return kept, flawf("has no value yet for a variable: %v: let the model run once, or call InitializeVariables", err)
+		}
+		kept.Variables = append(kept.Variables, variable{v.Path(), v.Trainable, value})
+	}
+	return kept, nil
+}
+
+func (kept stored) store() *model.Store {
+	s := model.NewStore().WithVariableAsConst(kept.AsConst)
+	s.SetParams(kept.Params)
+	for _, v := range kept.Variables {
+		variable, err := s.CreateVariable(v.Path, v.Value)
+		check(err)
+		variable.Trainable = v.Trainable
+	}
+	return s
+}

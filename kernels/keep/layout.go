@@ -1,0 +1,76 @@
+package keep
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime"
+	"sync"
+)
+
+// signature stands for the structure of t: its name, and the names and types of all fields, however deep. What was kept by
+// another signature would be read wrongly, or not be what the program now means by it.
+func signature(t reflect.Type) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "1 %s ", runtime.GOARCH) // the version of the format, and how numbers are in memory
+	describe(h, t, map[reflect.Type]bool{})
+	return fmt.Sprintf("%x", h.Sum(nil)[:16])
+}
+
+func describe(w io.Writer, t reflect.Type, seen map[reflect.Type]bool) {
+	fmt.Fprintf(w, "%s %v %v ", t.PkgPath(), t, t.Kind())
+	if seen[t] || encodesItself(t) || isGoMLX(t) {
+		return
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Struct:
+		for field := range fields(t) {
+			fmt.Fprintf(w, "{%s ", field.Name)
+			describe(w, field.Type, seen)
+		}
+		fmt.Fprint(w, "}")
+	case reflect.Map:
+		describe(w, t.Key(), seen)
+		describe(w, t.Elem(), seen)
+	case reflect.Slice, reflect.Array, reflect.Pointer:
+		describe(w, t.Elem(), seen)
+	}
+}
+
+// layout is how the values of a type are written.
+type layout struct {
+	flat   bool  // as they are in memory, which is one piece without padding
+	itself bool  // by the type's own methods
+	least  int   // at least so many bytes
+	fields []int // of a struct, but for those named _
+}
+
+var layouts sync.Map
+
+func layoutOf(t reflect.Type) *layout {
+	if l, ok := layouts.Load(t); ok {
+		return l.(*layout)
+	}
+	l := &layout{itself: encodesItself(t), least: 1}
+	switch kind := t.Kind(); {
+	case l.itself:
+	case kind >= reflect.Bool && kind <= reflect.Complex128:
+		l.flat, l.least = true, int(t.Size())
+	case kind == reflect.Array:
+		elem := layoutOf(t.Elem())
+		l.flat, l.least = elem.flat, t.Len()*elem.least
+	case kind == reflect.Struct:
+		l.flat, l.least = t.NumField() > 0, 0
+		for field := range fields(t) {
+			of := layoutOf(field.Type)
+			l.flat = l.flat && of.flat
+			l.least += of.least
+			l.fields = append(l.fields, field.Index...)
+		}
+		l.flat = l.flat && l.least == int(t.Size())
+	}
+	layouts.Store(t, l)
+	return l
+}
