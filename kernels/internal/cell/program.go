@@ -2,6 +2,8 @@ package cell
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
 	"go/token"
 	"maps"
 	"slices"
@@ -35,6 +37,8 @@ type Options struct {
 	// Exports returns the exported names of a package, for dot imports, which
 	// may only be there when they are used; nil if they are not known.
 	Exports func(path string) map[string]bool
+	// Unused are the paths of dot imports that the compiler has found unused.
+	Unused []string
 	// Quiet leaves the result of the cell alone.
 	Quiet bool
 }
@@ -49,14 +53,12 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 		}
 	}
 	p.Decls = n.needed(c)
-	uses := maps.Clone(c.uses)
-	for _, d := range p.Decls {
-		maps.Copy(uses, d.uses)
-	}
+	foreign := unresolved(p.Decls, c.Body)
 	keys := map[string]bool{}
 	for _, i := range n.Imports() {
 		if i.Name == "." && opts.Exports != nil {
-			if exports := opts.Exports(i.Path); exports != nil && !overlap(exports, uses) {
+			exports := opts.Exports(i.Path)
+			if slices.Contains(opts.Unused, i.Path) || exports != nil && !overlap(exports, foreign) {
 				continue
 			}
 		}
@@ -149,6 +151,38 @@ func (p *Program) Place(line, column int) (cell, cellLine, cellColumn int) {
 		column = max(1, column+at.shift)
 	}
 	return at.cell, at.line, column
+}
+
+// unresolved returns the names that declarations and statements use and do not
+// declare: those of packages, of what dot imports give, of Go itself.
+func unresolved(decls []*Decl, body string) map[string]bool {
+	var source strings.Builder
+	source.WriteString(clause)
+	for _, d := range decls {
+		source.WriteString(d.Text + "\n")
+	}
+	source.WriteString("func main() {\n" + body + "\n}\n")
+	f, err := parser.ParseFile(token.NewFileSet(), "", source.String(), 0)
+	if f == nil || err != nil && len(f.Unresolved) == 0 {
+		return nil
+	}
+	// The names of fields look like unresolved ones.
+	fields := map[*ast.Ident]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if pair, ok := n.(*ast.KeyValueExpr); ok {
+			if id, ok := pair.Key.(*ast.Ident); ok {
+				fields[id] = true
+			}
+		}
+		return true
+	})
+	names := map[string]bool{}
+	for _, id := range f.Unresolved {
+		if !fields[id] {
+			names[id.Name] = true
+		}
+	}
+	return names
 }
 
 func overlap(a, b map[string]bool) bool {

@@ -47,7 +47,11 @@ func (f *Front) startGopls() {
 		return
 	}
 	f.gopls = client
-	go f.packages()
+	go func() {
+		// The first question makes gopls look at what is imported.
+		program, at, _ := f.snapshot().Draft("fmt.Print", 9, f.packages())
+		client.Complete(f.ctx, "main.go", program, at)
+	}()
 }
 
 // patience is how long a client waits for completions.

@@ -130,6 +130,15 @@ func (e *execution) run() *cellError {
 		opts.Quiet = true // the expression that ends the cell has no value
 		cellErr = e.sendProgram(notebook, c, opts)
 	}
+	for cellErr != nil {
+		// Whether a dot import is used is a guess of ours.
+		m := unusedImport.FindStringSubmatch(cellErr.all)
+		if m == nil || slices.Contains(opts.Unused, m[1]) {
+			break
+		}
+		opts.Unused = append(opts.Unused, m[1])
+		cellErr = e.sendProgram(notebook, c, opts)
+	}
 	if cellErr != nil && (cellErr.says("no required module provides package") || cellErr.says("cannot find module providing package")) {
 		e.program.Prepend("%autoget")
 		cellErr = e.sendThis()
@@ -268,6 +277,8 @@ func (f *Front) fingerprints(n *cell.Notebook) {
 		}
 	}
 }
+
+var unusedImport = regexp.MustCompile(`"([^"\n]+)" imported and not used`)
 
 var keepCall = regexp.MustCompile(`\bkeep\.Value(?:\[[^\n]*\])?\(\s*("(?:[^"\\]|\\.)*"|` + "`[^`]*`" + `)`)
 
