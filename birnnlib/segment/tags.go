@@ -29,10 +29,12 @@ func (t Tag) String() string {
 // ends tells whether a word ends at the tag.
 func (t Tag) ends() bool { return t == End || t == Single }
 
+// begins tells whether a word begins at the tag.
+func (t Tag) begins() bool { return t == Begin || t == Single }
+
 // mayFollow tells whether t can be the tag of the character after one with the tag before.
 func (t Tag) mayFollow(before Tag) bool {
-	inside := t == Middle || t == End // of the word of the character before
-	return inside != before.ends()
+	return t.begins() == before.ends()
 }
 
 // TagsOf returns the tag of each character of the words.
@@ -55,11 +57,12 @@ func TagsOf(words []string) (tags []Tag) {
 	return tags
 }
 
-// Words cuts the characters after each End and each Single. There must be a tag for each character.
+// Words cuts the characters into words: after a character that says that its word ends, with End or Single, and before one
+// that says that a word begins, with Begin or Single. There must be a tag for each character.
 func Words(characters []rune, tags []Tag) (words []string) {
 	start := 0
 	for i, tag := range tags {
-		if tag.ends() || i == len(tags)-1 {
+		if i == len(tags)-1 || tag.ends() || tags[i+1].begins() {
 			words = append(words, string(characters[start:i+1]))
 			start = i + 1
 		}
@@ -67,9 +70,26 @@ func Words(characters []rune, tags []Tag) (words []string) {
 	return words
 }
 
+// Likeliest returns for each character by itself the tag with the largest score. Such tags need not make words: a Begin can
+// be followed by a Single. The scores are [T, 4], logarithms of probabilities.
+func Likeliest(scores [][]float32) []Tag {
+	tags := make([]Tag, len(scores))
+	for t, row := range scores {
+		for k := range Tag(Tags) {
+			if row[k] > row[tags[t]] {
+				tags[t] = k
+			}
+		}
+	}
+	return tags
+}
+
 // Decode returns the tags with the largest sum of scores among those that make words: the first is Begin or Single, the
 // last End or Single, and between them Begin and Middle are followed by Middle or End, the others by Begin or Single. The
 // scores are [T, 4], logarithms of probabilities.
+//
+// All tags of a text are chosen together, so that what is seen at one character has a say about the others, those before
+// it too: even where the scores come from a network that sees only the past.
 //
 // It is the algorithm of A. J. Viterbi (1967): best[k] is the best sum of the tags so far that end in tag k.
 func Decode(scores [][]float32) []Tag {

@@ -38,6 +38,29 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// TestLikeliest cuts where either of two characters says so.
+func TestLikeliest(t *testing.T) {
+	row := func(tag segment.Tag) []float32 {
+		r := []float32{-2, -2, -2, -2}
+		r[tag] = -0.5
+		return r
+	}
+	var scores [][]float32
+	for _, letter := range "BSEMBMSE" {
+		scores = append(scores, row(segment.Tag(strings.IndexRune("BMES", letter))))
+	}
+	tags := segment.Likeliest(scores)
+	if got := letters(tags); got != "BSEMBMSE" {
+		t.Errorf("the likeliest tags are %s", got)
+	}
+	if got, want := segment.Words([]rune("一二三四五六七八"), tags), strings.Fields("一 二 三 四 五六 七 八"); !slices.Equal(got, want) {
+		t.Errorf("words %q, want %q", got, want)
+	}
+	if got := segment.Likeliest(nil); len(got) != 0 {
+		t.Errorf("of nothing: %v", got)
+	}
+}
+
 // TestDecode compares with the definition: of all ways to cut a text, the one whose tags have the largest sum.
 func TestDecode(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))

@@ -1,0 +1,127 @@
+package tag
+
+import (
+	"context"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/pkg/errors"
+)
+
+// Example is a sequence of T time steps.
+type Example struct {
+	Features [][]int32 // [F, T]: of each feature, its index at every time step
+	Classes  []int32   // [T]: from 0 to q-1, or Unknown
+}
+
+// Unknown is the class of a time step that is not learned.
+const Unknown = -1
+
+// checkExamples returns an error that names the first example that cannot be.
+func (t *Task) checkExamples(examples []Example, lengths []int) error {
+	if len(examples) == 0 {
+		return errors.New("tag: there are no examples; give at least one")
+	}
+	longest := lengths[len(lengths)-1]
+	for i, e := range examples {
+		if err := t.checkFeatures(e); err != nil {
+			return errors.WithMessagef(err, "tag: example %d", i+1)
+		}
+		if len(e.Classes) != len(e.Features[0]) || len(e.Classes) > longest {
+			return errors.Errorf("tag: example %d has %d time steps and %d classes; there must be as many, and no more than %d, the last of Config.Lengths", i+1, len(e.Features[0]), len(e.Classes), longest)
+		}
+		known := 0
+		for step, class := range e.Classes {
+			if class < Unknown || int(class) >= t.Classes {
+				return errors.Errorf("tag: example %d is of class %d at time step %d; it must be from 0 to %d, or Unknown", i+1, class, step+1, t.Classes-1)
+			}
+			if class != Unknown {
+				known++
+			}
+		}
+		if known == 0 {
+			return errors.Errorf("tag: all classes of example %d are unknown; leave it out", i+1)
+		}
+	}
+	return nil
+}
+
+func (t *Task) checkFeatures(e Example) error {
+	if len(e.Features) != len(t.Features) {
+		return errors.Errorf("there are %d features; the task has %d", len(e.Features), len(t.Features))
+	}
+	for f, indices := range e.Features {
+		if len(indices) != len(e.Features[0]) {
+			return errors.Errorf("feature %d has %d time steps and feature 1 has %d; they must have as many", f+1, len(indices), len(e.Features[0]))
+		}
+		for step, index := range indices {
+			if index < 0 || int(index) >= t.Features[f].Size {
+				return errors.Errorf("feature %d is %d at time step %d; it must be from 0 to %d", f+1, index, step+1, t.Features[f].Size-1)
+			}
+		}
+	}
+	return nil
+}
+
+// tensors returns a mini-batch: features x [F, T, n], classes y [T, n] and lengths [n].
+func (t *Task) tensors(examples []Example, b batch) (x, y, lengths *tensors.Tensor) {
+	F, T, n := len(t.Features), b.length, b.size
+	xs, ys, ls := make([]int32, F*T*n), make([]int32, T*n), make([]int32, n)
+	for i := range ys {
+		ys[i] = Unknown
+	}
+	for k, i := range b.examples {
+		e := examples[i]
+		ls[k] = int32(len(e.Features[0]))
+		for f, indices := range e.Features {
+			for step, index := range indices {
+				xs[(f*T+step)*n+k] = index
+			}
+		}
+		for step, class := range e.Classes {
+			ys[step*n+k] = class
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(xs, F, T, n), tensors.FromFlatDataAndDimensions(ys, T, n), tensors.FromFlatDataAndDimensions(ls, n)
+}
+
+// Scores returns for each example and each of its time steps the logarithms of the probabilities of the classes,
+// log softmax(O_t), [T, q]; the classes of the examples are not looked at.
+func (m *Model) Scores(ctx context.Context, examples []Example) ([][][]float32, error) {
+	scores := make([][][]float32, len(examples))
+	for i, e := range examples {
+		if err := m.task.checkFeatures(e); err != nil {
+			return nil, errors.WithMessagef(err, "tag: sequence %d", i+1)
+		}
+	}
+	q := m.task.Classes
+	for _, b := range m.batches(examples, 0) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		x, _, lengths := m.task.tensors(examples, b)
+		outputs, err := m.score.Call(x, lengths)
+		if err != nil {
+			return nil, err
+		}
+		flat, err := tensors.CopyFlatData[float32](outputs[0])
+		if err != nil {
+			return nil, err
+		}
+		for k, i := range b.examples {
+			rows := make([][]float32, len(examples[i].Features[0]))
+			for t := range rows {
+				at := (t*b.size + k) * q
+				rows[t] = flat[at : at+q : at+q]
+			}
+			scores[i] = rows
+		}
+	}
+	return scores, nil
+}
+
+// scoreGraph returns the scores for x [F, T, n] and the lengths [n]: [T, n, q].
+func (m *Model) scoreGraph(scope *model.Scope, x, lengths *Node) *Node {
+	return LogSoftmax(m.outputs(scope, x, lengths))
+}
