@@ -188,6 +188,7 @@ func open(config string) (b *Opened, err error) {
 	}()
 	if name, _, _ := strings.Cut(config, ":"); isXLA(name) {
 		keepMemory()
+		tellCompileTime()
 	}
 	inner, err := compute.NewWithConfig(config)
 	if err != nil {

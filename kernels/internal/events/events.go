@@ -20,7 +20,6 @@ const (
 	BuildFail = "buildfail" // go could not
 	Start     = "start"     // the program starts
 	Exit      = "exit"      // the program has ended
-	Compile   = "compile"   // the program has compiled something by XLA
 	Overflow  = "overflow"  // an output is too long to show
 )
 

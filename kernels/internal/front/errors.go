@@ -44,6 +44,11 @@ func (e *execution) interruptedError() *cellError {
 	return &cellError{name: "Interrupted", value: "the cell was stopped"}
 }
 
+// wrote reports whether a line is one of the reader's.
+func (e *execution) wrote(number, line int) bool {
+	return line > 0 && (number != e.number || line <= strings.Count(e.code, "\n")+1)
+}
+
 // where shows a line of a cell, and below a column, if there is one, a mark.
 func (e *execution) where(number, line, column int) string {
 	head := fmt.Sprintf("cell %d, line %d", number, line)
@@ -125,7 +130,7 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 		first, _, _ := strings.Cut(traceback[i], "\n")
 		if c := cellLine.FindStringSubmatch(first); c != nil {
 			sent, _ := strconv.Atoi(c[1])
-			if number, at, column := e.program.Place(sent, column); at > 0 {
+			if number, at, column := e.program.Place(sent, column); e.wrote(number, at) {
 				result.traceback = append(result.traceback, e.where(number, at, column))
 			}
 		}

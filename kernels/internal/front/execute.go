@@ -112,6 +112,7 @@ func (e *execution) run() *cellError {
 	if err := e.commands(c); err != nil {
 		return err
 	}
+	e.program = nil
 	if len(c.Decls) == 0 && len(c.Imports) == 0 && c.Body == "" && c.Entry.Text == "" {
 		if len(c.Directives) == 0 {
 			return nil
@@ -321,18 +322,16 @@ func (e *execution) tellStale(n *cell.Notebook) {
 // tellTime tells where the time of the cell went.
 func (e *execution) tellTime() {
 	total := time.Since(e.began)
-	var build, run, compile, start time.Duration
+	var build, run time.Duration
 	for _, event := range events.Read(e.front.run) {
 		switch event.Kind {
 		case events.Built, events.BuildFail:
 			build += event.Length
 		case events.Exit:
 			run += event.Length
-		case events.Compile:
-			compile += event.Length
 		}
 	}
-	start = e.output.start
+	start, compile := e.output.start, e.output.compile
 	seconds := func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
 	e.output.text("stderr", fmt.Sprintf("build %s, start %s, compile (XLA) %s, run %s, the rest %s; in all %s\n",
 		seconds(build), seconds(start), seconds(compile), seconds(max(0, run-start-compile)), seconds(max(0, total-build-run)), seconds(total)))

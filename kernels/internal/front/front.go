@@ -386,6 +386,10 @@ func (f *Front) startChild() {
 	go func() {
 		defer close(ready)
 		c, err := startChild(f.ctx, f.childConfig())
+		for tries := 1; err != nil && tries < 3 && f.ctx.Err() == nil; tries++ {
+			f.log.Printf("once more: %v", err) // somebody may have taken a port that was free
+			c, err = startChild(f.ctx, f.childConfig())
+		}
 		if err == nil {
 			_, err = c.Execute(strings.Join(settings, "\n"), false, nil)
 		}

@@ -29,6 +29,7 @@ func init() { // not where it is declared, since help names them
 		"%trace": (*execution).traceMagic, "%keep": (*execution).keep, "%output": (*execution).outputMagic,
 		"%ls": (*execution).list, "%list": (*execution).list, "%rm": (*execution).remove, "%remove": (*execution).remove,
 		"%reset": (*execution).resetMagic, "%clear": (*execution).clear,
+		"%graph": (*execution).graph, "%stablehlo": (*execution).stableHLO,
 	}
 }
 
@@ -109,6 +110,38 @@ func (e *execution) traceMagic(string) *cellError {
 		e.say("%s: %s\n%s", last.name, last.value, strings.Join(last.traceback, "\n"))
 	}
 	return nil
+}
+
+// graph shows the graph of a function.
+func (e *execution) graph(args string) *cellError { return e.lower("Graph", args) }
+
+// stableHLO shows what XLA compiles of a function.
+func (e *execution) stableHLO(args string) *cellError { return e.lower("StableHLO", args) }
+
+// lower runs a cell that prints a form of a function for inputs of given shapes.
+func (e *execution) lower(form, args string) *cellError {
+	words := strings.Fields(strings.ReplaceAll(args, ", ", ","))
+	if len(words) == 0 {
+		return e.misuse("%%%s FUNCTION SHAPE…, as in %%%s f float32[32,256]", strings.ToLower(form), strings.ToLower(form))
+	}
+	var code strings.Builder
+	code.WriteString("import birnnlower \"birnn/birnnlib/lower\"\nimport birnnbackend \"birnn/birnnlib/backend\"\nimport birnnshapes \"github.com/gomlx/compute/shapes\"\nimport \"context\"\n%%\n")
+	code.WriteString("fail := func(err error) { if err != nil { fmt.Fprintln(os.Stderr, err); os.Exit(1) } }\nvar inputs []birnnshapes.Shape\n")
+	for _, shape := range words[1:] {
+		fmt.Fprintf(&code, "{ s, err := birnnlower.ParseShape(%q); fail(err); inputs = append(inputs, s) }\n", shape)
+	}
+	fmt.Fprintf(&code, "b, err := birnnbackend.Open(context.Background(), birnnbackend.Options{})\nfail(err)\nl, err := birnnlower.Build(b.Backend, %s, inputs...)\nfail(err)\n", words[0])
+	if form == "Graph" {
+		code.WriteString("fmt.Println(l.Graph())\n")
+	} else {
+		code.WriteString("program, err := l.StableHLO()\nfail(err)\nfmt.Print(program)\n")
+	}
+	c, err := cell.Parse(code.String())
+	if err != nil {
+		return e.misuse("%q is not the name of a function", words[0])
+	}
+	notebook := e.front.notebook.With(c, e.number)
+	return e.sendProgram(notebook, c, cell.Options{Exports: e.front.exports})
 }
 
 // backend shows or switches what computes.

@@ -17,7 +17,9 @@ import (
 type output struct {
 	*execution
 	removed int           // lines by which GoNB says that it forgets what we told it to
-	start   time.Duration // until main began, if the program says so
+	start   time.Duration // until main began, of a program that is timed
+	compile time.Duration // by XLA, in one that is
+	line    string        // the start of a line of one that is
 
 	mu    sync.Mutex
 	held  strings.Builder // the end of standard error, from where it looks like a panic
@@ -63,7 +65,9 @@ var (
 	forgotten  = regexp.MustCompile(`^(?:\. removed (?:import|const|type|var|func) .*|\. key ".*" not found in any definition, not removed)\n$`)
 	settingOf  = regexp.MustCompile(`^Set: BIRNN_[A-Z_]+=".*"\n$`)
 	annotation = regexp.MustCompile(`(?: ?\x1b\[7m)?\[\[ Cell (?:\[-?\d+\] )?Line (\d+) \]\](?:\x1b\[0m)? \S*main(?:_test)?\.go:\d+`)
-	initTrace  = regexp.MustCompile(`(?m)^init \S+ @([0-9.]+) ms, ([0-9.]+) ms clock, .*\n`)
+	// What a program writes when it is timed: Go for each package, go-xla for what it compiles.
+	initTrace  = regexp.MustCompile(`^init \S+ @([0-9.]+) ms, ([0-9.]+) ms clock, .*\n$`)
+	compileLog = regexp.MustCompile(`^I\d{4} .* executable\.go:\d+\] (?:Compiled in (\S+)|Compiling .*|Memory usage: .*)\n$`)
 )
 
 // stream publishes text, but for what only matters to us.
@@ -80,13 +84,7 @@ func (o *output) stream(name, text string) {
 		return
 	}
 	if o.front.timing {
-		text = initTrace.ReplaceAllStringFunc(text, func(line string) string {
-			m := initTrace.FindStringSubmatch(line)
-			at, _ := strconv.ParseFloat(m[1], 64)
-			took, _ := strconv.ParseFloat(m[2], 64)
-			o.start = time.Duration((at + took) * float64(time.Millisecond))
-			return ""
-		})
+		text = o.timed(text)
 	}
 	if o.held.Len() > 0 {
 		// A program that lives on after that has not panicked.
@@ -104,6 +102,28 @@ func (o *output) stream(name, text string) {
 		text = text[:at]
 	}
 	o.text(name, o.places(text))
+}
+
+// timed takes the times out of what a program writes. Lines come in pieces.
+func (o *output) timed(text string) string {
+	text = o.line + text
+	o.line = ""
+	var kept strings.Builder
+	for line := range strings.Lines(text) {
+		if !strings.HasSuffix(line, "\n") && (strings.HasPrefix("init ", line) || strings.HasPrefix(line, "init ")) {
+			o.line = line
+		} else if m := initTrace.FindStringSubmatch(line); m != nil {
+			at, _ := strconv.ParseFloat(m[1], 64)
+			took, _ := strconv.ParseFloat(m[2], 64)
+			o.start = time.Duration((at + took) * float64(time.Millisecond))
+		} else if m := compileLog.FindStringSubmatch(line); m != nil {
+			took, _ := time.ParseDuration(m[1]) // zero in the other lines
+			o.compile += took
+		} else {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 var lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |SIG[A-Z]+: |\^C\n|exit status \d+\n|signal: [a-z ]+)`)

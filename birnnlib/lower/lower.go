@@ -1,0 +1,157 @@
+// Package lower shows what becomes of a function on its way to the machine: the
+// graph that GoMLX makes of it, and the StableHLO that XLA compiles.
+package lower
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/pkg/errors"
+	"k8s.io/klog/v2"
+)
+
+// Lowered is a function, built for inputs of given shapes.
+type Lowered struct {
+	g       *graph.Graph
+	outputs []*graph.Node
+}
+
+// Build builds f, a function from *graph.Node to *graph.Node or []*graph.Node, for inputs of the given shapes. Where f
+// takes a *model.Scope first, it gets one of a new store. Panics of f, GoMLX's errors, are returned.
+func Build(b compute.Backend, f any, inputs ...shapes.Shape) (l *Lowered, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l, err = nil, errors.Errorf("building the graph: %v", r)
+		}
+	}()
+	fn := reflect.ValueOf(f)
+	if fn.Kind() != reflect.Func {
+		return nil, errors.Errorf("expected a function, got a %T", f)
+	}
+	g := graph.NewGraph(b, "lowered")
+	var args []reflect.Value
+	if fn.Type().NumIn() > 0 && fn.Type().In(0) == reflect.TypeFor[*model.Scope]() {
+		args = append(args, reflect.ValueOf(model.NewStore().RootScope()))
+	}
+	var nodes []*graph.Node
+	for i, shape := range inputs {
+		nodes = append(nodes, graph.Parameter(g, fmt.Sprintf("input_%d", i), shape))
+	}
+	if n := fn.Type().NumIn(); n == len(args)+1 && fn.Type().In(n-1) == reflect.TypeFor[[]*graph.Node]() {
+		args = append(args, reflect.ValueOf(nodes))
+	} else {
+		for _, node := range nodes {
+			args = append(args, reflect.ValueOf(node))
+		}
+	}
+	if n := fn.Type().NumIn(); n != len(args) {
+		return nil, errors.Errorf("the function takes %d arguments, and there are shapes for %d", n, len(args))
+	}
+	l = &Lowered{g: g}
+	for _, result := range fn.Call(args) {
+		switch r := result.Interface().(type) {
+		case *graph.Node:
+			l.outputs = append(l.outputs, r)
+		case []*graph.Node:
+			l.outputs = append(l.outputs, r...)
+		default:
+			return nil, errors.Errorf("the function returns a %v, expected *graph.Node or []*graph.Node", result.Type())
+		}
+	}
+	return l, nil
+}
+
+// Graph returns GoMLX's graph, a line for each node.
+func (l *Lowered) Graph() string { return l.g.String() }
+
+// capturing serialises the use of klog's settings, which are the process's.
+var capturing sync.Mutex
+
+// StableHLO returns the program that XLA compiles, and compiles it. The backend must be XLA's.
+func (l *Lowered) StableHLO() (program string, err error) {
+	if name := l.g.Backend().Name(); !strings.HasPrefix(name, "xla") && !strings.Contains(name, "hlo") {
+		return "", errors.Errorf("the backend %s does not compile StableHLO; ask for xla:cpu", name)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.Errorf("compiling: %v", r)
+		}
+	}()
+	capturing.Lock()
+	defer capturing.Unlock()
+	// go-xla writes the program to its log.
+	var log bytes.Buffer
+	restore := verbose("2", &log)
+	err = l.g.Compile(l.outputs...)
+	restore()
+	if err != nil {
+		return "", err
+	}
+	_, program, found := strings.Cut(log.String(), "StableHLO program:\n")
+	if !found {
+		return "", errors.New("go-xla did not log its program; is this another version of it?")
+	}
+	if end := strings.Index(program, "\n}\n"); end >= 0 {
+		program = program[:end+3]
+	}
+	return program, nil
+}
+
+// verbose sets klog's level and where it writes.
+func verbose(level string, w io.Writer) (restore func()) {
+	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	before := map[string]string{}
+	for _, name := range []string{"v", "logtostderr", "stderrthreshold"} {
+		before[name] = flags.Lookup(name).Value.String()
+	}
+	flags.Set("v", level)
+	flags.Set("logtostderr", "false")
+	flags.Set("stderrthreshold", "FATAL")
+	klog.SetOutput(w)
+	return func() {
+		klog.Flush()
+		for name, value := range before {
+			flags.Set(name, value)
+		}
+		klog.SetOutput(io.Discard)
+	}
+}
+
+var shapeText = regexp.MustCompile(`^(\w+)\[([\d, ]*)\]$`)
+
+// ParseShape reads a shape as "float32[32, 256]"; a scalar is "float32[]".
+func ParseShape(text string) (shapes.Shape, error) {
+	m := shapeText.FindStringSubmatch(strings.TrimSpace(text))
+	if m == nil {
+		return shapes.Shape{}, errors.Errorf("%q is no shape; expected a type and dimensions, as in float32[32,256]", text)
+	}
+	dtype, ok := dtypes.MapOfNames[m[1]]
+	if !ok {
+		return shapes.Shape{}, errors.Errorf("%q has no type that GoMLX knows; expected float32, int32 or the like", text)
+	}
+	var dims []int
+	for part := range strings.SplitSeq(m[2], ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 1 {
+			return shapes.Shape{}, errors.Errorf("%q has the dimension %s, expected a number from 1", text, part)
+		}
+		dims = append(dims, n)
+	}
+	return shapes.Make(dtype, dims...), nil
+}
