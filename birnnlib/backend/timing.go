@@ -17,5 +17,5 @@ func tellCompileTime() {
 	}
 	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(flags)
-	flags.Set("v", "1")
+	flags.Set("vmodule", "executable=1") // the file of go-xla that compiles
 }

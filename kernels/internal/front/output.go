@@ -67,7 +67,7 @@ var (
 	annotation = regexp.MustCompile(`(?: ?\x1b\[7m)?\[\[ Cell (?:\[-?\d+\] )?Line (\d+) \]\](?:\x1b\[0m)? \S*main(?:_test)?\.go:\d+`)
 	// What a program writes when it is timed: Go for each package, go-xla for what it compiles.
 	initTrace  = regexp.MustCompile(`^init \S+ @([0-9.]+) ms, ([0-9.]+) ms clock, .*\n$`)
-	compileLog = regexp.MustCompile(`^I\d{4} .* executable\.go:\d+\] (?:Compiled in (\S+)|Compiling .*|Memory usage: .*)\n$`)
+	compileLog = regexp.MustCompile(`^I\d{4} .* executable\.go:\d+\] (?:Compiled in (\S+)|.*)\n$`)
 )
 
 // stream publishes text, but for what only matters to us.
