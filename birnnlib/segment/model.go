@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -35,7 +36,7 @@ func Lesson() Config {
 			Dropout:      0.1,
 			Lengths:      []int{16, 32, 64},
 			Batch:        2048,
-			Epochs:       3,
+			Epochs:       2,
 			LearningRate: 4e-3,
 			Clip:         5,
 			Seed:         1,
@@ -44,10 +45,37 @@ func Lesson() Config {
 	}
 }
 
+// Full returns the settings of the command segment: with bigrams.
+func Full() Config {
+	c := Lesson()
+	c.Dropout = 0.2
+	c.Epochs = 3
+	c.Bigrams, c.MinBigram = 32, 2
+	return c
+}
+
+// Difference tells in which settings two configurations differ, or "" if they are the same.
+func (c Config) Difference(other Config) string {
+	var differences []string
+	if d := c.Config.Difference(other.Config); d != "" {
+		differences = append(differences, d)
+	}
+	add := func(name string, a, b int) {
+		if a != b {
+			differences = append(differences, fmt.Sprintf("%s %d instead of %d", name, a, b))
+		}
+	}
+	add("embedding", c.Embedding, other.Embedding)
+	add("bigrams", c.Bigrams, other.Bigrams)
+	add("least count of a bigram", c.MinBigram, other.MinBigram)
+	return strings.Join(differences, ", ")
+}
+
 // vocabulary numbers what the network knows; 0 is everything else.
 type vocabulary struct {
 	Characters string // those with an embedding, in the order of their indices, from 1
 	Bigrams    string // likewise, two characters each
+	MinBigram  int    // of the Config
 	LinesHash  string // of the lines that the model is trained on
 
 	characters *text.Vocabulary
@@ -60,7 +88,7 @@ const edge = '\n'
 // newVocabulary returns the characters that occur twice at least, and the bigrams that occur often enough: the network
 // must meet something else while it trains, or it would not know what to make of it later.
 func newVocabulary(lines []Line, config Config) *vocabulary {
-	v := &vocabulary{LinesHash: linesHash(lines)}
+	v := &vocabulary{MinBigram: config.MinBigram, LinesHash: linesHash(lines)}
 	count, pairs := map[rune]int{}, map[[2]rune]int{}
 	var order []rune
 	var pairOrder [][2]rune
@@ -202,6 +230,16 @@ func Load(checkpoints *tag.Checkpoints, backend compute.Backend) (m *Model, dama
 
 // Tagger returns the network, to save it, and for what is known of its training.
 func (m *Model) Tagger() *tag.Model { return m.tagger }
+
+// Config returns the settings.
+func (m *Model) Config() Config {
+	features := m.tagger.Task().Features
+	c := Config{Config: m.tagger.Config(), Embedding: features[0].Embedding, MinBigram: m.vocabulary.MinBigram}
+	if len(features) > 1 {
+		c.Bigrams = features[1].Embedding
+	}
+	return c
+}
 
 // Train trains until all epochs are complete, as [tag.Model.Train] does, on the lines that New was given.
 func (m *Model) Train(ctx context.Context, lines []Line, callbacks tag.Callbacks) error {
