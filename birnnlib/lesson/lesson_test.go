@@ -166,6 +166,16 @@ func TestTraining(t *testing.T) {
 				t.Errorf("clip %g: the last learning rate is %g", clip, rate)
 			}
 		}
+		// A second run starts its schedule anew, whatever its length.
+		params := model.NewStore()
+		for _, steps := range []int{70, 200} {
+			if err := (Training{Steps: steps, LearningRate: 0.1}).Run(b, params, loss, batch, nil); err != nil {
+				t.Fatal(err)
+			}
+			if rate := tensors.ToScalar[float32](params.GetVariable("/optimizers/learning_rate").MustValue()); rate > 1e-4 {
+				t.Errorf("after a run of %d steps the learning rate is %g", steps, rate)
+			}
+		}
 		// After one step Adam's first moment is a tenth of the gradient, which is 2 (0 - 3) before it is clipped.
 		for clip, want := range map[float64]float64{0: -0.6, 1: -0.1, 100: -0.6} {
 			params := model.NewStore()

@@ -21,10 +21,17 @@ type Training struct {
 	Clip         float64 // θ: the largest global norm of the gradient; 0: it is not clipped
 }
 
+// scheduleStep is the path at which GoMLX's schedule counts its steps.
+const scheduleStep = "/" + optimizer.Scope + "/" + cosineschedule.Scope + "/step"
+
 // Run minimises the loss over the parameters, which it changes. For every step, batch draws the inputs of loss, always of
 // the same shapes; each, which may be nil, is then told how many steps are done and what the loss was before the last one.
+// A second Run on the same parameters goes on from there, with a learning rate that starts anew.
 func (t Training) Run(b compute.Backend, params *model.Store, loss func(scope *model.Scope, inputs []*Node) *Node,
 	batch func() []any, each func(done int, loss float64)) error {
+	if err := params.DeleteVariable(scheduleStep); err != nil {
+		return err
+	}
 	step, err := model.NewExec(b, params, func(scope *model.Scope, inputs []*Node) *Node {
 		g := inputs[0].Graph()
 		params.SetTraining(g, true)
