@@ -1,160 +1,248 @@
 package show
 
 import (
+	"cmp"
 	"fmt"
+	"image"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// How much of a value is shown.
 const (
-	mostText     = 8000 // bytes in all
-	mostElements = 100  // of a slice, an array or a map
-	mostDepth    = 8
+	mostElements = 100    // of a slice or map; of a longer one, half
+	mostLevels   = 12     // of values within values
+	mostBytes    = 20_000 // of text
+	width        = 80     // beyond which parts are put under each other
 )
 
-// text returns a value as text for people.
-func text(v any) string {
-	if t, ok := v.(interface{ Summary(precision int) string }); ok && isTensor(v) {
-		return cut(call(func() string { return t.Summary(4) }))
+// textOf returns a readable text of bounded size for any value.
+func textOf(value any) (text string) {
+	if isNil(value) {
+		return "<nil>"
 	}
-	p := &printer{}
-	p.value(reflect.ValueOf(v), 0)
-	return cut(p.String())
-}
-
-// isTensor reports whether a value has the methods of a GoMLX tensor.
-func isTensor(v any) bool {
-	t := reflect.TypeOf(v)
-	_, shape := t.MethodByName("Shape")
-	_, dtype := t.MethodByName("DType")
-	return shape && dtype
-}
-
-func cut(text string) string {
-	if len(text) <= mostText {
-		return text
-	}
-	return strings.ToValidUTF8(text[:mostText], "") + fmt.Sprintf("… (%d bytes)", len(text))
-}
-
-// call calls a method of a value, which may panic.
-func call(method func() string) (text string) {
 	defer func() {
-		if r := recover(); r != nil {
-			text = fmt.Sprintf("(its method panicked: %v)", r)
+		if r := recover(); r != nil { // in a method other than those that fmt looks after
+			text = fmt.Sprintf("%T %%!v(PANIC=%v)", value, r)
 		}
 	}()
-	return method()
-}
-
-type printer struct {
-	strings.Builder
-	above []uintptr // pointers on the way to here
-}
-
-func (p *printer) value(v reflect.Value, depth int) {
-	if p.Len() > mostText {
-		return
-	}
-	if !v.IsValid() {
-		p.WriteString("<nil>")
-		return
-	}
-	if v.CanInterface() && !(v.Kind() == reflect.Pointer && v.IsNil()) {
-		switch x := v.Interface().(type) {
-		case error:
-			p.WriteString(call(x.Error))
-			return
-		case fmt.Stringer:
-			p.WriteString(call(x.String))
-			return
+	switch v := value.(type) {
+	case tensor:
+		if text := tensorText(v); text != "" {
+			return text
 		}
+	case error:
+		return "error: " + cut(fmt.Sprintf("%v", v))
+	case fmt.Stringer, fmt.Formatter: // before the structs that they are
+	case image.Image:
+		size := v.Bounds().Size()
+		return fmt.Sprintf("%T, %d×%d", v, size.X, size.Y)
+	case interface { // a model's store or scope
+		NumVariables() int
+		NumParameters() int
+	}:
+		return fmt.Sprintf("%T: %s variables with %s parameters", v, thousands(v.NumVariables()), thousands(v.NumParameters()))
 	}
-	if depth > mostDepth {
-		p.WriteString("…")
-		return
+	f := formatter{left: mostBytes, within: map[place]bool{}}
+	return f.format(reflect.ValueOf(value), 0)
+}
+
+func isNil(value any) bool {
+	v := reflect.ValueOf(value)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+type formatter struct {
+	left   int            // bytes of leaves
+	within map[place]bool // pointers, maps and slices around
+}
+
+type place struct {
+	at     uintptr
+	length int
+	t      reflect.Type
+}
+
+func (f *formatter) format(v reflect.Value, level int) string {
+	if !v.IsValid() {
+		return "<nil>"
+	}
+	if v.Kind() == reflect.Interface {
+		return f.format(v.Elem(), level)
+	}
+	if v.CanInterface() {
+		switch v := v.Interface().(type) {
+		case error, fmt.Stringer, fmt.Formatter:
+			return f.leaf(fmt.Sprintf("%v", v)) // fmt knows what to do when they panic
+		}
 	}
 	switch v.Kind() {
 	case reflect.String:
-		p.WriteString(strconv.Quote(v.String()))
-	case reflect.Interface:
-		p.value(v.Elem(), depth)
-	case reflect.Pointer:
-		p.pointer(v, depth)
+		return f.leaf(quote(v.String()))
+	case reflect.Func, reflect.Chan:
+		if !v.IsNil() {
+			return f.leaf(v.Type().String())
+		}
+		return "<nil>"
+	case reflect.Struct, reflect.Array:
+		return f.parts(v, level)
+	case reflect.Slice, reflect.Map, reflect.Pointer:
+		if v.IsNil() && v.Kind() == reflect.Pointer {
+			return "<nil>"
+		}
+		this := place{v.Pointer(), 0, v.Type()}
+		if v.Kind() == reflect.Slice {
+			this.length = v.Len()
+		}
+		if f.within[this] && (v.Kind() != reflect.Slice || v.Len() > 0) {
+			return "…" // it contains itself
+		}
+		f.within[this] = true
+		defer delete(f.within, this)
+		if v.Kind() == reflect.Pointer {
+			return "&" + f.format(v.Elem(), level)
+		}
+		return f.parts(v, level)
+	}
+	return f.leaf(fmt.Sprintf("%v", v))
+}
+
+// leaf counts what is printed.
+func (f *formatter) leaf(text string) string {
+	text = cut(text)
+	f.left -= len(text) + 1
+	return text
+}
+
+// parts are those of a struct, array, slice or map, on one line if there is room.
+func (f *formatter) parts(v reflect.Value, level int) string {
+	open, end, count := "[", "]", 0
+	var items []string
+	add := func(name string, part reflect.Value) bool {
+		if f.left <= 0 {
+			items = append(items, "…")
+			return false
+		}
+		if f.left -= len(name); part.IsValid() {
+			name += f.format(part, level+1)
+		}
+		items = append(items, name)
+		return true
+	}
+	if v.Kind() == reflect.Struct {
+		open, end = "{", "}"
+	} else {
+		count = v.Len()
+	}
+	if v.Kind() == reflect.Map {
+		open = "map["
+	}
+	if level >= mostLevels {
+		return f.leaf(open + "…" + end)
+	}
+	few := count
+	if few > mostElements {
+		few = mostElements / 2
+	}
+	switch v.Kind() {
 	case reflect.Struct:
-		p.WriteByte('{')
-		for i := range v.NumField() {
-			if i > 0 {
-				p.WriteByte(' ')
-			}
-			p.WriteString(v.Type().Field(i).Name + ":")
-			p.value(v.Field(i), depth+1)
+		for i := 0; i < v.NumField() && add(v.Type().Field(i).Name+":", v.Field(i)); i++ {
 		}
-		p.WriteByte('}')
-	case reflect.Slice, reflect.Array:
-		p.WriteByte('[')
-		for i := range min(v.Len(), mostElements) {
-			if i > 0 {
-				p.WriteByte(' ')
-			}
-			p.value(v.Index(i), depth+1)
-		}
-		p.more(v.Len())
-		p.WriteByte(']')
 	case reflect.Map:
-		p.entries(v, depth)
-	default:
-		fmt.Fprintf(p, "%+v", v) // fmt looks into a reflect.Value, unexported ones too
-	}
-}
-
-func (p *printer) pointer(v reflect.Value, depth int) {
-	switch {
-	case v.IsNil():
-		p.WriteString("<nil>")
-	case slices.Contains(p.above, v.Pointer()):
-		p.WriteString("&…") // itself
-	default:
-		p.above = append(p.above, v.Pointer())
-		p.WriteByte('&')
-		p.value(v.Elem(), depth+1)
-		p.above = p.above[:len(p.above)-1]
-	}
-}
-
-// entries writes a map, sorted by its keys as they are written.
-func (p *printer) entries(v reflect.Value, depth int) {
-	type entry struct {
-		key   string
-		value reflect.Value
-	}
-	var entries []entry
-	for _, k := range v.MapKeys() {
-		if len(entries) == 10*mostElements {
-			break // the order of so many is of no use
+		for _, key := range sortedKeys(v)[:few] {
+			if !add(f.format(key, level+1)+":", v.MapIndex(key)) {
+				break
+			}
 		}
-		key := &printer{above: p.above}
-		key.value(k, depth+1)
-		entries = append(entries, entry{key.String(), v.MapIndex(k)})
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
-	p.WriteString("map[")
-	for i, e := range entries[:min(len(entries), mostElements)] {
-		if i > 0 {
-			p.WriteByte(' ')
+	default:
+		if text, ok := asText(v); ok {
+			return f.leaf(text)
 		}
-		p.WriteString(e.key + ":")
-		p.value(e.value, depth+1)
+		for i := 0; i < few && add("", v.Index(i)); i++ {
+		}
 	}
-	p.more(v.Len())
-	p.WriteByte(']')
+	if few < count && f.left > 0 {
+		items = append(items, fmt.Sprintf("… (%s elements)", thousands(count)))
+	}
+	return open + layOut(items) + end
 }
 
-func (p *printer) more(n int) {
-	if n > mostElements {
-		fmt.Fprintf(p, " … (%d elements)", n)
+// layOut puts the items on one line, or, if they are long together and not small, under each other.
+func layOut(items []string) string {
+	line, longest := strings.Join(items, " "), 0
+	for _, item := range items {
+		longest = max(longest, utf8.RuneCountInString(item))
 	}
+	if !strings.Contains(line, "\n") && (len(items) < 2 || longest <= width/4 || utf8.RuneCountInString(line) <= width) {
+		return line
+	}
+	return strings.ReplaceAll(strings.Join(items, "\n"), "\n", "\n ")
+}
+
+// asText returns bytes as text if that is what they are.
+func asText(v reflect.Value) (string, bool) {
+	if v.Kind() != reflect.Slice || v.Type().Elem().Kind() != reflect.Uint8 || v.Len() == 0 {
+		return "", false
+	}
+	data := v.Bytes()
+	start := data[:min(len(data), mostBytes)]
+	for i := range min(len(start), utf8.UTFMax) { // the cut may be within a character
+		if utf8.Valid(start[:len(start)-i]) {
+			text := quote(string(start[:len(start)-i]))
+			if len(start) < len(data) {
+				text += fmt.Sprintf("… (%s bytes)", thousands(len(data)))
+			}
+			return text, !strings.Contains(text, `\x`)
+		}
+	}
+	return "", false
+}
+
+func sortedKeys(v reflect.Value) []reflect.Value {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int {
+		if a.Kind() == reflect.Interface {
+			a, b = a.Elem(), b.Elem()
+		}
+		switch {
+		case a.Kind() != b.Kind():
+			return cmp.Compare(a.Kind(), b.Kind())
+		case a.CanInt():
+			return cmp.Compare(a.Int(), b.Int())
+		case a.CanUint():
+			return cmp.Compare(a.Uint(), b.Uint())
+		case a.CanFloat():
+			return cmp.Compare(a.Float(), b.Float())
+		case a.Kind() == reflect.String:
+			return cmp.Compare(a.String(), b.String())
+		}
+		return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
+	})
+	return keys
+}
+
+func quote(text string) string {
+	if len(text) <= mostBytes {
+		return strconv.Quote(text)
+	}
+	return strconv.Quote(strings.ToValidUTF8(text[:mostBytes], "")) + fmt.Sprintf("… (%s bytes)", thousands(len(text)))
+}
+
+// cut bounds what a method wrote.
+func cut(text string) string {
+	if len(text) <= 2*mostBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostBytes], "") + fmt.Sprintf("… (%s bytes)", thousands(len(text)))
+}
+
+// thousands writes 1234567 as 1,234,567.
+func thousands(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }

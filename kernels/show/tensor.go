@@ -1,0 +1,110 @@
+package show
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// tensor is what this package needs of a GoMLX tensor, which it does not import: it has to be cheap to link.
+type tensor interface {
+	Rank() int
+	Size() int
+	ConstFlatData(access func(flat any)) error
+}
+
+// tensorText is the shape with the type of the elements and, as NumPy prints it, an excerpt; empty if that fails. (What
+// the tensor's own String returns has unbalanced braces.)
+func tensorText(t tensor) (text string) {
+	defer func() {
+		if recover() != nil { // a tensor that was finalized
+			text = ""
+		}
+	}()
+	shape := reflect.ValueOf(t).MethodByName("Shape").Call(nil)[0]
+	dims, ok := shape.FieldByName("Dimensions").Interface().([]int)
+	if !ok || len(dims) != t.Rank() {
+		return ""
+	}
+	text = fmt.Sprint(shape)
+	if t.Size() == 0 {
+		return text
+	}
+	err := t.ConstFlatData(func(flat any) {
+		data := reflect.ValueOf(flat)
+		if data.Len() != t.Size() { // several elements to a byte
+			text = ""
+			return
+		}
+		e := excerpt{data: data, edge: 3}
+		switch {
+		case t.Size() <= 100:
+			e.edge = 100
+		case len(dims) > 3: // 7 lines of each dimension get many
+			e.edge = 1
+		}
+		e.print(dims, 0, 0) // to learn how wide the elements are
+		e.b.Reset()
+		e.print(dims, 0, 0)
+		between := "\n"
+		if len(dims) == 0 {
+			between = " "
+		}
+		text += between + e.b.String()
+	})
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+type excerpt struct {
+	data  reflect.Value
+	edge  int // how many are shown at either end of a longer axis
+	width int // of the widest element
+	b     strings.Builder
+}
+
+// print prints the part of the data that begins at offset and has the dimensions dims.
+func (e *excerpt) print(dims []int, offset, indent int) {
+	if len(dims) == 0 {
+		element := e.element(e.data.Index(offset))
+		e.width = max(e.width, len(element))
+		fmt.Fprintf(&e.b, "%*s", e.width, element)
+		return
+	}
+	stride := 1
+	for _, n := range dims[1:] {
+		stride *= n
+	}
+	between := " "
+	if len(dims) > 1 {
+		between = strings.Repeat("\n", len(dims)-1) + strings.Repeat(" ", indent+1)
+	}
+	e.b.WriteString("[")
+	for i := 0; i < dims[0]; i++ {
+		if i > 0 {
+			e.b.WriteString(between)
+		}
+		if i == e.edge && dims[0] > 2*e.edge {
+			e.b.WriteString("...")
+			e.b.WriteString(between)
+			i = dims[0] - e.edge
+		}
+		e.print(dims[1:], offset+i*stride, indent+1)
+	}
+	e.b.WriteString("]")
+}
+
+func (e *excerpt) element(v reflect.Value) string {
+	if v, ok := v.Interface().(interface{ Float32() float32 }); ok { // half precision
+		return strconv.FormatFloat(float64(v.Float32()), 'g', 4, 32)
+	}
+	switch x := v.Interface().(type) {
+	case float32, float64, complex64, complex128:
+		return fmt.Sprintf("%.4g", x)
+	default:
+		return fmt.Sprint(x)
+	}
+}
