@@ -349,21 +349,20 @@ func TestLimit(t *testing.T) {
 }
 
 func TestDamaged(t *testing.T) {
-	dir := session(t)
-	for pattern, cut := range map[string]int{"*.data": 5, "x*.json": 30, "X*.json": 0} {
-		if err := Drop("x"); err != nil {
-			t.Fatal(err)
-		}
-		nextCell()
+	for _, test := range []struct {
+		pattern string
+		cut     int64
+	}{{"*.data", 5}, {"x-*.json", 30}, {"x-*.json", 0}} {
+		dir := session(t)
 		Value("x", give([]string{"a", "b"}))
-		nextCell()
-		paths, err := filepath.Glob(filepath.Join(dir, strings.ToLower(pattern)))
+		paths, err := filepath.Glob(filepath.Join(dir, test.pattern))
 		if err != nil || len(paths) != 1 {
 			t.Fatal(paths, err)
 		}
-		if err := os.Truncate(paths[0], int64(cut)); err != nil {
+		if err := os.Truncate(paths[0], test.cut); err != nil {
 			t.Fatal(err)
 		}
+		nextCell()
 		text := said(t, func() {
 			if got := Value("x", give([]string{"c"})); len(got) != 1 {
 				t.Errorf("%q", got)

@@ -247,7 +247,7 @@ func TestRefused(t *testing.T) {
 	}{}, false, "name (string)", "unexported")
 
 	refused(t, any(struct{ x int }{1}), true, "x (int) is unexported")
-	refused(t, struct{ S any }{[]any{unexported{}}}, true, "S[0].cache", "unexported")
+	refused(t, struct{ S any }{[]any{unexported{cache: nil}}}, true, "S[0].cache", "unexported")
 	refused(t, map[string]any{"k": square{1}}, true, "[k] is a keep.square in an interface", "keep.Types")
 	refused(t, []error{errors.New("x")}, true, "[0].s (string) is unexported", "errors.errorString")
 }
