@@ -191,6 +191,10 @@ func TestTensors(t *testing.T) {
 	if got := textOf(final); !strings.Contains(got, "PANIC") {
 		t.Errorf("finalized: %s", got)
 	}
+	params := map[string]*tensors.Tensor{"w": large, "loss": tensors.FromScalar(float32(2)), "none": nil}
+	if got, want := textOf(params), `map["loss":(Float32) 2 "none":<nil> "w":(Float32)[1000, 7]]`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 	store := model.NewStore()
 	if _, err := store.CreateVariable("w", large); err != nil {
 		t.Fatal(err)

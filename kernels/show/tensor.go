@@ -14,9 +14,9 @@ type tensor interface {
 	ConstFlatData(access func(flat any)) error
 }
 
-// tensorText is the shape with the type of the elements and, as NumPy prints it, an excerpt; empty if that fails. (What
-// the tensor's own String returns has unbalanced braces.)
-func tensorText(t tensor) (text string) {
+// tensorText is the shape with the type of the elements and, if the tensor is a scalar or is to be shown in full, an
+// excerpt as NumPy prints it; empty if that fails. (What the tensor's own String returns has unbalanced braces.)
+func tensorText(t tensor, full bool) (text string) {
 	defer func() {
 		if recover() != nil { // a tensor that was finalized
 			text = ""
@@ -28,7 +28,7 @@ func tensorText(t tensor) (text string) {
 		return ""
 	}
 	text = fmt.Sprint(shape)
-	if t.Size() == 0 {
+	if t.Size() == 0 || !full && t.Rank() > 0 {
 		return text
 	}
 	err := t.ConstFlatData(func(flat any) {

@@ -30,7 +30,7 @@ func textOf(value any) (text string) {
 	}()
 	switch v := value.(type) {
 	case tensor:
-		if text := tensorText(v); text != "" {
+		if text := tensorText(v, true); text != "" {
 			return text
 		}
 	case error:
@@ -73,7 +73,13 @@ func (f *formatter) format(v reflect.Value, level int) string {
 		return f.format(v.Elem(), level)
 	}
 	if v.CanInterface() {
-		switch v := v.Interface().(type) {
+		value := v.Interface()
+		if t, ok := value.(tensor); ok && !isNil(value) {
+			if text := tensorText(t, false); text != "" {
+				return f.leaf(text)
+			}
+		}
+		switch v := value.(type) {
 		case error, fmt.Stringer, fmt.Formatter:
 			return f.leaf(fmt.Sprintf("%v", v)) // fmt knows what to do when they panic
 		}
