@@ -52,10 +52,7 @@ const readState = `(() => {
 // TestInJupyterLab opens the first lesson as a reader does, with the command of the README in a real browser, runs all
 // cells, and reads the outputs off the page.
 func TestInJupyterLab(t *testing.T) {
-	browser := os.Getenv(BrowserEnv)
-	if browser == "" {
-		t.Skipf("set %s=1 to run the first lesson in JupyterLab and Chromium; it takes minutes", BrowserEnv)
-	}
+	needBrowser(t)
 	lesson := filepath.Join("zh", lessons(t)[0])
 	committed, err := os.ReadFile(lesson)
 	if err != nil {
@@ -67,18 +64,7 @@ func TestInJupyterLab(t *testing.T) {
 		}
 	})
 	url := startLab(t)
-
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	if browser != "1" {
-		options = append(options, chromedp.ExecPath(browser))
-	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, 15*time.Minute)
-	defer cancel()
+	ctx := startBrowser(t)
 
 	// JupyterLab keeps only the visible cells on the page: make everything visible.
 	const width, height = 1280, 16000
@@ -136,6 +122,28 @@ func TestInJupyterLab(t *testing.T) {
 			t.Errorf("the page does not show %s; its outputs are\n%s", want, s.Text)
 		}
 	}
+}
+
+func needBrowser(t *testing.T) {
+	if os.Getenv(BrowserEnv) == "" {
+		t.Skipf("set %s=1 to use JupyterLab in Chromium; it takes minutes", BrowserEnv)
+	}
+}
+
+// startBrowser starts Chromium until the end of the test.
+func startBrowser(t *testing.T) context.Context {
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	if browser := os.Getenv(BrowserEnv); browser != "1" {
+		options = append(options, chromedp.ExecPath(browser))
+	}
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 15*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // startLab runs `kernels lab` until the end of the test, and returns the address that it prints.

@@ -64,25 +64,22 @@ func (e *execution) where(number, line, column int) string {
 	}
 	text := strings.TrimRight(lines[line-1], "\r")
 	margin := fmt.Sprintf("%5d │ ", line)
-	shown := head + "\n" + faint + margin + plain + text
+	shown := head + "\n" + faint + margin + plain + spaces(text)
 	if column > 0 && column <= len(text)+1 {
-		// Below the line: its tabs, and blanks as wide as the rest.
-		blank := strings.Map(func(r rune) rune {
-			if r == '\t' {
-				return r
-			}
-			return ' '
-		}, text[:column-1])
-		blank += strings.Repeat(" ", wide(text[:column-1]))
+		blank := strings.Repeat(" ", columns(spaces(text[:column-1])))
 		shown += "\n" + faint + "      │ " + plain + blank + red + "^" + plain
 	}
 	return shown
 }
 
-// wide counts the characters that take two columns.
-func wide(text string) int {
+// spaces writes tabs as JupyterLab shows them.
+func spaces(text string) string { return strings.ReplaceAll(text, "\t", "    ") }
+
+// columns counts the columns that text takes: a Chinese character takes two.
+func columns(text string) int {
 	n := 0
 	for _, r := range text {
+		n++
 		if r >= 0x1100 && utf8.RuneLen(r) >= 3 {
 			n++
 		}

@@ -1,0 +1,94 @@
+package notebooks
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// session are the cells of a notebook that shows what the kernel does: results, pictures, a live curve, a kept value, and
+// at the end an error.
+var session = []string{
+	"P{1, \"分开\"}\n\ntype P struct {\n\tX    int\n\tName string\n}",
+	"t := keep.Value(\"t\", func() (*tensors.Tensor, error) { return tensors.FromValue([][]float32{{1, 2}, {3, 4}}), nil })\nt",
+	"show.VegaLite(`{\"title\": \"a chart\", \"width\": 200, \"height\": 100, \"data\": {\"values\": [{\"a\": 1, \"b\": 2}, {\"a\": 2, \"b\": 1}]},\n\"mark\": \"line\", \"encoding\": {\"x\": {\"field\": \"a\", \"type\": \"quantitative\"}, \"y\": {\"field\": \"b\", \"type\": \"quantitative\"}}}`);",
+	"curve := figure.Curves{Title: \"live\", X: \"epoch\", Y: \"perplexity\", LogY: true}\nfor epoch := range 30 {\n\tcurve.Add(\"model\", float64(epoch), 900/float64(epoch+1))\n\ttime.Sleep(30 * time.Millisecond)\n}\ncurve.Show()",
+	"image.NewUniform(color.Gray{200}).C",
+	"func inverse(x []int, i int) int {\n\treturn 1 / x[i]\n}\n\ninverse([]int{1, 0}, 1)",
+}
+
+// TestKernelInJupyterLab runs that notebook, completes a name behind Chinese text, and asks for documentation.
+func TestKernelInJupyterLab(t *testing.T) {
+	needBrowser(t)
+	lesson := lessons(t)[0]
+	var cells []map[string]any
+	for _, source := range append(session, "") {
+		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": map[string]any{}, "outputs": []any{}, "execution_count": nil, "id": "c" + string(rune('a'+len(cells)))})
+	}
+	notebook, err := json.Marshal(map[string]any{"nbformat": 4, "nbformat_minor": 5, "cells": cells, "metadata": map[string]any{
+		"kernelspec": map[string]any{"name": "birnn-go", "display_name": "Go · BiRNN (pure Go)", "language": "go"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "kernel-test.ipynb"
+	path := filepath.Join("zh", name)
+	if err := os.WriteFile(path, notebook, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(path) })
+	url := startLab(t)
+	ctx := startBrowser(t)
+	const width, height = 1280, 3000
+	run := func(what string, actions ...chromedp.Action) {
+		t.Helper()
+		if err := chromedp.Run(ctx, actions...); err != nil {
+			screenshot(t, ctx, "kernel-failed", height)
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	run("opening the notebook",
+		emulation.SetDeviceMetricsOverride(width, height, 1, false),
+		chromedp.Navigate(strings.Replace(url, lesson, name, 1)),
+		chromedp.WaitVisible(`.jp-Notebook .jp-CodeCell`, chromedp.ByQuery),
+		chromedp.WaitVisible(`.jp-KernelName [aria-label="Go · BiRNN (pure Go)"]`, chromedp.ByQuery),
+		chromedp.Click(`[data-jp-item-name="restart-and-run"] jp-button`, chromedp.ByQuery),
+		chromedp.Click(`.jp-Dialog .jp-mod-accept`, chromedp.ByQuery),
+		chromedp.WaitNotPresent(`.jp-Dialog`, chromedp.ByQuery))
+	var s state
+	for range 120 {
+		run("reading the page", chromedp.Sleep(time.Second), chromedp.Evaluate(readState, &s))
+		if len(s.Errors) > 0 && strings.Contains(s.Text, "divide by zero") {
+			break
+		}
+	}
+	for _, want := range []string{`{X:1 Name:"分开"}`, "Float32", "{Y:200}", "integer divide by zero", "cell 6, line 2", "return 1 / x[i]"} {
+		if !strings.Contains(s.Text, want) {
+			t.Errorf("the page does not show %s; its outputs are\n%s", want, s.Text)
+		}
+	}
+	if s.Pictures < 1 || s.Loaded != s.All {
+		t.Errorf("%d pictures, %d of %d are drawn", s.Pictures, s.Loaded, s.All)
+	}
+	var charts int
+	run("looking for the chart", chromedp.Evaluate(`document.querySelectorAll('.vega-embed canvas, .vega-embed svg').length`, &charts))
+	if charts == 0 {
+		t.Error("there is no Vega-Lite chart")
+	}
+	screenshot(t, ctx, "kernel-results", height)
+
+	last := `.jp-Notebook .jp-CodeCell:last-child .cm-content`
+	run("completing", chromedp.Click(last, chromedp.ByQuery), chromedp.SendKeys(last, `x := "分开"; strings.Repea`, chromedp.ByQuery), chromedp.KeyEvent(kb.Tab), chromedp.WaitVisible(`.jp-Completer`, chromedp.ByQuery))
+	screenshot(t, ctx, "kernel-completion", height)
+	var text string
+	run("accepting", chromedp.KeyEvent(kb.Enter), chromedp.WaitNotVisible(`.jp-Completer`, chromedp.ByQuery), chromedp.Text(last, &text, chromedp.ByQuery))
+	if !strings.Contains(text, "strings.Repeat") {
+		t.Errorf("after Tab the cell is %q", text)
+	}
+}
