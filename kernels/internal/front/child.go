@@ -69,6 +69,7 @@ func startChild(ctx context.Context, config childConfig) (*child, error) {
 	}
 	go func() {
 		c.guard.Wait()
+		c.kill() // if the guard was killed itself
 		close(c.ended)
 		c.cancel()
 	}()
@@ -98,6 +99,15 @@ func (c *child) killWork() {
 	}
 }
 
+// kill kills GoNB and what it has started, where its guard has not. The number
+// of its process is not another one's yet: it was told a moment ago.
+func (c *child) kill() {
+	c.killWork()
+	if p, err := os.FindProcess(c.pid()); err == nil && c.pid() > 0 {
+		p.Kill()
+	}
+}
+
 // stop ends GoNB and all that it has started, and waits for it.
 func (c *child) stop() {
 	c.hold.Close()
@@ -105,12 +115,6 @@ func (c *child) stop() {
 	case <-c.ended:
 	case <-time.After(5 * time.Second): // the guard hangs
 		c.guard.Process.Kill()
-		if pid := c.pid(); pid > 0 {
-			process.KillDescendants(pid)
-			if p, err := os.FindProcess(pid); err == nil {
-				p.Kill()
-			}
-		}
 		<-c.ended
 	}
 	c.cancel()

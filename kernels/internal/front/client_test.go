@@ -137,6 +137,13 @@ func startIn(t *testing.T, project string) *kernel {
 			t.Error("the kernel does not end")
 		}
 		k.Close()
+		for i := 0; len(mentioning(k.front.run)) > 0; i++ {
+			if i == 20 {
+				t.Errorf("left are\n%s", strings.Join(mentioning(k.front.run), "\n"))
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
 	})
 	return k
 }

@@ -1,0 +1,233 @@
+package front
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"birnn/kernels/internal/client"
+	"birnn/kernels/internal/history"
+	"birnn/kernels/internal/process"
+	"birnn/kernels/internal/wire"
+)
+
+// rounds is how many faults the tests make; BIRNN_FAULTS asks for more.
+func rounds(t *testing.T, few int) int {
+	n, err := strconv.Atoi(os.Getenv("BIRNN_FAULTS"))
+	if err != nil {
+		n = few
+	}
+	t.Logf("%d rounds", n)
+	return n
+}
+
+// TestFaults kills, stops, floods and interrupts at random moments of a cell:
+// each cell ends, the next one is answered in full, and the history and a kept
+// value are whole.
+func TestFaults(t *testing.T) {
+	project := t.TempDir()
+	k := startIn(t, project)
+	rng := rand.New(rand.NewPCG(1, 2))
+	if o := k.run("import \"birnn/kernels/keep\"\nkept := keep.Value(\"kept\", func() ([]string, error) { return []string{\"分\", \"开\"}, nil }, keep.Lasting)"); o.status != "ok" {
+		t.Fatalf("%+v", o)
+	}
+	cells := 1
+	for round := range rounds(t, 12) {
+		cells++
+		a := k.send(fmt.Sprintf("%%%%\nfmt.Println(\"started\", %d)\nfor { fmt.Println(strings.Repeat(\"洪水\", 1000)); time.Sleep(time.Millisecond) }", round))
+		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
+		child, _ := k.front.theChild()
+		fault := rng.IntN(5)
+		switch fault {
+		case 0: // GoNB is killed
+			syscall.Kill(child.pid(), syscall.SIGKILL)
+		case 1: // its guard is, which nobody else ends
+			child.guard.Process.Kill()
+		case 2: // all that it has started is
+			process.KillDescendants(child.pid())
+		case 3: // gopls is, and the cell interrupted
+			for _, pid := range process.Descendants(os.Getpid()) {
+				if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.Contains(string(line), "gopls") {
+					syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}
+		case 4: // GoNB is stopped, and goes on too late
+			pid := child.pid()
+			syscall.Kill(pid, syscall.SIGSTOP)
+			time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGCONT) })
+		}
+		for i := 0; ; i++ { // until it ends: what was killed was perhaps not there yet
+			k.ask(k.Sockets.Control, "interrupt_request", map[string]any{})
+			select {
+			case <-a.Idle:
+			case <-time.After(4 * time.Second):
+				if i < 10 {
+					continue
+				}
+				t.Fatalf("round %d, fault %d: the cell hangs", round, fault)
+			}
+			break
+		}
+		cells++
+		if o := k.run("kept"); o.result["text/plain"] != `["分" "开"]` && o.name != "KernelError" && o.name != "Interrupted" {
+			t.Fatalf("round %d, fault %d: the next cell: %+v", round, fault, o)
+		}
+	}
+	cells++
+	if o := k.run("kept"); o.result["text/plain"] != `["分" "开"]` {
+		t.Errorf("after all: %+v", o)
+	}
+	var found struct{ History [][]any }
+	k.request("history_request", map[string]any{"hist_access_type": "range", "session": 0, "start": 0}, &found)
+	if len(found.History) != cells {
+		t.Errorf("the history has %d cells, want %d", len(found.History), cells)
+	}
+	h, err := history.Open(filepath.Join(project, "history.jsonl"), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if got := len(h.Find(history.Query{Type: "tail"})); got != cells {
+		t.Errorf("its file has %d cells, want %d", got, cells)
+	}
+}
+
+// TestFrontKilled kills the whole kernel at random moments, as the machine's
+// owner or its memory may, and checks that nothing is left of it.
+func TestFrontKilled(t *testing.T) {
+	dir := bin(t)
+	program := filepath.Join(dir, "kernels")
+	build := exec.Command("go", "build", "-o", program, "birnn/kernels")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	home := filepath.Dir(dir)
+	if err := os.Rename(dir, filepath.Join(home, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	program = filepath.Join(home, "bin", "kernels")
+	rng := rand.New(rand.NewPCG(3, 4))
+	for round := range rounds(t, 6) {
+		temp := t.TempDir()
+		connection, err := wire.Loopback()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(temp, "kernel-1.json")
+		if err := connection.Write(file); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(program, "kernel", "-f", file, "-root", root(t), "-dir", home)
+		cmd.Env = append(os.Environ(), "GOMLX_BACKEND=go", "CGO_ENABLED=0", "GOPROXY=off", "GOFLAGS=-buildvcs=false", "TMPDIR="+temp)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			cmd.Wait()
+			close(ended)
+		}()
+		if rng.IntN(4) > 0 {
+			c, err := client.Connect(t.Context(), connection, ended, nil, nil, func(string, ...any) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Begin(c.Sockets.Shell, "execute_request", map[string]any{"code": "%%\nfor {}", "silent": false, "store_history": true}, nil)
+			time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond)
+			c.Close()
+		} else {
+			time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
+		}
+		cmd.Process.Kill()
+		<-ended
+		var left []string
+		for range 100 {
+			if left = mentioning(temp); len(left) == 0 {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if len(left) > 0 {
+			t.Errorf("round %d: left are\n%s", round, strings.Join(left, "\n"))
+		}
+	}
+}
+
+// mentioning returns the processes that have a folder in their environment.
+func mentioning(dir string) (all []string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, file := range files {
+		environ, err := os.ReadFile(file)
+		if err == nil && strings.Contains(string(environ), dir) {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+			all = append(all, filepath.Dir(file)+" "+strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return all
+}
+
+// TestManyCells runs a hundred cells and looks at the memory of the kernel.
+func TestManyCells(t *testing.T) {
+	k := start(t)
+	inUse := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	n := 100
+	if testing.Short() {
+		n = 20
+	}
+	var before uint64
+	for i := range n {
+		if o := k.run(fmt.Sprintf("func f() int { return %d }\nfmt.Println(f(), strings.Repeat(\"x\", 10000))", i)); o.status != "ok" {
+			t.Fatalf("cell %d: %+v", i, o)
+		}
+		if i == n/5 {
+			before = inUse()
+		}
+	}
+	after := inUse()
+	t.Logf("%d KiB after %d cells, %d KiB after %d", before>>10, n/5, after>>10, n)
+	if after > before+4<<20 {
+		t.Errorf("the memory grew from %d to %d bytes", before, after)
+	}
+}
+
+// TestRunAllTwice runs a notebook twice without a restart: the outputs are the same.
+func TestRunAllTwice(t *testing.T) {
+	k := start(t)
+	notebook := []string{
+		"import \"fmt\"\nvar table = build()\nfunc build() []int { fmt.Println(\"building\"); return []int{1, 2} }",
+		"table",
+		"func f() int { return 1 }\nf()",
+		"func f() int { return 2 }\ntype T struct{ A int }",
+		"T{f()}",
+		"import . \"strings\"\nRepeat(\"a\", 2)",
+		"fmt.Println(\"no dot import here\")",
+	}
+	var first []outcome
+	for range 2 {
+		for i, code := range notebook {
+			o := k.run(code)
+			o.took, o.number = 0, 0
+			if len(first) <= i {
+				first = append(first, o)
+				continue
+			}
+			if o.stdout != first[i].stdout || o.result["text/plain"] != first[i].result["text/plain"] || o.status != first[i].status {
+				t.Errorf("cell %d: first %+v, then %+v", i+1, first[i], o)
+			}
+		}
+	}
+}
