@@ -88,8 +88,9 @@ func (c LSTM) Step(w []*Node, m Moment) (after, saved []*Node) {
 
 func (c LSTM) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
 	whT, pi, pf, po, whrT := c.weights(wT)
-	before, tanh := m.Before[1], Tanh(m.After[1])
 	i, f, g, o := m.Saved[0], m.Saved[1], m.Saved[2], m.Saved[3]
+	before := m.Before[1]
+	tanh := Tanh(Add(Mul(f, before), Mul(i, g))) // of C_t: computed once more, so that C_{t-1} is all that is kept
 	dh, dMemory := dAfter[0], dAfter[1]
 	if c.Projection > 0 {
 		kept = []*Node{dh}

@@ -147,7 +147,7 @@ func (c *chunked) backward(w, kept []*Node, dH *Node, dLast []*Node) []*Node {
 	round := func(in *chunked, t *Node, length int, w, before []*Node, dH *Node, state []*Node) []*Node {
 		r, xs, a := in.chunk(t, length)
 		_, all := r.forward(a, w, before, true)
-		d := r.backward(c.cell, a, w, before, all, slice(dH, t, length), state[:states])
+		d := r.backward(c.cell, a, w, all, slice(dH, t, length), state[:states])
 		dA, dw, dBefore := d[0], d[1:1+len(w)], d[1+len(w):]
 
 		flat := Reshape(dA, -1, dA.Shape().Dim(2))

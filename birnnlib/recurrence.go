@@ -24,19 +24,19 @@ func (r *recurrence) run(a *Node, w, initial []*Node) (h *Node, last []*Node) {
 	}
 	inputs := slices.Concat([]*Node{a}, w, initial)
 	outputs := withGradient(inputs, func() (outputs, kept []*Node) { return r.forward(a, w, initial, true) },
-		func(kept, v []*Node) []*Node { return r.backward(cell, a, w, initial, kept, v[0], v[1:]) })
+		func(kept, v []*Node) []*Node { return r.backward(cell, a, w, kept, v[0], v[1:]) })
 	return outputs[0], outputs[1:]
 }
 
-// forward is run without a gradient of its own. It returns H and the last states and, to keep, the states and whatever
-// the cell saved at all time steps.
+// forward is run without a gradient of its own. It returns H and the last states and, to keep, the states after and before
+// and whatever the cell saved at all time steps.
 func (r *recurrence) forward(a *Node, w, initial []*Node, keep bool) (outputs, kept []*Node) {
 	step := func(w, before, at []*Node) (after, results []*Node) {
 		w, drop := r.splitDrop(w)
 		after, saved := r.cell.Step(w, Moment{A: at[0], P: dropped(before[0], drop), Before: before})
 		after = r.hold(at[len(at)-1], after, before)
 		if keep {
-			return after, append(slices.Clone(after), saved...)
+			return after, slices.Concat(after, before, saved)
 		}
 		return after, after[:1]
 	}
@@ -45,13 +45,10 @@ func (r *recurrence) forward(a *Node, w, initial []*Node, keep bool) (outputs, k
 }
 
 // backward returns the gradient with respect to A, to each weight and to each initial state, from those with respect to
-// H and to the last states, and the states and whatever the cell saved at all time steps, results.
-func (r *recurrence) backward(cell Differentiable, a *Node, w, initial, results []*Node, dH *Node, dLast []*Node) []*Node {
-	states := len(initial)
-	all := Moment{A: a, After: results[:states], Saved: results[states:]}
-	for i, s := range all.After {
-		all.Before = append(all.Before, r.shifted(s, initial[i]))
-	}
+// H and to the last states, and from what forward keeps.
+func (r *recurrence) backward(cell Differentiable, a *Node, w, kept []*Node, dH *Node, dLast []*Node) []*Node {
+	states := len(dLast)
+	all := Moment{A: a, After: kept[:states], Before: kept[states : 2*states], Saved: kept[2*states:]}
 	var drop *Node
 	if r.drop != nil {
 		drop = InsertAxes(r.drop, 0)
@@ -87,7 +84,7 @@ func (r *recurrence) backward(cell Differentiable, a *Node, w, initial, results 
 	for i, d := range results {
 		results[i] = r.zeroPadding(d)
 	}
-	dA, kept := results[0], results[1:]
+	dA, dKept := results[0], results[1:]
 
 	flat := func(x *Node) *Node { return Reshape(x, -1, x.Shape().Dim(-1)) }
 	flatten := func(xs []*Node) (flattened []*Node) {
@@ -98,21 +95,8 @@ func (r *recurrence) backward(cell Differentiable, a *Node, w, initial, results 
 	}
 	dw := cell.WeightGradients(w, Moment{
 		A: flat(all.A), P: flat(all.P), Before: flatten(all.Before), After: flatten(all.After), Saved: flatten(all.Saved),
-	}, flat(dA), flatten(kept))
+	}, flat(dA), flatten(dKept))
 	return slices.Concat([]*Node{dA}, dw, dInitial)
-}
-
-// shifted returns the state before each time step, given that after each, s [T, n, h], and the initial one [n, h].
-func (r *recurrence) shifted(s, initial *Node) *Node {
-	T := s.Shape().Dim(0)
-	initial = InsertAxes(initial, 0)
-	switch {
-	case T == 1:
-		return initial
-	case r.reversed:
-		return Concatenate([]*Node{Slice(s, AxisRangeToEnd(1)), initial}, 0)
-	}
-	return Concatenate([]*Node{initial, Slice(s, AxisRangeFromStart(T-1))}, 0)
 }
 
 // hold lets the states wait at padding, so that the backward direction starts at the last valid step.

@@ -92,11 +92,13 @@ func unrolled(step stepFunction, weights, states, sequences []*Node, reversed bo
 
 // looping is scan with a loop of T/unroll rounds; T is a multiple of unroll.
 func looping(step stepFunction, weights, states, sequences []*Node, reversed bool, unroll int) (last, results []*Node) {
-	g := states[0].Graph()
 	T := sequences[0].Shape().Dim(0)
 	state := slices.Clone(states)
-	for _, shape := range resultShapes(step, weights, states, sequences) {
-		state = append(state, Zeros(g, shapes.Make(shape.DType, append([]int{T}, shape.Dimensions...)...)))
+	for r, shape := range resultShapes(step, weights, states, sequences) {
+		// All of it will be written, so anything may be there before. But of a constant, XLA makes a copy for each loop, all at
+		// the start of the program, and of what several results share, one for each of them.
+		any := ConvertDType(first(Slice(sequences[0], AxisRangeToEnd(r%T))), shape.DType)
+		state = append(state, BroadcastToDims(any, append([]int{T}, shape.Dimensions...)...))
 	}
 	end := repeat(T/unroll, slices.Concat(weights, sequences), state, func(i *Node, constants, state []*Node) []*Node {
 		weights, sequences := constants[:len(weights)], constants[len(weights):]

@@ -52,7 +52,8 @@ func (b *Bars) PNG() ([]byte, error) {
 		return nil, fmt.Errorf("the figure %q has no bars yet", b.Title)
 	}
 	p := plot.New()
-	p.Title.Text, p.Y.Label.Text, p.BackgroundColor, p.Legend.Top = b.Title, b.Y, color.White, true
+	p.Title.Text, p.Y.Label.Text, p.BackgroundColor = b.Title, b.Y, color.White
+	p.Legend.Top, p.Legend.XOffs = true, -vg.Points(4)
 	var names []string
 	var values plotter.Values
 	var labels plotter.XYLabels

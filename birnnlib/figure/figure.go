@@ -92,7 +92,7 @@ func (c *Curves) PNG() ([]byte, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
 	p.BackgroundColor = color.White
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.XOffs = true, -vg.Points(4)
 	p.Add(plotter.NewGrid())
 	points := 0
 	for i, of := range c.curves {
@@ -127,8 +127,11 @@ func (c *Curves) PNG() ([]byte, error) {
 		if p.Y.Min == p.Y.Max {
 			p.Y.Max *= 10
 		}
-	} else if p.Y.Min == p.Y.Max {
-		p.Y.Max = p.Y.Min + 1
+	} else {
+		if p.Y.Min == p.Y.Max {
+			p.Y.Max = p.Y.Min + 1
+		}
+		p.Y.Max += 0.07 * float64(len(c.curves)) * (p.Y.Max - p.Y.Min) // room for the legend
 	}
 	return encode(p)
 }

@@ -102,9 +102,8 @@ func (c *child) killWork() {
 // kill kills GoNB and what it has started, where its guard has not. The number
 // of its process is not another one's yet: it was told a moment ago.
 func (c *child) kill() {
-	c.killWork()
-	if p, err := os.FindProcess(c.pid()); err == nil && c.pid() > 0 {
-		p.Kill()
+	if pid := c.pid(); pid > 0 {
+		process.KillTree(pid)
 	}
 }
 

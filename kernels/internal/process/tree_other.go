@@ -7,3 +7,6 @@ func Descendants(int) []int { return nil }
 
 // KillDescendants does nothing where there is no Unix.
 func KillDescendants(int) {}
+
+// KillTree does nothing where there is no Unix.
+func KillTree(int) {}

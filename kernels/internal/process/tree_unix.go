@@ -70,3 +70,13 @@ func KillDescendants(pid int) {
 		}
 	}
 }
+
+// KillTree kills a process and all that comes from it, which while it does so
+// starts nothing more.
+func KillTree(pid int) {
+	if syscall.Kill(pid, syscall.SIGSTOP) != nil {
+		return // it has ended
+	}
+	KillDescendants(pid)
+	syscall.Kill(pid, syscall.SIGKILL)
+}
