@@ -176,7 +176,7 @@ func (e *execution) programError(status, held string) *cellError {
 	at := goroutine.FindStringIndex(held)
 	if kind == "" || at == nil {
 		e.output.release(held)
-		return &cellError{name: exitName(status), value: e.lastLine(), compiled: true}
+		return &cellError{name: exitName(status), value: e.lastLine(), compiled: true, all: e.output.places(e.output.stacks.complete.String())}
 	}
 	value := strings.TrimSpace(strings.TrimPrefix(held[:at[0]], kind+": "))
 	result := &cellError{name: kind, value: value, compiled: true, all: e.output.places(held)}

@@ -24,7 +24,8 @@ type output struct {
 	mu    sync.Mutex
 	held  strings.Builder // the end of standard error, from where it looks like a panic
 	since time.Time
-	tail  string // the last of what was put out as text
+	tail  string // the last of standard error
+	stacks
 }
 
 // The types by which a program says what is not in the protocol of GoNB.
@@ -101,7 +102,18 @@ func (o *output) stream(name, text string) {
 		o.held.WriteString(text[at:])
 		text = text[:at]
 	}
-	o.text(name, o.places(text))
+	o.text(name, o.places(o.stacks.feed(text, o.place)))
+}
+
+// place returns the place in the cells that a line of a stack is about.
+func (o *output) place(line string) (string, bool) {
+	m := annotation.FindStringSubmatch(line)
+	if m == nil || o.program == nil {
+		return "", false
+	}
+	sent, _ := strconv.Atoi(m[1])
+	number, at, _ := o.program.Place(sent, 0)
+	return fmt.Sprintf("cell %d, line %d", number, at), at > 0
 }
 
 // timed takes the times out of what a program writes. Lines come in pieces.
@@ -141,6 +153,7 @@ func dying(text string) int {
 func (o *output) end() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.text("stderr", o.places(o.stacks.end(o.place)))
 	return o.held.String()
 }
 
@@ -165,8 +178,10 @@ func (o *output) places(text string) string {
 func (o *output) text(name, text string) {
 	if text != "" {
 		o.publish("stream", map[string]string{"name": name, "text": text})
-		o.tail += text
-		o.tail = o.tail[max(0, len(o.tail)-4096):]
+		if name == "stderr" {
+			o.tail += text
+			o.tail = o.tail[max(0, len(o.tail)-4096):]
+		}
 	}
 }
 
