@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -254,16 +253,19 @@ func (f *Front) exports(path string) map[string]bool {
 		return nil
 	}
 	names := map[string]bool{}
-	packages, _ := parser.ParseDir(token.NewFileSet(), strings.TrimSpace(string(out)), func(info fs.FileInfo) bool {
-		return !strings.HasSuffix(info.Name(), "_test.go")
-	}, parser.SkipObjectResolution)
-	for _, p := range packages {
-		for _, file := range p.Files {
-			for _, d := range file.Decls {
-				for _, name := range topLevelNames(d) {
-					if ast.IsExported(name) {
-						names[name] = true
-					}
+	files, _ := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), "*.go"))
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			continue
+		}
+		for _, d := range file.Decls {
+			for _, name := range topLevelNames(d) {
+				if ast.IsExported(name) {
+					names[name] = true
 				}
 			}
 		}

@@ -159,7 +159,6 @@ func (e *execution) hint(message string) string {
 
 var (
 	goroutine = regexp.MustCompile(`(?m)^goroutine \d+ .*\[.*\]:\n`)
-	fileLine  = regexp.MustCompile(`^\t(.*?):(\d+)(?: \+0x[0-9a-f]+)?$`)
 	ansi      = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 )
 

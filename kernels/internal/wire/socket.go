@@ -127,9 +127,3 @@ func Dial(ctx context.Context, c Connection) (*Sockets, error) {
 	}
 	return s, nil
 }
-
-func (s *Sockets) hangUp() {
-	for _, one := range []*Socket{s.Shell, s.Control, s.Stdin, s.IOPub} {
-		one.Close()
-	}
-}
