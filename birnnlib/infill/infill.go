@@ -71,10 +71,10 @@ func Lesson() Config {
 	return Config{
 		Config: tag.Config{
 			Hidden:       []birnnlib.Sizes{{Forward: 64, Backward: 64}},
-			Dropout:      0.5,
+			Dropout:      0.3,
 			Lengths:      []int{8, 16},
-			Batch:        1024,
-			Epochs:       60,
+			Batch:        256,
+			Epochs:       40,
 			LearningRate: 0.01,
 			Clip:         1,
 			Seed:         1,

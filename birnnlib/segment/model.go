@@ -28,16 +28,15 @@ type Config struct {
 	MinBigram int // how often a bigram must occur to have an embedding of its own
 }
 
-// Lesson returns the settings of the lesson: characters alone, one layer.
+// Lesson returns the settings of the lesson: characters alone, one layer, one epoch.
 func Lesson() Config {
 	return Config{
 		Config: tag.Config{
 			Hidden:       []birnnlib.Sizes{{Forward: 128, Backward: 128}},
-			Dropout:      0.1,
 			Lengths:      []int{16, 32, 64},
-			Batch:        2048,
-			Epochs:       2,
-			LearningRate: 4e-3,
+			Batch:        1024,
+			Epochs:       1,
+			LearningRate: 6e-3,
 			Clip:         5,
 			Seed:         1,
 		},
@@ -45,12 +44,12 @@ func Lesson() Config {
 	}
 }
 
-// Full returns the settings of the command segment: with bigrams.
+// Full returns the settings of the command segment: with bigrams, and so many parameters that dropout is needed.
 func Full() Config {
 	c := Lesson()
-	c.Dropout = 0.2
-	c.Epochs = 3
 	c.Bigrams, c.MinBigram = 32, 2
+	c.Dropout = 0.2
+	c.Batch, c.Epochs, c.LearningRate = 2048, 2, 4e-3
 	return c
 }
 
