@@ -1,10 +1,15 @@
 package notebooks
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,21 +33,10 @@ var session = []string{
 func TestKernelInJupyterLab(t *testing.T) {
 	needBrowser(t)
 	lesson := lessons(t)[0]
-	var cells []map[string]any
-	for _, source := range append(session, "") {
-		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": map[string]any{}, "outputs": []any{}, "execution_count": nil, "id": "c" + string(rune('a'+len(cells)))})
-	}
-	notebook, err := json.Marshal(map[string]any{"nbformat": 4, "nbformat_minor": 5, "cells": cells, "metadata": map[string]any{
-		"kernelspec": map[string]any{"name": "birnn-go", "display_name": "Go · BiRNN (pure Go)", "language": "go"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	const name = "kernel-test.ipynb"
 	path := filepath.Join("zh", name)
-	if err := os.WriteFile(path, notebook, 0o666); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { os.Remove(path) })
+	write(t, path, append(session, ""))
 	url := startLab(t)
 	ctx := startBrowser(t)
 	const width, height = 1280, 3000
@@ -96,5 +90,77 @@ func TestKernelInJupyterLab(t *testing.T) {
 	run("accepting", chromedp.KeyEvent(kb.Enter), chromedp.Sleep(time.Second), chromedp.Evaluate(`document.querySelector('`+last+`').textContent`, &text))
 	if !strings.Contains(text, "strings.Repeat") {
 		t.Errorf("the menu is %q, and after Enter the cell %q", menu, text)
+	}
+}
+
+// write writes a notebook of code cells for the pure-Go kernel.
+func write(t *testing.T, path string, sources []string) {
+	t.Helper()
+	var cells []map[string]any
+	for i, source := range sources {
+		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": map[string]any{}, "outputs": []any{}, "execution_count": nil, "id": fmt.Sprintf("cell-%d", i)})
+	}
+	notebook, err := json.Marshal(map[string]any{"nbformat": 4, "nbformat_minor": 5, "cells": cells, "metadata": map[string]any{
+		"kernelspec": map[string]any{"name": "birnn-go", "display_name": "Go · BiRNN (pure Go)", "language": "go"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, notebook, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKernelInNotebook runs a cell in Notebook 7, whose command BIRNN_NOTEBOOK names.
+func TestKernelInNotebook(t *testing.T) {
+	needBrowser(t)
+	command := os.Getenv("BIRNN_NOTEBOOK")
+	if command == "" {
+		t.Skip("set BIRNN_NOTEBOOK to the path of jupyter-notebook")
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.ipynb"), []string{"func f() string { return \"分开\" }", "f()"})
+	cmd := exec.Command(command, "--no-browser", "--allow-root", "--port=0", "--ServerApp.port_retries=0", "--IdentityProvider.token=secret", "--LanguageServerManager.autodetect=False")
+	cmd.Dir = dir
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+	address := regexp.MustCompile(`http://(?:localhost|127\.0\.0\.1):\d+/`)
+	url := ""
+	lines := bufio.NewScanner(stderr)
+	for url == "" && lines.Scan() {
+		url = address.FindString(lines.Text())
+	}
+	go func() { // or it would wait for us
+		for lines.Scan() {
+		}
+	}()
+	ctx := startBrowser(t)
+	var text string
+	if err := chromedp.Run(ctx, emulation.SetDeviceMetricsOverride(1280, 1000, 1, false), chromedp.Navigate(url+"notebooks/a.ipynb?token=secret"),
+		chromedp.WaitVisible(`.jp-Notebook .jp-CodeCell`, chromedp.ByQuery), chromedp.Sleep(3*time.Second),
+		chromedp.Click(`[data-jp-item-name="restart-and-run"] jp-button`, chromedp.ByQuery),
+		chromedp.Click(`.jp-Dialog .jp-mod-accept`, chromedp.ByQuery)); err != nil {
+		screenshot(t, ctx, "notebook-failed", 1000)
+		t.Fatal(err)
+	}
+	for range 60 {
+		if err := chromedp.Run(ctx, chromedp.Sleep(time.Second), chromedp.Evaluate(`Array.from(document.querySelectorAll('.jp-OutputArea-output')).map(e => e.textContent).join()`, &text)); err != nil {
+			t.Fatal(err)
+		}
+		if text != "" {
+			break
+		}
+	}
+	screenshot(t, ctx, "notebook", 1000)
+	if !strings.Contains(text, `"分开"`) {
+		t.Errorf("the page shows %q", text)
 	}
 }

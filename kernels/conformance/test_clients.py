@@ -11,6 +11,7 @@ import unittest
 
 import nbformat
 import papermill
+from jupyter_client.manager import start_new_kernel
 
 KERNEL = os.environ.get("BIRNN_KERNEL", "birnn-xla")
 
@@ -42,6 +43,30 @@ class Clients(unittest.TestCase):
             with self.assertRaises(papermill.PapermillExecutionError) as raised:
                 papermill.execute_notebook(bad, out, kernel_name=KERNEL, progress_bar=False)
             self.assertEqual((raised.exception.ename, raised.exception.evalue), ("panic", "坏"))
+
+    def test_editor(self):
+        """What VS Code does: silent requests, interrupts by message while a cell runs, a restart."""
+        manager, client = start_new_kernel(kernel_name=KERNEL)
+        try:
+            seen = []
+            reply = client.execute_interactive(
+                "1 + 1", silent=True, store_history=False, output_hook=lambda message: seen.append(message["msg_type"]), timeout=60
+            )
+            self.assertEqual(set(seen), {"status"})
+            self.assertEqual((reply["content"]["status"], reply["content"]["execution_count"]), ("ok", 0))
+            client.execute("%%\nfmt.Println(\"started\")\nfor {}")
+            while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+                pass
+            manager.interrupt_kernel()
+            reply = client.get_shell_msg(timeout=10)
+            self.assertEqual((reply["content"]["ename"], reply["content"]["execution_count"]), ("Interrupted", 1))
+            manager.restart_kernel()
+            client.wait_for_ready(timeout=30)
+            reply = client.execute_interactive("println(2)", output_hook=lambda message: None, timeout=60)
+            self.assertEqual((reply["content"]["status"], reply["content"]["execution_count"]), ("ok", 1))
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel()
 
     def write(self, path, sources):
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])

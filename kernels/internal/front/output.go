@@ -210,6 +210,9 @@ func (o *output) display(m *wire.Message) {
 		o.publish("display_data", content)
 		return
 	}
+	if o.silent {
+		return
+	}
 	var text string
 	json.Unmarshal(content.Data["text/plain"], &text)
 	o.front.history.SetOutput(o.number, text)
