@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"birnn/kernels/internal/client"
+	"birnn/kernels/internal/events"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -121,3 +122,54 @@ func (c *child) stop() {
 		c.Close()
 	}
 }
+
+// theChild returns GoNB once it is there.
+func (f *Front) theChild() (*child, error) {
+	f.mu.Lock()
+	ready := f.childReady
+	f.mu.Unlock()
+	<-ready
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.child, f.childErr
+}
+
+func (f *Front) childConfig() childConfig {
+	temp := filepath.Join(f.run, "tmp")
+	os.MkdirAll(temp, 0o700)
+	shims := filepath.Join(f.config.Bin, "shims")
+	path := []string{shims}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if filepath.Clean(dir) != filepath.Clean(f.config.Bin) { // so that GoNB starts no gopls: we have one
+			path = append(path, dir)
+		}
+	}
+	return childConfig{
+		gonb: filepath.Join(f.config.Bin, "gonb"), root: f.config.Root, dir: f.run, name: filepath.Base(f.config.ConnectionFile),
+		env: []string{
+			"PATH=" + strings.Join(path, string(os.PathListSeparator)), "BIRNN_GO=" + goCommand(),
+			events.Env + "=" + f.run, "BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
+			"BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(), "TMPDIR=" + temp, "BIRNN_FRONT=1",
+		},
+		log: f.config.Log, logf: f.log.Printf, input: f.requestInput, orphan: f.publishOrphan,
+	}
+}
+
+const outputLimit = 1 << 20 // bytes of a stream that a cell shows
+
+func (f *Front) keepDir() string { return filepath.Join(f.run, "kept") }
+
+func (f *Front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
+
+// goCommand returns the go command that the PATH finds.
+func goCommand() string {
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path := filepath.Join(dir, "go")
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 && filepath.Base(dir) != "shims" {
+			return path
+		}
+	}
+	return "go"
+}
+
+var errNoChild = errors.New("GoNB could not be started")

@@ -1,8 +1,6 @@
 package front
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +11,6 @@ import (
 
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/events"
-	"birnn/kernels/internal/kept"
 	"birnn/kernels/internal/wire"
 )
 
@@ -261,63 +258,7 @@ func (f *Front) noteSettings(code, status string) {
 	}
 }
 
-// fingerprints tells the programs of what definitions each kept value is made.
-func (f *Front) fingerprints(n *cell.Notebook) {
-	prints := map[string]string{}
-	for _, d := range n.Decls() {
-		if name, ok := keptName(d.Text); ok {
-			sum := sha256.Sum256([]byte(n.Closure(d.Names[0])))
-			prints[name] = hex.EncodeToString(sum[:8])
-		}
-	}
-	for _, dir := range []string{f.keepDir(), f.lastingDir()} {
-		if len(prints) > 0 {
-			if err := kept.SetFingerprints(dir, prints); err != nil {
-				f.log.Print(err)
-			}
-		}
-	}
-}
-
 var unusedImport = regexp.MustCompile(`"([^"\n]+)" imported and not used`)
-
-var keepCall = regexp.MustCompile(`\bkeep\.Value(?:\[[^\n]*\])?\(\s*("(?:[^"\\]|\\.)*"|` + "`[^`]*`" + `)`)
-
-// keptName returns the name of the value that a declaration keeps.
-func keptName(text string) (string, bool) {
-	m := keepCall.FindStringSubmatch(text)
-	if m == nil {
-		return "", false
-	}
-	var name string
-	if json.Unmarshal([]byte(m[1]), &name) != nil {
-		name = strings.Trim(m[1], "`")
-	}
-	return name, true
-}
-
-// tellStale tells of kept values that the program has and whose definition is
-// another one now.
-func (e *execution) tellStale(n *cell.Notebook) {
-	if e.program == nil {
-		return
-	}
-	for _, d := range e.program.Decls {
-		name, ok := keptName(d.Text)
-		if !ok {
-			continue
-		}
-		for _, dir := range []string{e.front.keepDir(), e.front.lastingDir()} {
-			prints, _ := kept.Fingerprints(dir)
-			infos, _ := kept.List(dir)
-			for _, info := range infos {
-				if info.Name == name && info.Fingerprint != "" && prints[name] != "" && info.Fingerprint != prints[name] {
-					e.output.text("stderr", fmt.Sprintf("%q is as computed before its definition changed; \"%%keep drop %s\" has it computed anew\n", name, name))
-				}
-			}
-		}
-	}
-}
 
 // tellTime tells where the time of the cell went.
 func (e *execution) tellTime() {

@@ -6,14 +6,11 @@ package front
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -80,12 +77,6 @@ type Front struct {
 	childErr    error
 	comms       map[string]string // targets by identifier
 	trace       *cellError        // the last error
-}
-
-// request is a message that wants an answer, and where that goes.
-type request struct {
-	*wire.Message
-	from *wire.Socket
 }
 
 // Run runs a kernel until it is asked to shut down or ctx ends.
@@ -168,92 +159,6 @@ func trim(dir string, keep int) {
 	entries, _ := os.ReadDir(dir) // their names begin with the time
 	for i := 0; i < len(entries)-keep; i++ {
 		os.Remove(filepath.Join(dir, entries[i].Name()))
-	}
-}
-
-// dispatch answers what can be answered at once and queues the rest.
-func (f *Front) dispatch(r *request) {
-	switch r.Header.Type {
-	case "execute_request":
-		f.mu.Lock()
-		f.queue = append(f.queue, r)
-		f.mu.Unlock()
-		f.poke()
-	case "kernel_info_request":
-		f.answer(r, func() any { return kernelInfo() })
-	case "is_complete_request":
-		f.answer(r, func() any { return f.isComplete(r) })
-	case "history_request":
-		f.answer(r, func() any { return f.answerHistory(r) })
-	case "comm_info_request":
-		f.answer(r, func() any { return f.commInfo(r) })
-	case "complete_request":
-		go f.answer(r, func() any { return f.complete(r) })
-	case "inspect_request":
-		go f.answer(r, func() any { return f.inspect(r) })
-	case "connect_request":
-		f.answer(r, func() any { return map[string]any{"status": "ok"} })
-	case "interrupt_request":
-		f.answer(r, func() any { f.interrupt(); return map[string]any{"status": "ok"} })
-	case "shutdown_request":
-		var content struct {
-			Restart bool `json:"restart"`
-		}
-		r.Read(&content)
-		f.answer(r, func() any { return map[string]any{"status": "ok", "restart": content.Restart} })
-		f.shutDown()
-	case "comm_open", "comm_msg", "comm_close":
-		f.noteComm(r.Message)
-		f.status(r.Message, "busy")
-		if c, _ := f.theChild(); c != nil {
-			c.Forward(r.Message)
-		}
-		f.idle(r)
-	default:
-		f.log.Printf("a request that this kernel does not know: %s", r.Header.Type)
-		f.status(r.Message, "busy")
-		f.idle(r)
-	}
-}
-
-// answer sends the reply that belongs to a request.
-func (f *Front) answer(r *request, content func() any) {
-	f.status(r.Message, "busy")
-	f.reply(r, content())
-	f.idle(r)
-}
-
-func (f *Front) reply(r *request, content any) {
-	if err := r.from.SendMessage(wire.New(f.session, strings.Replace(r.Header.Type, "_request", "_reply", 1), r.Message, content)); err != nil {
-		f.log.Printf("%s: %v", r.Header.Type, err)
-	}
-}
-
-// status publishes the kernel's state.
-func (f *Front) status(parent *wire.Message, state string) {
-	f.publish(parent, "status", map[string]string{"execution_state": state})
-}
-
-// idle ends a request. While a cell runs, the kernel as a whole is still busy.
-func (f *Front) idle(r *request) {
-	f.status(r.Message, "idle")
-	f.mu.Lock()
-	running := f.running
-	f.mu.Unlock()
-	if running != nil && running != r {
-		f.status(running.Message, "busy")
-	}
-}
-
-// publish publishes to all clients.
-func (f *Front) publish(parent *wire.Message, kind string, content any) {
-	f.publishMessage(parent, wire.New(f.session, kind, parent, content))
-}
-
-func (f *Front) publishMessage(parent *wire.Message, m *wire.Message) {
-	m.Identities = [][]byte{[]byte("kernel." + m.Header.Type)}
-	if err := f.sockets.IOPub.SendMessage(m); err != nil && f.ctx.Err() == nil {
-		f.log.Printf("iopub: %v", err)
 	}
 }
 
@@ -364,17 +269,6 @@ func (f *Front) setNotebook(n *cell.Notebook) {
 	f.notebook = n
 }
 
-// theChild returns GoNB once it is there.
-func (f *Front) theChild() (*child, error) {
-	f.mu.Lock()
-	ready := f.childReady
-	f.mu.Unlock()
-	<-ready
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.child, f.childErr
-}
-
 // startChild starts GoNB in the background.
 func (f *Front) startChild() {
 	ready := make(chan struct{})
@@ -399,160 +293,6 @@ func (f *Front) startChild() {
 	}()
 }
 
-func (f *Front) childConfig() childConfig {
-	temp := filepath.Join(f.run, "tmp")
-	os.MkdirAll(temp, 0o700)
-	shims := filepath.Join(f.config.Bin, "shims")
-	path := []string{shims}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if filepath.Clean(dir) != filepath.Clean(f.config.Bin) { // so that GoNB starts no gopls: we have one
-			path = append(path, dir)
-		}
-	}
-	return childConfig{
-		gonb: filepath.Join(f.config.Bin, "gonb"), root: f.config.Root, dir: f.run, name: filepath.Base(f.config.ConnectionFile),
-		env: []string{
-			"PATH=" + strings.Join(path, string(os.PathListSeparator)), "BIRNN_GO=" + goCommand(),
-			events.Env + "=" + f.run, "BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
-			"BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(), "TMPDIR=" + temp, "BIRNN_FRONT=1",
-		},
-		log: f.config.Log, logf: f.log.Printf, input: f.requestInput, orphan: f.publishOrphan,
-	}
-}
-
-const outputLimit = 1 << 20 // bytes of a stream that a cell shows
-
-func (f *Front) keepDir() string    { return filepath.Join(f.run, "kept") }
-func (f *Front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
-
-// goCommand returns the go command that the PATH finds.
-func goCommand() string {
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		path := filepath.Join(dir, "go")
-		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 && filepath.Base(dir) != "shims" {
-			return path
-		}
-	}
-	return "go"
-}
-
-// requestInput asks the client for input that a command wants.
-func (f *Front) requestInput(m *wire.Message) {
-	f.mu.Lock()
-	r := f.running
-	f.mu.Unlock()
-	if r != nil {
-		f.sockets.Stdin.SendMessage(wire.New(f.session, m.Header.Type, r.Message, m.Content))
-	}
-}
-
-// onInput hands the client's input on, not at once: GoNB asks first and then
-// begins to listen.
-func (f *Front) onInput(m *wire.Message) {
-	time.Sleep(50 * time.Millisecond)
-	if c, _ := f.theChild(); c != nil {
-		c.Sockets.Stdin.SendMessage(wire.New(c.Session, m.Header.Type, nil, m.Content))
-	}
-}
-
-// publishOrphan publishes what GoNB says when no cell runs: widgets talk so.
-func (f *Front) publishOrphan(m *wire.Message) {
-	if !strings.HasPrefix(m.Header.Type, "comm_") {
-		return
-	}
-	f.noteComm(m)
-	f.mu.Lock()
-	last := f.last
-	f.mu.Unlock()
-	if last != nil {
-		f.relay(last.Message, m)
-	}
-}
-
-// relay publishes a message of GoNB's as ours.
-func (f *Front) relay(parent, m *wire.Message) {
-	ours := wire.New(f.session, m.Header.Type, parent, m.Content)
-	ours.Metadata, ours.Buffers = m.Metadata, m.Buffers
-	f.publishMessage(parent, ours)
-}
-
-func (f *Front) noteComm(m *wire.Message) {
-	var content struct {
-		ID     string `json:"comm_id"`
-		Target string `json:"target_name"`
-	}
-	if m.Read(&content) != nil {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch m.Header.Type {
-	case "comm_open":
-		f.comms[content.ID] = content.Target
-	case "comm_close":
-		delete(f.comms, content.ID)
-	}
-}
-
-func (f *Front) commInfo(r *request) any {
-	var content struct {
-		Target string `json:"target_name"`
-	}
-	r.Read(&content)
-	comms := map[string]map[string]string{}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for id, target := range f.comms {
-		if content.Target == "" || content.Target == target {
-			comms[id] = map[string]string{"target_name": target}
-		}
-	}
-	return map[string]any{"status": "ok", "comms": comms}
-}
-
-func (f *Front) isComplete(r *request) any {
-	var content struct {
-		Code string `json:"code"`
-	}
-	if r.Read(&content) != nil {
-		return map[string]any{"status": "unknown"}
-	}
-	status, indent := cell.IsComplete(content.Code)
-	answer := map[string]any{"status": status}
-	if status == cell.Incomplete {
-		answer["indent"] = indent
-	}
-	return answer
-}
-
-func kernelInfo() any {
-	return map[string]any{
-		"status":                 "ok",
-		"protocol_version":       wire.Version,
-		"implementation":         "birnn",
-		"implementation_version": "1.0",
-		"banner":                 "Go, by GoNB, with birnnlib. %help tells what there is; a cell may end in an expression.",
-		"language_info": map[string]any{
-			"name": "go", "version": strings.TrimPrefix(runtime.Version(), "go"), "mimetype": "text/x-go",
-			"file_extension": ".go", "pygments_lexer": "go", "codemirror_mode": "go", "nbconvert_exporter": "script",
-		},
-		"help_links": []map[string]string{
-			{"text": "Go", "url": "https://go.dev/doc/"},
-			{"text": "GoNB", "url": "https://github.com/janpfeifer/gonb"},
-			{"text": "GoMLX", "url": "https://github.com/gomlx/gomlx"},
-		},
-	}
-}
-
-// answerHistory answers a history_request.
-func (f *Front) answerHistory(r *request) any {
-	var q history.Query
-	if err := json.Unmarshal(r.Content, &q); err != nil {
-		return map[string]any{"status": "error", "ename": "BadRequest", "evalue": err.Error(), "traceback": []string{}}
-	}
-	return map[string]any{"status": "ok", "history": f.history.Find(q)}
-}
-
 // watchParent shuts down when the process that started us, and said so, is gone.
 func (f *Front) watchParent() {
 	var parent int
@@ -567,5 +307,3 @@ func (f *Front) watchParent() {
 		time.Sleep(time.Second)
 	}
 }
-
-var errNoChild = errors.New("GoNB could not be started")

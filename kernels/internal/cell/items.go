@@ -1,0 +1,131 @@
+package cell
+
+import (
+	"go/scanner"
+	"go/token"
+	"strings"
+)
+
+// keepOnly returns the code with blanks for all but the spans.
+func keepOnly(code string, spans []Span) string {
+	kept := []byte(code)
+	at := 0
+	blank := func(to int) {
+		for ; at < to; at++ {
+			if kept[at] != '\n' {
+				kept[at] = ' '
+			}
+		}
+	}
+	for _, s := range spans {
+		blank(s.From)
+		at = s.To
+	}
+	blank(len(kept))
+	return string(kept)
+}
+
+// item is a declaration or a statement at the top level of a cell.
+type item struct {
+	Span
+	token     token.Token // the first one
+	declares  bool
+	semicolon bool // ends with a semicolon that somebody wrote
+}
+
+// split divides code into its items. What the scanner does not understand is
+// left for the parser to tell.
+func split(code string) []item {
+	var s scanner.Scanner
+	files := token.NewFileSet()
+	file := files.AddFile("", -1, len(code))
+	s.Init(file, []byte(code), func(token.Position, string) {}, scanner.ScanComments)
+	var items []item
+	var tokens []token.Token // of the item under way
+	now := item{Span: Span{From: -1}}
+	comments := -1 // where the comments begin that stand before the item
+	depth, lastComment := 0, 0
+	end := func(at int) {
+		now.To = max(now.From, len(strings.TrimRight(code[:min(at, len(code))], " \t\r\n")))
+		now.declares = declares(tokens)
+		items = append(items, now)
+		now, tokens, comments = item{Span: Span{From: -1}}, nil, -1
+	}
+	for {
+		pos, tok, lit := s.Scan()
+		at := 0
+		if pos.IsValid() {
+			at = file.Offset(pos)
+		}
+		switch {
+		case tok == token.EOF:
+			if now.From >= 0 {
+				end(len(code))
+			}
+			return items
+		case tok == token.COMMENT:
+			if now.From < 0 {
+				if comments < 0 || strings.Count(code[lastComment:at], "\n") > 1 {
+					comments = at // an empty line parts a comment from what follows
+				}
+				lastComment = at + len(lit)
+			}
+			continue
+		case tok == token.SEMICOLON && depth == 0:
+			if now.From < 0 {
+				continue // an empty statement
+			}
+			if now.semicolon = lit == ";"; now.semicolon {
+				at++
+			}
+			end(at)
+			continue
+		}
+		if now.From < 0 {
+			now.From, now.token = at, tok
+			if comments >= 0 && strings.Count(code[lastComment:at], "\n") <= 1 {
+				now.From = comments
+			}
+		}
+		switch tok {
+		case token.LPAREN, token.LBRACK, token.LBRACE:
+			depth++
+		case token.RPAREN, token.RBRACK, token.RBRACE:
+			depth = max(0, depth-1)
+		}
+		tokens = append(tokens, tok)
+	}
+}
+
+// declares reports whether tokens begin a declaration. A func without a name
+// is a function that is called on the spot, unless it is a method.
+func declares(tokens []token.Token) bool {
+	switch tokens[0] {
+	case token.TYPE, token.VAR, token.CONST:
+		return true
+	case token.FUNC:
+	default:
+		return false
+	}
+	if len(tokens) > 1 && tokens[1] == token.IDENT {
+		return true
+	}
+	depth := 0
+	for i := 1; i < len(tokens); i++ {
+		switch tokens[i] {
+		case token.LPAREN:
+			depth++
+		case token.RPAREN:
+			if depth--; depth == 0 {
+				return i+2 < len(tokens) && tokens[i+1] == token.IDENT && tokens[i+2] == token.LPAREN
+			}
+		}
+	}
+	return false
+}
+
+// position returns the line and column of an offset.
+func position(code string, offset int) (line, column int) {
+	before := code[:offset]
+	return 1 + strings.Count(before, "\n"), offset - strings.LastIndexByte(before, '\n')
+}

@@ -1,0 +1,221 @@
+package front
+
+import (
+	"encoding/json"
+	"runtime"
+	"strings"
+	"time"
+
+	"birnn/kernels/internal/cell"
+	"birnn/kernels/internal/history"
+	"birnn/kernels/internal/wire"
+)
+
+// request is a message that wants an answer, and where that goes.
+type request struct {
+	*wire.Message
+	from *wire.Socket
+}
+
+// dispatch answers what can be answered at once and queues the rest.
+func (f *Front) dispatch(r *request) {
+	switch r.Header.Type {
+	case "execute_request":
+		f.mu.Lock()
+		f.queue = append(f.queue, r)
+		f.mu.Unlock()
+		f.poke()
+	case "kernel_info_request":
+		f.answer(r, func() any { return kernelInfo() })
+	case "is_complete_request":
+		f.answer(r, func() any { return f.isComplete(r) })
+	case "history_request":
+		f.answer(r, func() any { return f.answerHistory(r) })
+	case "comm_info_request":
+		f.answer(r, func() any { return f.commInfo(r) })
+	case "complete_request":
+		go f.answer(r, func() any { return f.complete(r) })
+	case "inspect_request":
+		go f.answer(r, func() any { return f.inspect(r) })
+	case "connect_request":
+		f.answer(r, func() any { return map[string]any{"status": "ok"} })
+	case "interrupt_request":
+		f.answer(r, func() any { f.interrupt(); return map[string]any{"status": "ok"} })
+	case "shutdown_request":
+		var content struct {
+			Restart bool `json:"restart"`
+		}
+		r.Read(&content)
+		f.answer(r, func() any { return map[string]any{"status": "ok", "restart": content.Restart} })
+		f.shutDown()
+	case "comm_open", "comm_msg", "comm_close":
+		f.noteComm(r.Message)
+		f.status(r.Message, "busy")
+		if c, _ := f.theChild(); c != nil {
+			c.Forward(r.Message)
+		}
+		f.idle(r)
+	default:
+		f.log.Printf("a request that this kernel does not know: %s", r.Header.Type)
+		f.status(r.Message, "busy")
+		f.idle(r)
+	}
+}
+
+// answer sends the reply that belongs to a request.
+func (f *Front) answer(r *request, content func() any) {
+	f.status(r.Message, "busy")
+	f.reply(r, content())
+	f.idle(r)
+}
+
+func (f *Front) reply(r *request, content any) {
+	if err := r.from.SendMessage(wire.New(f.session, strings.Replace(r.Header.Type, "_request", "_reply", 1), r.Message, content)); err != nil {
+		f.log.Printf("%s: %v", r.Header.Type, err)
+	}
+}
+
+// status publishes the kernel's state.
+func (f *Front) status(parent *wire.Message, state string) {
+	f.publish(parent, "status", map[string]string{"execution_state": state})
+}
+
+// idle ends a request. While a cell runs, the kernel as a whole is still busy.
+func (f *Front) idle(r *request) {
+	f.status(r.Message, "idle")
+	f.mu.Lock()
+	running := f.running
+	f.mu.Unlock()
+	if running != nil && running != r {
+		f.status(running.Message, "busy")
+	}
+}
+
+// publish publishes to all clients.
+func (f *Front) publish(parent *wire.Message, kind string, content any) {
+	f.publishMessage(parent, wire.New(f.session, kind, parent, content))
+}
+
+func (f *Front) publishMessage(parent *wire.Message, m *wire.Message) {
+	m.Identities = [][]byte{[]byte("kernel." + m.Header.Type)}
+	if err := f.sockets.IOPub.SendMessage(m); err != nil && f.ctx.Err() == nil {
+		f.log.Printf("iopub: %v", err)
+	}
+}
+
+// requestInput asks the client for input that a command wants.
+func (f *Front) requestInput(m *wire.Message) {
+	f.mu.Lock()
+	r := f.running
+	f.mu.Unlock()
+	if r != nil {
+		f.sockets.Stdin.SendMessage(wire.New(f.session, m.Header.Type, r.Message, m.Content))
+	}
+}
+
+// onInput hands the client's input on, not at once: GoNB asks first and then
+// begins to listen.
+func (f *Front) onInput(m *wire.Message) {
+	time.Sleep(50 * time.Millisecond)
+	if c, _ := f.theChild(); c != nil {
+		c.Sockets.Stdin.SendMessage(wire.New(c.Session, m.Header.Type, nil, m.Content))
+	}
+}
+
+// publishOrphan publishes what GoNB says when no cell runs: widgets talk so.
+func (f *Front) publishOrphan(m *wire.Message) {
+	if !strings.HasPrefix(m.Header.Type, "comm_") {
+		return
+	}
+	f.noteComm(m)
+	f.mu.Lock()
+	last := f.last
+	f.mu.Unlock()
+	if last != nil {
+		f.relay(last.Message, m)
+	}
+}
+
+// relay publishes a message of GoNB's as ours.
+func (f *Front) relay(parent, m *wire.Message) {
+	ours := wire.New(f.session, m.Header.Type, parent, m.Content)
+	ours.Metadata, ours.Buffers = m.Metadata, m.Buffers
+	f.publishMessage(parent, ours)
+}
+
+func (f *Front) noteComm(m *wire.Message) {
+	var content struct {
+		ID     string `json:"comm_id"`
+		Target string `json:"target_name"`
+	}
+	if m.Read(&content) != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch m.Header.Type {
+	case "comm_open":
+		f.comms[content.ID] = content.Target
+	case "comm_close":
+		delete(f.comms, content.ID)
+	}
+}
+
+func (f *Front) commInfo(r *request) any {
+	var content struct {
+		Target string `json:"target_name"`
+	}
+	r.Read(&content)
+	comms := map[string]map[string]string{}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, target := range f.comms {
+		if content.Target == "" || content.Target == target {
+			comms[id] = map[string]string{"target_name": target}
+		}
+	}
+	return map[string]any{"status": "ok", "comms": comms}
+}
+
+func (f *Front) isComplete(r *request) any {
+	var content struct {
+		Code string `json:"code"`
+	}
+	if r.Read(&content) != nil {
+		return map[string]any{"status": "unknown"}
+	}
+	status, indent := cell.IsComplete(content.Code)
+	answer := map[string]any{"status": status}
+	if status == cell.Incomplete {
+		answer["indent"] = indent
+	}
+	return answer
+}
+
+func kernelInfo() any {
+	return map[string]any{
+		"status":                 "ok",
+		"protocol_version":       wire.Version,
+		"implementation":         "birnn",
+		"implementation_version": "1.0",
+		"banner":                 "Go, by GoNB, with birnnlib. %help tells what there is; a cell may end in an expression.",
+		"language_info": map[string]any{
+			"name": "go", "version": strings.TrimPrefix(runtime.Version(), "go"), "mimetype": "text/x-go",
+			"file_extension": ".go", "pygments_lexer": "go", "codemirror_mode": "go", "nbconvert_exporter": "script",
+		},
+		"help_links": []map[string]string{
+			{"text": "Go", "url": "https://go.dev/doc/"},
+			{"text": "GoNB", "url": "https://github.com/janpfeifer/gonb"},
+			{"text": "GoMLX", "url": "https://github.com/gomlx/gomlx"},
+		},
+	}
+}
+
+// answerHistory answers a history_request.
+func (f *Front) answerHistory(r *request) any {
+	var q history.Query
+	if err := json.Unmarshal(r.Content, &q); err != nil {
+		return map[string]any{"status": "error", "ename": "BadRequest", "evalue": err.Error(), "traceback": []string{}}
+	}
+	return map[string]any{"status": "ok", "history": f.history.Find(q)}
+}
