@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
+	"slices"
 	"strings"
 )
 
@@ -103,11 +104,33 @@ func IsForeign(source string) bool {
 
 // Parse understands a cell. Its error joins [*SyntaxError]s.
 func Parse(source string) (*Cell, error) {
-	c := &Cell{Source: source, uses: map[string]bool{}}
 	if IsForeign(source) {
-		c.Foreign = true
+		return &Cell{Source: source, Foreign: true}, nil
+	}
+	c, err := parse(source, nil)
+	if err != nil || len(c.Locals) == 0 {
+		return c, err
+	}
+	// A variable whose value needs one of the statements' is one of theirs.
+	local := map[int]bool{}
+	for _, d := range c.Decls {
+		if d.Kind == token.VAR && slices.ContainsFunc(c.Locals, func(name string) bool { return d.uses[name] }) {
+			local[d.Line] = true
+		}
+	}
+	if len(local) == 0 {
 		return c, nil
 	}
+	if again, err := parse(source, local); err == nil {
+		return again, nil
+	}
+	return c, nil
+}
+
+// parse takes a cell apart; declarations that begin on the lines of local are
+// statements.
+func parse(source string, local map[int]bool) (*Cell, error) {
+	c := &Cell{Source: source, uses: map[string]bool{}}
 	code, entry := c.takeDirectives()
 	before, body := code, ""
 	if entry > 0 {
@@ -121,7 +144,7 @@ func Parse(source string) (*Cell, error) {
 		case item.token == token.PACKAGE: // GoNB writes its own
 		case item.token == token.IMPORT:
 			imports = append(imports, item.Span)
-		case item.declares:
+		case item.declares && !local[lineOf(code, item.From)]:
 			decls = append(decls, item.Span)
 		default:
 			statements = append(statements, item.Span)
@@ -144,6 +167,12 @@ func Parse(source string) (*Cell, error) {
 		err = &SyntaxError{line, column, "a statement beside func main: put it there, or take func main away"}
 	}
 	return c, err
+}
+
+// lineOf returns the line of an offset.
+func lineOf(code string, offset int) int {
+	line, _ := position(code, offset)
+	return line
 }
 
 // takeDirectives notes the directives and returns the rest, with nothing in
@@ -324,7 +353,8 @@ func printsOnly(x ast.Expr) bool {
 		}
 	case *ast.SelectorExpr:
 		p, ok := f.X.(*ast.Ident)
-		return ok && (p.Name == "log" || p.Name == "show" || p.Name == "gonbui" ||
+		return ok && (p.Name == "log" || p.Name == "gonbui" ||
+			p.Name == "show" && f.Sel.Name != "VegaLite" && f.Sel.Name != "Image" || // which return an error
 			p.Name == "fmt" && (strings.HasPrefix(f.Sel.Name, "Print") || strings.HasPrefix(f.Sel.Name, "Fprint")))
 	}
 	return false

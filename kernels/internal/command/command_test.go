@@ -103,6 +103,30 @@ func TestFlagsAfterArguments(t *testing.T) {
 	}
 }
 
+// TestProject asks for a project's folder in an installation of the user's own,
+// and in one that cannot be written to.
+func TestProject(t *testing.T) {
+	user := atHome(t)
+	mine, shared := home.Home{Dir: filepath.Join(user, "mine")}, home.Home{Dir: filepath.Join(user, "shared")}
+	write(t, shared.Path("projects")) // a file is in the way, for root too
+	for _, test := range []struct {
+		home home.Home
+		in   string
+	}{{mine, mine.Path("projects")}, {shared, filepath.Join(user, ".local", "share", "birnn-projects")}} {
+		a, errA := project(test.home, "/a")
+		b, errB := project(test.home, "/b")
+		again, err := project(test.home, "/a")
+		if errA != nil || errB != nil || err != nil || a == b || again != a || filepath.Dir(a) != test.in {
+			t.Errorf("%q, %q and again %q: %v %v %v; want two folders in %s", a, b, again, errA, errB, err, test.in)
+		}
+		for _, dir := range []string{a, b} {
+			if info, err := os.Stat(dir); err != nil || info.Mode() != os.ModeDir|0o700 {
+				t.Errorf("%s: %v %v, want a folder for the user alone", dir, info, err)
+			}
+		}
+	}
+}
+
 func write(t *testing.T, elem ...string) string {
 	t.Helper()
 	path := filepath.Join(elem...)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"birnn/kernels/internal/checkout"
@@ -43,13 +44,17 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 	signal.Notify(interrupts, os.Interrupt)
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGHUP)
+	folder, err := project(f.options.Home, wd)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
 	own, end := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		<-ended
 		end()
 	}()
 	err = front.Run(own, front.Config{
-		ConnectionFile: *file, Root: *root, Bin: f.options.Home.Bin(), Project: project(f.options.Home, wd), Log: a.Err, Interrupts: interrupts,
+		ConnectionFile: *file, Root: *root, Bin: f.options.Home.Bin(), Project: folder, Log: a.Err, Interrupts: interrupts,
 	})
 	if err != nil {
 		return a.failed(own, err)
@@ -57,10 +62,22 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 	return ok
 }
 
-// project is where the kernels of notebooks in a folder keep what lasts.
-func project(h home.Home, dir string) string {
+// project makes the folder in which the kernels of notebooks in a folder keep
+// what lasts. Where a class shares an installation, of which the user can only
+// read, it is beside the one that the user would have.
+func project(h home.Home, dir string) (string, error) {
 	sum := sha256.Sum256([]byte(dir))
-	return h.Path("projects", hex.EncodeToString(sum[:8]))
+	name := hex.EncodeToString(sum[:8])
+	path := h.Path("projects", name)
+	if os.MkdirAll(path, 0o700) == nil {
+		return path, nil
+	}
+	own, err := home.Locate("")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(own.Dir+"-projects", name)
+	return path, os.MkdirAll(path, 0o700)
 }
 
 // guard is the command that a kernel starts GoNB by.

@@ -5,6 +5,7 @@ package front
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -91,7 +92,8 @@ func bin(t testing.TB) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if err := os.Symlink(filepath.Join(h.Bin(), "goimports"), filepath.Join(dir, "shims", "goimports")); err != nil {
+	if err := errors.Join(os.Symlink(filepath.Join(h.Bin(), "goimports"), filepath.Join(dir, "shims", "goimports")),
+		os.Symlink(filepath.Join(dir, "shims", "go"), filepath.Join(dir, "shims", "shell"))); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -150,7 +150,11 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 // hint says what a reader may not know of an error.
 func (e *execution) hint(message string) string {
 	if m := undefined.FindStringSubmatch(message); m != nil {
-		if number, ok := e.front.notebook.Local(m[1]); ok && number != e.number {
+		number, ok := e.front.notebook.Local(m[1])
+		if c, _ := cell.Parse(e.code); c != nil && slices.Contains(c.Locals, m[1]) {
+			return fmt.Sprintf("\n      (%s is a variable of this cell's statements, which functions do not see: declare it with var, or pass it)", m[1])
+		}
+		if ok && number != e.number {
 			return fmt.Sprintf("\n      (%s was a variable of cell %d's statements, and is gone with them. Keep it: %s := keep.Value(%q, func() (T, error) {…}))", m[1], number, m[1], m[1])
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -110,6 +111,9 @@ func (e *execution) run() *cellError {
 		return err
 	}
 	e.program = nil
+	for i, d := range c.Directives {
+		c.Directives[i].Text = f.shell(d.Text)
+	}
 	if len(c.Decls) == 0 && len(c.Imports) == 0 && c.Body == "" && c.Entry.Text == "" {
 		if len(c.Directives) == 0 {
 			return nil
@@ -230,6 +234,21 @@ func (e *execution) send(code string) *cellError {
 	}
 	e.output.release(held)
 	return e.compileError(content.Value, content.Traceback)
+}
+
+// shell has a shell command run by the shim, which carries what it writes. GoNB
+// takes a backslash at the end for a line that goes on.
+func (f *Front) shell(line string) string {
+	command, ok := strings.CutPrefix(line, "!")
+	if !ok || strings.HasSuffix(line, `\`) {
+		return line
+	}
+	star := ""
+	if after, ok := strings.CutPrefix(command, "*"); ok { // in the program's folder
+		star, command = "*", after
+	}
+	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+	return "!" + star + quote(filepath.Join(f.config.Bin, "shims", "shell")) + " " + quote(command)
 }
 
 // tell has GoNB run a command of ours, whose output nobody wants.

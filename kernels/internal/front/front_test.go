@@ -278,6 +278,9 @@ func TestOutput(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Size() != 200000*16 {
 		t.Errorf("the file: %v %v", info, err)
 	}
+	if o := k.run("!for i in $(seq 20000); do echo 一二三四五; done"); o.stdout != strings.Repeat("一二三四五\n", 20000) {
+		t.Errorf("%d bytes arrived from the shell", len(o.stdout))
+	}
 	if o := k.run("for i := range 3000 { fmt.Print(\"\\r\", i); time.Sleep(100 * time.Microsecond) }\nfmt.Println()"); len(o.stdout) > 4000 || !strings.HasSuffix(o.stdout, "2999\n") {
 		t.Errorf("a progress bar put out %d bytes, the last %q", len(o.stdout), o.stdout[max(0, len(o.stdout)-20):])
 	}

@@ -68,7 +68,7 @@ func (p *Plan) kernel() *Step {
 		Title:   "the kernel",
 		Remedy:  "see whether \"go vet ./kernels/...\" passes, then run the same command again",
 		stamp:   pins.Stamp(sources(root), p.Checkout.Go.GOVERSION),
-		present: func() bool { return exists(program) && exists(shim) },
+		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
 			opts := process.Options{Dir: root, Env: buildEnv, Log: log}
 			for path, pkg := range map[string]string{program: "./kernels", shim: "./kernels/internal/shim"} {
@@ -80,9 +80,14 @@ func (p *Plan) kernel() *Step {
 					return err
 				}
 			}
-			link := filepath.Join(bin, "shims", "goimports")
-			os.Remove(link)
-			return os.Symlink(filepath.Join(bin, "goimports"), link)
+			for name, target := range map[string]string{"goimports": filepath.Join(bin, "goimports"), "shell": shim} {
+				link := filepath.Join(bin, "shims", name)
+				os.Remove(link)
+				if err := os.Symlink(target, link); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 }

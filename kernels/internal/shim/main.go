@@ -2,7 +2,7 @@
 
 // Command shim stands between GoNB and what it runs. Called "go", it is the go
 // command, but puts itself in the place of the program that a build makes;
-// called as that program, it runs it and carries what it writes.
+// called as that program, or "shell", it runs it and carries what it writes.
 package main
 
 import (
@@ -29,10 +29,14 @@ import (
 const program = ".cell"
 
 func main() {
-	if filepath.Base(os.Args[0]) == "go" {
+	switch filepath.Base(os.Args[0]) {
+	case "go":
 		os.Exit(goCommand(os.Args[1:]))
+	case "shell": // for the lines that begin with "!"
+		run("/bin/bash", append([]string{"-c"}, os.Args[1:]...), func(events.Event) {})
+	default:
+		run(os.Args[0]+program, os.Args[1:], events.Tell)
 	}
-	run(os.Args[0]+program, os.Args[1:])
 }
 
 // goCommand is the go command that comes next on the PATH.
@@ -84,8 +88,8 @@ func putSelf(place string) error {
 	return errors.Join(os.Symlink(self, link), os.Rename(link, place))
 }
 
-// run runs a cell's program to its end, and ends as it did.
-func run(name string, args []string) {
+// run runs a program to its end, and ends as it did.
+func run(name string, args []string, tell func(events.Event)) {
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = os.Stdin
 	stdout, err1 := cmd.StdoutPipe()
@@ -96,7 +100,7 @@ func run(name string, args []string) {
 	if trace {
 		cmd.Env = append(os.Environ(), "GODEBUG="+strings.Trim(os.Getenv("GODEBUG")+",inittrace=1", ","))
 	}
-	events.Tell(events.Event{Kind: events.Start})
+	tell(events.Event{Kind: events.Start})
 	begin := time.Now()
 	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -112,7 +116,7 @@ func run(name string, args []string) {
 	streams.Go(func() { newPump("stderr", os.Stderr).Copy(os.Stderr, stderr) })
 	streams.Wait()
 	err := cmd.Wait()
-	events.Tell(events.Event{Kind: events.Exit, Length: time.Since(begin)})
+	tell(events.Event{Kind: events.Exit, Length: time.Since(begin)})
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
 		return
