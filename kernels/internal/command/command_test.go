@@ -109,10 +109,14 @@ func TestProject(t *testing.T) {
 	user := atHome(t)
 	mine, shared := home.Home{Dir: filepath.Join(user, "mine")}, home.Home{Dir: filepath.Join(user, "shared")}
 	write(t, shared.Path("projects")) // a file is in the way, for root too
+	own, err := home.Locate("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		home home.Home
 		in   string
-	}{{mine, mine.Path("projects")}, {shared, filepath.Join(user, ".local", "share", "birnn-projects")}} {
+	}{{mine, mine.Path("projects")}, {shared, own.Dir + "-projects"}} {
 		a, errA := project(test.home, "/a")
 		b, errB := project(test.home, "/b")
 		again, err := project(test.home, "/a")

@@ -38,16 +38,16 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 	if err != nil {
 		return a.failed(ctx, err)
 	}
+	folder, err := project(f.options.Home, wd)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
 	// An interrupt is for the cell that runs, not for the kernel.
 	signal.Reset(os.Interrupt)
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGHUP)
-	folder, err := project(f.options.Home, wd)
-	if err != nil {
-		return a.failed(ctx, err)
-	}
 	own, end := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		<-ended
