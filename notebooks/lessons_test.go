@@ -16,8 +16,11 @@ import (
 // notebook is what the tests need of the Jupyter notebook format 4.
 type notebook struct {
 	Cells []struct {
-		Type    string   `json:"cell_type"`
-		ID      string   `json:"id"`
+		Type string `json:"cell_type"`
+		ID   string `json:"id"`
+		Meta struct {
+			Tags []string `json:"tags"`
+		} `json:"metadata"`
 		Source  lines    `json:"source"`
 		Outputs []output `json:"outputs"`
 	} `json:"cells"`
@@ -72,6 +75,13 @@ func lessons(t *testing.T) []string {
 		}
 		return names
 	}
+	for _, lang := range []string{"zh", "en"} {
+		for _, name := range list(filepath.Join(lang, "solutions")) {
+			if _, err := os.Stat(filepath.Join(lang, name)); err != nil {
+				t.Errorf("%s has solutions of a lesson that is not there: %s", lang, name)
+			}
+		}
+	}
 	zh, en := list("zh"), list("en")
 	if len(zh) == 0 || !slices.Equal(zh, en) {
 		t.Fatalf("the lessons are %q in Chinese and %q in English; they must be the same, and some", zh, en)
@@ -79,10 +89,20 @@ func lessons(t *testing.T) []string {
 	return zh
 }
 
+// solutions lists those of the lessons that have solutions of their exercises.
+func solutions(t *testing.T) (names []string) {
+	for _, name := range lessons(t) {
+		if _, err := os.Stat(filepath.Join("en", "solutions", name)); err == nil {
+			names = append(names, filepath.Join("solutions", name))
+		}
+	}
+	return names
+}
+
 // TestSameInBothLanguages compares the cells of each lesson: the same kinds in the same order, the same code but for
 // strings and comments, the same headings by level, the same pictures and the same formulas.
 func TestSameInBothLanguages(t *testing.T) {
-	for _, name := range lessons(t) {
+	for _, name := range append(lessons(t), solutions(t)...) {
 		zh, en := read(t, filepath.Join("zh", name)), read(t, filepath.Join("en", name))
 		if len(zh.Cells) != len(en.Cells) {
 			t.Fatalf("%s has %d cells in Chinese and %d in English", name, len(zh.Cells), len(en.Cells))
@@ -146,7 +166,7 @@ func skeleton(source string) (parts []string) {
 // TestAccessible checks what readers and their programs need: one H1, no skipped level, and pictures that exist and
 // have a text in their place.
 func TestAccessible(t *testing.T) {
-	for _, name := range lessons(t) {
+	for _, name := range append(lessons(t), solutions(t)...) {
 		for _, lang := range []string{"zh", "en"} {
 			path := filepath.Join(lang, name)
 			level, h1 := 0, 0
@@ -166,7 +186,7 @@ func TestAccessible(t *testing.T) {
 					if m[1] == "" {
 						t.Errorf("%s, cell %d: the picture %s has no alternative text", path, i, m[2])
 					}
-					if _, err := os.Stat(filepath.Join(lang, m[2])); err != nil {
+					if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[2])); err != nil {
 						t.Errorf("%s, cell %d: %v", path, i, err)
 					}
 				}
@@ -191,6 +211,9 @@ func TestExecuted(t *testing.T) {
 			outputs, pictures := 0, 0
 			var printed strings.Builder
 			for i, cell := range n.Cells {
+				if slices.Contains(cell.Meta.Tags, exerciseCheck) {
+					continue // see TestExercises
+				}
 				for _, o := range cell.Outputs {
 					outputs++
 					printed.WriteString(string(o.Text))
