@@ -1,0 +1,150 @@
+// Command cache is a build cache in two layers, for the go command to use as its
+// GOCACHEPROG: the lower layer, a GOCACHE that somebody else has filled, is only
+// read, and what is not there goes into the user's own layer. (As its GOCACHE
+// itself, the go command cannot use a folder that it cannot write to: it says
+// that packages of the standard library do not exist.)
+//
+//	GOCACHEPROG="cache <shared GOCACHE>"
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// request and response are the messages that "go doc cmd/go/internal/cacheprog"
+// describes.
+type request struct {
+	ID                 int64
+	Command            string
+	ActionID, OutputID []byte
+	BodySize           int64 // if not 0, the body comes next, as a JSON string in base64
+}
+
+type response struct {
+	ID            int64
+	Err           string   `json:",omitempty"`
+	KnownCommands []string `json:",omitempty"`
+	Miss          bool     `json:",omitempty"`
+	OutputID      []byte   `json:",omitempty"`
+	Size          int64    `json:",omitempty"`
+	DiskPath      string   `json:",omitempty"`
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if len(os.Args) != 2 {
+		return errors.New("expected one argument, the shared GOCACHE")
+	}
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	c := cache{own: layer(filepath.Join(user, "birnn-build")), shared: layer(os.Args[1])}
+	return c.serve(os.Stdin, os.Stdout)
+}
+
+type cache struct{ own, shared layer }
+
+// serve answers requests until the go command ends.
+func (c cache) serve(r io.Reader, w io.Writer) error {
+	in, out := json.NewDecoder(bufio.NewReader(r)), json.NewEncoder(w)
+	if err := out.Encode(response{KnownCommands: []string{"get", "put", "close"}}); err != nil {
+		return err
+	}
+	for {
+		var q request
+		if err := in.Decode(&q); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		var body []byte
+		if q.BodySize > 0 {
+			if err := in.Decode(&body); err != nil {
+				return err
+			}
+		}
+		answer := response{ID: q.ID}
+		switch q.Command {
+		case "get":
+			for _, l := range []layer{c.own, c.shared} {
+				if answer.OutputID, answer.Size, answer.DiskPath = l.get(q.ActionID); answer.DiskPath != "" {
+					break
+				}
+			}
+			answer.Miss = answer.DiskPath == ""
+		case "put":
+			path, err := c.own.put(q.ActionID, q.OutputID, body)
+			if answer.DiskPath = path; err != nil {
+				answer.Err = err.Error()
+			}
+		}
+		if err := out.Encode(answer); err != nil {
+			return err
+		}
+		if q.Command == "close" {
+			return nil
+		}
+	}
+}
+
+// layer is a folder in the form of a GOCACHE.
+type layer string
+
+// entry is what is written about an action: itself, its output, the output's
+// size and the time, which does not matter here.
+const entry = "v1 %x %x %20d %20d\n"
+
+func (l layer) file(id []byte, kind string) string {
+	return filepath.Join(string(l), fmt.Sprintf("%.1x", id), fmt.Sprintf("%x-%s", id, kind))
+}
+
+// get returns the output of an action, whose path is "" if it is not there.
+func (l layer) get(action []byte) (output []byte, size int64, path string) {
+	data, err := os.ReadFile(l.file(action, "a"))
+	if err != nil {
+		return nil, 0, ""
+	}
+	var id []byte
+	var when int64
+	if _, err := fmt.Sscanf(string(data), entry, &id, &output, &size, &when); err != nil {
+		return nil, 0, ""
+	}
+	path = l.file(output, "d")
+	if info, err := os.Stat(path); err != nil || info.Size() != size {
+		return nil, 0, ""
+	}
+	return output, size, path
+}
+
+// put keeps the output of an action and returns its path.
+func (l layer) put(action, output, body []byte) (path string, err error) {
+	path = l.file(output, "d")
+	return path, errors.Join(replace(path, body), replace(l.file(action, "a"), fmt.Appendf(nil, entry, action, output, len(body), 0)))
+}
+
+// replace writes a file that is there as a whole or not at all.
+func replace(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "new-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close(), os.Rename(f.Name(), path))
+}
