@@ -111,8 +111,6 @@ func checkNorm(cell string, h int) {
 	}
 }
 
-func (c LayerNormRNN) φ() activation.Type { return c.plain().φ() }
-
 // plain is the cell without normalisation.
 func (c LayerNormRNN) plain() RNN { return RNN{Activation: c.Activation} }
 
@@ -127,31 +125,14 @@ func (c LayerNormRNN) Layout(h int) Layout {
 func (c LayerNormRNN) Step(w []*Node, m Moment) (after, saved []*Node) {
 	whh, g, bh := w[0], w[1], w[2]
 	y, s := normalise(Add(m.A, times(m.P, whh)))
-	z := shift(gain(y, g), bh)
-	var h *Node
-	switch c.φ() {
-	case activation.TypeTanh:
-		h = Tanh(z)
-	case activation.TypeRelu:
-		h = Max(z, Constant(z, 0))
-	default:
-		h = Sigmoid(z)
-	}
+	h := c.plain().activate(shift(gain(y, g), bh))
 	return []*Node{h}, []*Node{y, s}
 }
 
 func (c LayerNormRNN) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
 	whhT, g := wT[0], wT[1]
-	y, s, h, dh := m.Saved[0], m.Saved[1], m.After[0], dAfter[0]
-	var dz *Node // of LN + b_h
-	switch c.φ() {
-	case activation.TypeTanh:
-		dz = Mul(dh, tanhSlope(h))
-	case activation.TypeRelu:
-		dz = Where(GreaterThan(h, Constant(h, 0)), dh, Mul(dh, Constant(h, 0)))
-	default:
-		dz = Mul(dh, sigmoidSlope(h))
-	}
+	y, s := m.Saved[0], m.Saved[1]
+	dz := c.plain().activateBackward(m.After[0], dAfter[0]) // of LN + b_h
 	dA = normaliseBackward(gain(dz, g), y, s)
 	return dA, times(dA, whhT), []*Node{nil}, []*Node{dz}
 }

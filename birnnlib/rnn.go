@@ -37,29 +37,36 @@ func (c RNN) φ() activation.Type {
 	return c.Activation
 }
 
-func (c RNN) Step(w []*Node, m Moment) (after, saved []*Node) {
-	whh := w[0]
-	z := Add(m.A, times(m.P, whh))
+// activate returns φ(z).
+func (c RNN) activate(z *Node) *Node {
 	switch c.φ() {
 	case activation.TypeTanh:
-		return []*Node{Tanh(z)}, nil
+		return Tanh(z)
 	case activation.TypeRelu:
-		return []*Node{Max(z, Constant(z, 0))}, nil
+		return Max(z, Constant(z, 0))
 	}
-	return []*Node{Sigmoid(z)}, nil
+	return Sigmoid(z)
+}
+
+// activateBackward returns the gradient with respect to z, given that with respect to h = φ(z).
+func (c RNN) activateBackward(h, dh *Node) *Node {
+	switch c.φ() {
+	case activation.TypeTanh:
+		return Mul(dh, tanhSlope(h))
+	case activation.TypeRelu:
+		return Where(GreaterThan(h, Constant(h, 0)), dh, Mul(dh, Constant(h, 0)))
+	}
+	return Mul(dh, sigmoidSlope(h))
+}
+
+func (c RNN) Step(w []*Node, m Moment) (after, saved []*Node) {
+	whh := w[0]
+	return []*Node{c.activate(Add(m.A, times(m.P, whh)))}, nil
 }
 
 func (c RNN) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
-	whhT, h, dh := wT[0], m.After[0], dAfter[0]
-	var dz *Node
-	switch c.φ() {
-	case activation.TypeTanh:
-		dz = Mul(dh, tanhSlope(h))
-	case activation.TypeRelu:
-		dz = Where(GreaterThan(h, Constant(h, 0)), dh, Mul(dh, Constant(h, 0)))
-	default:
-		dz = Mul(dh, sigmoidSlope(h))
-	}
+	whhT := wT[0]
+	dz := c.activateBackward(m.After[0], dAfter[0])
 	return dz, times(dz, whhT), []*Node{nil}, nil
 }
 
