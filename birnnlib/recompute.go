@@ -97,12 +97,15 @@ func (c *chunked) rest() (t *Node, length int) {
 }
 
 func (c *chunked) forward(w, initial []*Node) (outputs, kept []*Node) {
-	g := c.x.Graph()
 	n := c.x.Shape().Dim(1)
 	states := len(initial)
-	buffers := []*Node{Zeros(g, shapes.Make(c.wx.DType(), c.T, n, initial[0].Shape().Dim(1)))} // H
-	for _, s := range initial {
-		buffers = append(buffers, Zeros(g, shapes.Make(s.DType(), c.loops, n, s.Shape().Dim(1)))) // what comes before each chunk
+	place := 0
+	if c.reversed { // both directions read the same x
+		place = 1 + states
+	}
+	buffers := []*Node{room(c.x, place, shapes.Make(c.wx.DType(), c.T, n, initial[0].Shape().Dim(1)))} // H
+	for i, s := range initial {
+		buffers = append(buffers, room(c.x, place+1+i, shapes.Make(s.DType(), c.loops, n, s.Shape().Dim(1)))) // what comes before each chunk
 	}
 	end := repeat(c.loops, c.constants(w), slices.Concat(initial, buffers), func(i *Node, constants, state []*Node) []*Node {
 		in, w, _ := c.inside(constants, len(w))
@@ -140,7 +143,7 @@ func (c *chunked) backward(w, kept []*Node, dH *Node, dLast []*Node) []*Node {
 	}
 	state := slices.Concat(dLast, sums)
 	if c.x.DType().IsFloat() {
-		state = append(state, Zeros(g, c.x.Shape()))
+		state = append(state, room(dH, 0, c.x.Shape()))
 	}
 
 	// round goes back over a chunk of that length from time step t on, before which the states were before.

@@ -95,10 +95,7 @@ func looping(step stepFunction, weights, states, sequences []*Node, reversed boo
 	T := sequences[0].Shape().Dim(0)
 	state := slices.Clone(states)
 	for r, shape := range resultShapes(step, weights, states, sequences) {
-		// All of it will be written, so anything may be there before. But of a constant, XLA makes a copy for each loop, all at
-		// the start of the program, and of what several results share, one for each of them.
-		any := ConvertDType(first(Slice(sequences[0], AxisRangeToEnd(r%T))), shape.DType)
-		state = append(state, BroadcastToDims(any, append([]int{T}, shape.Dimensions...)...))
+		state = append(state, room(sequences[0], r, shapes.Make(shape.DType, append([]int{T}, shape.Dimensions...)...)))
 	}
 	end := repeat(T/unroll, slices.Concat(weights, sequences), state, func(i *Node, constants, state []*Node) []*Node {
 		weights, sequences := constants[:len(weights)], constants[len(weights):]
@@ -145,6 +142,14 @@ func repeat(count int, constants, state []*Node, body func(i *Node, constants, s
 		return slices.Concat([]*Node{Add(i, Const(g, int32(1)))}, body(i, constants, state), constants)
 	})
 	return While(condition, round, carried...)[1 : 1+len(state)]
+}
+
+// room returns a place of that shape for a loop to write, all of it, so that anything may be there before. But of a
+// constant, XLA makes a copy for each loop, all at the start of the program, and of what several places share, one for
+// each of them. So every place is filled with another number of x, one of what the loop reads.
+func room(x *Node, place int, shape shapes.Shape) *Node {
+	number := first(Slice(x, AxisRangeToEnd(place%x.Shape().Dim(0))))
+	return BroadcastToDims(ConvertDType(number, shape.DType), shape.Dimensions...)
 }
 
 // slice returns length entries of x from t on, along the first axis.
