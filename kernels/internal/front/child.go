@@ -62,6 +62,7 @@ func startChild(ctx context.Context, config childConfig) (*child, error) {
 		"-logtostderr=false", "-stderrthreshold=FATAL", "-log_file="+filepath.Join(dir, "gonb.log"))
 	c.guard.Env = process.Environ(os.Environ(), config.env)
 	c.guard.Stdout, c.guard.Stderr = config.log, config.log
+	c.guard.WaitDelay = 100 * time.Millisecond // GoNB has them too, and may outlive a guard that is killed
 	if c.hold, err = c.guard.StdinPipe(); err != nil {
 		return nil, err
 	}

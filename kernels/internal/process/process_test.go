@@ -81,3 +81,43 @@ func TestIsNetwork(t *testing.T) {
 		}
 	}
 }
+
+// TestKillTree checks that processes which start others all the time end with
+// the first.
+func TestKillTree(t *testing.T) {
+	needsShell(t)
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-c", `while true; do sleep 60 & sleep 0.01; done`)
+	cmd.Dir = dir
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond)
+	family := Descendants(cmd.Process.Pid)
+	KillTree(cmd.Process.Pid)
+	cmd.Wait()
+	if len(family) < 5 {
+		t.Skipf("only %d processes were seen", len(family))
+	}
+	for i := 0; ; i++ {
+		left := livingIn(dir)
+		if len(left) == 0 {
+			break
+		}
+		if i == 100 {
+			t.Fatalf("%d processes live on: %v", len(left), left)
+		}
+		time.Sleep(10 * time.Millisecond) // they were killed, and are about to end
+	}
+}
+
+// livingIn returns the processes that work in a folder.
+func livingIn(dir string) (pids []string) {
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && target == dir {
+			pids = append(pids, link)
+		}
+	}
+	return pids
+}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Descendants returns the processes that come from pid, itself not included.
@@ -71,12 +72,21 @@ func KillDescendants(pid int) {
 	}
 }
 
-// KillTree kills a process and all that comes from it, which while it does so
-// starts nothing more.
+// KillTree kills a process and all that comes from it. First it stops them, for
+// one that still runs may start another that nobody would find.
 func KillTree(pid int) {
-	if syscall.Kill(pid, syscall.SIGSTOP) != nil {
-		return // it has ended
+	stopped := map[int]bool{}
+	for quiet := 0; quiet < 2; quiet++ {
+		for _, p := range append(Descendants(pid), pid) {
+			if !stopped[p] {
+				syscall.Kill(p, syscall.SIGSTOP)
+				stopped[p] = true
+				quiet = 0
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // until they stand still
 	}
-	KillDescendants(pid)
-	syscall.Kill(pid, syscall.SIGKILL)
+	for p := range stopped {
+		syscall.Kill(p, syscall.SIGKILL)
+	}
 }
