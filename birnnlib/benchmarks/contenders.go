@@ -32,7 +32,7 @@ type contender struct {
 }
 
 // ours tells whether the contender is this library.
-func (c contender) ours() bool { return c.layer == ownLayer }
+func (c contender) ours() bool { return c.layer == ownLayer || c.layer == recomputeLayer }
 
 // amd64 has the SIMD instructions that the pure-Go backend uses.
 var amd64 = runtime.GOARCH == "amd64"
@@ -40,6 +40,7 @@ var amd64 = runtime.GOARCH == "amd64"
 // Contenders of every workload, by key; ratios are to the first.
 var (
 	xla    = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1", goexperiment: "nosimd"}
+	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", goexperiment: "nosimd"}
 	goSIMD = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", goexperiment: "simd", optional: !amd64}
 	goOnly = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", goexperiment: "nosimd", optional: amd64}
 	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1", goexperiment: "nosimd"}
@@ -63,19 +64,19 @@ func postField() []contender {
 
 // layersField returns the contenders of an LSTM's or GRU's workload.
 func layersField(p layersProblem) []contender {
-	goSIMD, goOnly, flax, nn := goSIMD, goOnly, flax, nn
-	long := p.Steps > 100
-	if long { // pure Go is slow
+	again, goSIMD, goOnly, flax, nn := again, goSIMD, goOnly, flax, nn
+	again.optional = p.Steps < long || p.Inference
+	if p.Steps > short { // pure Go is slow
 		goSIMD.optional, goOnly.optional = true, true
 	}
 	if p.Cell == "gru" {
 		flax.name, nn.name, flax.differs = "Flax NNX, GRUCell", "PyTorch, nn.GRU", true
 		flax.note = "nnx.GRUCell has no bias b_hh; that of the others starts at zero, so that the first losses agree and the second ones do not"
-		return []contender{xla, goSIMD, goOnly, jax, flax, torch, nn}
+		return []contender{xla, again, goSIMD, goOnly, jax, flax, torch, nn}
 	}
 	flax.name, nn.name = "Flax NNX, OptimizedLSTMCell", "PyTorch, nn.LSTM"
-	field := []contender{xla, goSIMD, goOnly, jax, flax, torch, nn}
-	if !long { // at T = 280, the unrolled training takes over 18 GB to compile
+	field := []contender{xla, again, goSIMD, goOnly, jax, flax, torch, nn}
+	if p.Steps == short { // at T = 280, the unrolled training takes over 18 GB to compile
 		field = append(field, gomlx)
 	}
 	return field

@@ -35,6 +35,13 @@ func layers(cell string, T int) layersProblem {
 // flops returns 0: the matmul peak is measured with the post's training alone.
 func (p layersProblem) flops() float64 { return 0 }
 
+func (p layersProblem) outputs() int64 {
+	if p.Inference { // they are handed out, and not part of the plan
+		return 0
+	}
+	return int64(2 * p.Steps * p.Batch * 2 * p.Hidden * 4)
+}
+
 // gates returns how many gates the cell has.
 func (p layersProblem) gates() int { return map[string]int{"lstm": 4, "gru": 3}[p.Cell] }
 

@@ -20,8 +20,10 @@ type result struct {
 	Ours      bool       `json:"ours,omitempty"`     // this library
 	Differs   bool       `json:"differs,omitempty"`  // it computes something else than the others, as the note says
 	FirstCall float64    `json:"first_call_seconds"` // the first step, with whatever is compiled for it
-	Losses    [2]float64 `json:"first_losses"`       // of the first two steps
-	Steps     []float64  `json:"step_seconds"`       // of one step: for each round, the mean over its steps
+	Compile   float64    `json:"compile_seconds,omitempty"`
+	Plan      int64      `json:"plan_bytes,omitempty"` // that XLA plans to take for a step, beyond what goes in and comes out
+	Losses    [2]float64 `json:"first_losses"`         // of the first two steps
+	Steps     []float64  `json:"step_seconds"`         // of one step: for each round, the mean over its steps
 	Memory    int64      `json:"peak_memory_bytes,omitempty"`
 	Matmul    []float64  `json:"matmul_seconds,omitempty"`
 }
@@ -32,6 +34,7 @@ type measured struct {
 	Title   string    `json:"title"`
 	Turn    int       `json:"steps_a_round"`
 	Flops   float64   `json:"flops_a_step,omitempty"`
+	Outputs int64     `json:"outputs_bytes,omitempty"`    // of the outputs and their gradient
 	Others  *float64  `json:"others_cpu_share,omitempty"` // of all CPUs, used by other processes during the rounds; nil if not known
 	Results []*result `json:"results"`
 	LeftOut []string  `json:"left_out,omitempty"`
@@ -121,7 +124,7 @@ func (w workload) measure(ctx context.Context, o *options, python, programs stri
 	if err := w.problem.write(dir); err != nil {
 		return nil, err
 	}
-	m := &measured{Key: w.key, Title: w.title, Turn: w.steps, Flops: w.problem.flops()}
+	m := &measured{Key: w.key, Title: w.title, Turn: w.steps, Flops: w.problem.flops(), Outputs: w.problem.outputs()}
 	var field []*running
 	defer func() {
 		for _, c := range field {
@@ -147,7 +150,7 @@ func (w workload) measure(ctx context.Context, o *options, python, programs stri
 		}}
 		field = append(field, this)
 		m.Results = append(m.Results, this.result)
-		if err := this.first(); err != nil {
+		if err := this.first(w.apart); err != nil {
 			return nil, err
 		}
 		note("  %s; the first step took %.2f s", this.Ready, this.FirstCall)
@@ -172,9 +175,16 @@ func (w workload) measure(ctx context.Context, o *options, python, programs stri
 	return m, nil
 }
 
-// first times the first step and one more, and keeps their losses.
-func (c *running) first() error {
+// first times the first step, and what is compiled for it, and one more, and keeps their losses.
+func (c *running) first(apart bool) error {
 	c.resident = beginPeak(c.cmd.Process.Pid)
+	if apart {
+		a, err := c.ask(request{Compile: true})
+		if err != nil {
+			return err
+		}
+		c.Compile, c.Plan = a.Seconds, a.Plan
+	}
 	one, err := c.ask(request{Steps: 1})
 	if err != nil {
 		return err
@@ -183,7 +193,7 @@ func (c *running) first() error {
 	if err != nil {
 		return err
 	}
-	c.FirstCall, c.Losses = one.Seconds, [2]float64{one.Loss, two.Loss}
+	c.FirstCall, c.Losses = c.Compile+one.Seconds, [2]float64{one.Loss, two.Loss}
 	return nil
 }
 

@@ -73,6 +73,9 @@ func (p postProblem) flops() float64 {
 	return float64(3 * p.Steps * (states + outputs))
 }
 
+// outputs returns 0: the plan of package charlm's program is not known here.
+func (p postProblem) outputs() int64 { return 0 }
+
 // Files of the problem; see peers/problem.py.
 const (
 	indicesFile = "indices.i32" // the corpus, as indices into its vocabulary

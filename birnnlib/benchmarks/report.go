@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -47,9 +48,6 @@ func ratio(values, reference []float64) float64 {
 // step returns the median time of a step, in seconds.
 func (r *result) step() float64 { return median(r.Steps) }
 
-// compile returns what the first call took longer than the fastest later step: compiling, for the most part.
-func (r *result) compile() float64 { return max(0, r.FirstCall-slices.Min(r.Steps)) }
-
 // peak returns the highest rate of a product of two matrices, in FLOP/s, and who reached it.
 func (r *report) peak(m *measured) (rate float64, by *result) {
 	n := float64(r.MatmulSize)
@@ -68,10 +66,13 @@ func (r *report) print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Machine: %s, %d threads for each contender.\n\n", r.Machine, r.Threads)
 	b.WriteString("Step: the median over the rounds; ratio: the median, over the rounds, of the time over that of the first contender in the same round. " +
-		"First call: the first step, with what is compiled for it; compile: what it took longer than a step of the fastest round. ")
+		"First call: the first step, with what is compiled for it; compile: only that. ")
 	if r.tellsMemory() {
 		b.WriteString("Memory: the most that the process had resident (VmHWM) less what it had before the first step (VmRSS); " +
-			"what a framework takes to start is not in it, what its compiler takes is.")
+			"what a framework takes to start is not in it, what its compiler takes is. ")
+	}
+	if slices.ContainsFunc(r.Workloads, func(m *measured) bool { return m.has(func(r *result) bool { return r.Plan > 0 }) }) {
+		b.WriteString("Working: what XLA plans to take for a step beyond inputs, parameters and results, less the outputs and their gradient.")
 	}
 	b.WriteString("\n\n")
 	for _, m := range r.Workloads {
@@ -89,22 +90,52 @@ func (r *report) print(w io.Writer) error {
 }
 
 func (r *report) tellsMemory() bool {
-	return slices.ContainsFunc(r.Workloads, func(m *measured) bool {
-		return slices.ContainsFunc(m.Results, func(r *result) bool { return r.Memory > 0 })
-	})
+	return slices.ContainsFunc(r.Workloads, func(m *measured) bool { return m.has(func(r *result) bool { return r.Memory > 0 }) })
+}
+
+func (m *measured) has(what func(*result) bool) bool { return slices.ContainsFunc(m.Results, what) }
+
+// tableColumn is one of a table's, and what it says of a contender.
+type tableColumn struct {
+	title string
+	cell  func(*result) string
 }
 
 func (r *report) printWorkload(b *strings.Builder, m *measured) {
 	first := m.Results[0]
 	fmt.Fprintf(b, "## %s\n\n%d rounds of %d steps.\n\n", m.Title, len(first.Steps), m.Turn)
 	peak, by := r.peak(m)
-	ofPeak, memory := m.Flops > 0, r.tellsMemory()
-	header, rule := "| | step, ms | ratio | fastest round, ms | first call, s | compile, s |", "| --- | ---: | ---: | ---: | ---: | ---: |"
-	if memory {
-		header, rule = header+" memory, MiB |", rule+" ---: |"
+	columns := []tableColumn{
+		{"step, ms", func(r *result) string { return fmt.Sprintf("%.1f", 1000*r.step()) }},
+		{"ratio", func(r *result) string { return fmt.Sprintf("%.2f", ratio(r.Steps, first.Steps)) }},
+		{"fastest round, ms", func(r *result) string { return fmt.Sprintf("%.1f", 1000*slices.Min(r.Steps)) }},
+		{"first call, s", func(r *result) string { return fmt.Sprintf("%.2f", r.FirstCall) }},
 	}
-	if ofPeak {
-		header, rule = header+" of the matmul peak |", rule+" ---: |"
+	if m.has(func(r *result) bool { return r.Compile > 0 }) {
+		columns = append(columns, tableColumn{"compile, s", func(r *result) string { return fmt.Sprintf("%.2f", r.Compile) }})
+	}
+	if r.tellsMemory() {
+		columns = append(columns, tableColumn{"memory, MiB", func(r *result) string { return strconv.FormatInt(r.Memory>>20, 10) }})
+	}
+	if m.has(func(r *result) bool { return r.Plan > 0 }) {
+		columns = append(columns, tableColumn{"working, MiB", func(r *result) string {
+			if r.Plan == 0 {
+				return "–"
+			}
+			return strconv.FormatInt((r.Plan-m.Outputs)>>20, 10)
+		}})
+	}
+	if m.Flops > 0 {
+		columns = append(columns, tableColumn{"of the matmul peak", func(r *result) string {
+			if peak == 0 {
+				return "?"
+			}
+			return fmt.Sprintf("%.0f%%", 100*m.Flops/r.step()/peak)
+		}})
+	}
+	header, rule := "| |", "| --- |"
+	for _, c := range columns {
+		header, rule = header+" "+c.title+" |", rule+" ---: |"
 	}
 	fmt.Fprintf(b, "%s\n%s\n", header, rule)
 	var notes []string
@@ -114,17 +145,9 @@ func (r *report) printWorkload(b *strings.Builder, m *measured) {
 			notes = append(notes, result.Note)
 			name += fmt.Sprintf(" (%d)", len(notes))
 		}
-		fmt.Fprintf(b, "| %s | %.1f | %.2f | %.1f | %.2f | %.2f |", name, 1000*result.step(), ratio(result.Steps, first.Steps),
-			1000*slices.Min(result.Steps), result.FirstCall, result.compile())
-		if memory {
-			fmt.Fprintf(b, " %d |", result.Memory>>20)
-		}
-		if ofPeak {
-			share := "?"
-			if peak > 0 {
-				share = fmt.Sprintf("%.0f%%", 100*m.Flops/result.step()/peak)
-			}
-			fmt.Fprintf(b, " %s |", share)
+		fmt.Fprintf(b, "| %s |", name)
+		for _, c := range columns {
+			fmt.Fprintf(b, " %s |", c.cell(result))
 		}
 		b.WriteByte('\n')
 	}
@@ -132,7 +155,7 @@ func (r *report) printWorkload(b *strings.Builder, m *measured) {
 	for i, note := range notes {
 		fmt.Fprintf(b, "(%d) %s.\n\n", i+1, note)
 	}
-	if ofPeak && peak > 0 {
+	if peak > 0 {
 		fmt.Fprintf(b, "A step has %.2f GFLOP of matrix products; the peak is %.0f GFLOP/s, reached by %s with a product of two float32 matrices of size %d.\n\n",
 			m.Flops/1e9, peak/1e9, by.Ready, r.MatmulSize)
 	}

@@ -21,12 +21,21 @@ type stack struct {
 	batchMajor bool
 }
 
-const ownLayer = "birnnlib"
+// The layers of this library: as they are, and with Recompute.
+const (
+	ownLayer       = "birnnlib"
+	recomputeLayer = "birnnlib-recompute"
+)
 
 // stacks is what a contender's layer names.
 var stacks = map[string]stack{
-	ownLayer: {parameters: ownParameters, build: ownLayers},
-	"gomlx":  {parameters: gomlxParameters, build: gomlxLayers, batchMajor: true},
+	ownLayer: {parameters: ownParameters, build: func(p layersProblem, scope *model.Scope, x *Node) *Node {
+		return ownLayers(p, scope, x, false)
+	}},
+	recomputeLayer: {parameters: ownParameters, build: func(p layersProblem, scope *model.Scope, x *Node) *Node {
+		return ownLayers(p, scope, x, true)
+	}},
+	"gomlx": {parameters: gomlxParameters, build: gomlxLayers, batchMajor: true},
 }
 
 func ownParameters(p layersProblem, weights [][2]direction) map[string]*tensors.Tensor {
@@ -49,14 +58,14 @@ func ownParameters(p layersProblem, weights [][2]direction) map[string]*tensors.
 	return parameters
 }
 
-func ownLayers(p layersProblem, scope *model.Scope, x *Node) *Node {
+func ownLayers(p layersProblem, scope *model.Scope, x *Node, recompute bool) *Node {
 	var sizes []birnnlib.Sizes
 	for range p.Layers {
 		sizes = append(sizes, birnnlib.Sizes{Forward: p.Hidden, Backward: p.Hidden})
 	}
 	cell := map[string]birnnlib.Cell{"lstm": birnnlib.LSTM{}, "gru": birnnlib.GRU{}}[p.Cell]
 	// Without an initializer, what is not among the parameters is an error.
-	h, _ := birnnlib.New(scope, x, sizes...).Cell(cell).Initializer(nil).Done()
+	h, _ := birnnlib.New(scope, x, sizes...).Cell(cell).Recompute(recompute).Initializer(nil).Done()
 	return h
 }
 

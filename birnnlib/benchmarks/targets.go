@@ -41,7 +41,9 @@ func (r *report) targets() []target {
 		}
 	}
 	for _, cell := range []string{"lstm", "gru"} {
-		at := func(T int) float64 { return r.value(fmt.Sprintf("%s-%d", cell, T), xla.key, (*result).compile) }
+		at := func(T int) float64 {
+			return r.value(fmt.Sprintf("%s-%d", cell, T), xla.key, func(r *result) float64 { return measuredAs(r.Compile) })
+		}
 		most := math.Max(at(short), math.Max(at(280), at(long)))
 		limit(cell+": compiles in less than 1.5 s at every T", most, 1.5, "at most %.2f s", most)
 		flat := at(long) / at(short)
@@ -49,19 +51,32 @@ func (r *report) targets() []target {
 	}
 	for _, cell := range []string{"lstm", "gru"} {
 		workload := fmt.Sprintf("%s-%d", cell, long)
-		value, best := r.toBestPeer(workload, memory, nil)
+		value, best := r.toBestPeer(workload, func(r *result) float64 { return measuredAs(float64(r.Memory)) }, nil)
 		limit(workload+": no more memory than the best peer", value, 1, "%.2f × %s", value, best)
+		share := r.working(workload, again.key) / r.working(workload, xla.key)
+		limit(workload+": Recompute needs at most a third of the working memory", share, 1./3, "%.2f ×", share)
 	}
 	pure := r.ratioTo("post", goSIMD.key, torch.key)
 	limit("post, on pure Go with SIMD: a step takes at most 3 × PyTorch's by hand", pure, 3, "%.2f ×", pure)
 	return targets
 }
 
-func memory(r *result) float64 {
-	if r.Memory == 0 {
+// measuredAs returns NaN for 0, which stands for not measured.
+func measuredAs(value float64) float64 {
+	if value == 0 {
 		return math.NaN()
 	}
-	return float64(r.Memory)
+	return value
+}
+
+// working returns the working memory that XLA plans for the workload's contender; NaN if it is not known.
+func (r *report) working(workload, key string) float64 {
+	for _, m := range r.Workloads {
+		if m.Key == workload {
+			return r.value(workload, key, func(r *result) float64 { return measuredAs(float64(r.Plan)) - float64(m.Outputs) })
+		}
+	}
+	return math.NaN()
 }
 
 func (r *report) results(workload string) []*result {

@@ -95,6 +95,14 @@ func (t *layersTrainer) trainGraph(scope *model.Scope, x, y *Node) *Node {
 	return loss
 }
 
+func (t *layersTrainer) compile() (plan int64, err error) {
+	g, err := t.exec.Compile(t.x.Shape(), t.y.Shape())
+	if err != nil {
+		return 0, err
+	}
+	return plannedMemory(g.Executable()), nil
+}
+
 // step trains, or computes the outputs of one sequence, from an array to another.
 func (t *layersTrainer) step() error {
 	x := t.x

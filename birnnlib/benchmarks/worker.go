@@ -32,6 +32,12 @@ type trainer interface {
 	close()
 }
 
+// A compiler is a trainer that can compile apart from its first step.
+type compiler interface {
+	// compile returns the memory that XLA plans to take for a step; 0 where something else computes.
+	compile() (plan int64, err error)
+}
+
 // work answers requests, on the backend and the problem named by args, until there are no more.
 func work(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) != 3 {
@@ -62,6 +68,8 @@ func work(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 		switch {
 		case r.Steps > 0:
 			a, err = train(t, r.Steps)
+		case r.Compile:
+			a, err = compile(t)
 		case r.Matmul > 0:
 			a.Seconds, err = matmul(b.Backend, r.Matmul)
 		default:
@@ -109,6 +117,17 @@ func train(t trainer, steps int) (a answer, err error) {
 		}
 	}
 	a.Loss, err = t.loss()
+	a.Seconds = time.Since(started).Seconds()
+	return a, err
+}
+
+func compile(t trainer) (a answer, err error) {
+	c, ok := t.(compiler)
+	if !ok {
+		return a, fmt.Errorf("%T cannot compile without a step", t)
+	}
+	started := time.Now()
+	a.Plan, err = c.compile()
 	a.Seconds = time.Since(started).Seconds()
 	return a, err
 }

@@ -116,6 +116,7 @@ func TestWorkerPost(t *testing.T) {
 func TestWorkerLayers(t *testing.T) {
 	losses := func(p layersProblem, layer string) (losses []float64) {
 		c := talk(t, p, layer)
+		c.ask(`{"compile":true}`)
 		for range 5 {
 			losses = append(losses, c.ask(`{"steps":1}`).Loss)
 		}
@@ -123,9 +124,11 @@ func TestWorkerLayers(t *testing.T) {
 		return losses
 	}
 	lstm := losses(smallLayers("lstm"), ownLayer)
-	for i, want := range losses(smallLayers("lstm"), "gomlx") {
-		if math.Abs(lstm[i]-want) > 1e-5*want {
-			t.Errorf("step %d: the loss is %v, with GoMLX's LSTM %v", i+1, lstm[i], want)
+	for _, layer := range []string{"gomlx", recomputeLayer} {
+		for i, want := range losses(smallLayers("lstm"), layer) {
+			if math.Abs(lstm[i]-want) > 1e-5*want {
+				t.Errorf("step %d: the loss is %v, with %s %v", i+1, lstm[i], layer, want)
+			}
 		}
 	}
 	gru := losses(smallLayers("gru"), ownLayer)
@@ -156,6 +159,7 @@ func TestWorkerRefuses(t *testing.T) {
 	}
 	for _, test := range []struct{ layer, dir, requests, want string }{
 		{ownLayer, post, "{}\n", "asks for nothing"},
+		{ownLayer, post, `{"compile":true}` + "\n", "cannot compile"},
 		{ownLayer, post, "train!\n", "invalid character"},
 		{ownLayer, post, `{"steps":1}` + "\n[]\n", "cannot unmarshal array"},
 		{ownLayer, chess, "", `the kind "chess"`},

@@ -13,6 +13,8 @@ type workload struct {
 	problem problem
 	steps   int // of a contender's turn
 	field   []contender
+	// apart tells that contenders compile when told to, apart from the first step.
+	apart bool
 }
 
 // problem is what every contender of a workload computes.
@@ -22,6 +24,9 @@ type problem interface {
 	// flops returns the floating-point operations of a step's matrix products; 0 where the report does not relate them to
 	// the machine's peak.
 	flops() float64
+	// outputs returns the bytes of the outputs and of their gradient, which a step has in memory in any case; 0 where the
+	// report does not relate them to the memory that XLA plans.
+	outputs() int64
 }
 
 // problemFile has a problem's sizes, with its kind, in its directory.
@@ -35,9 +40,9 @@ func allWorkloads() []workload {
 			p.Vocabulary, p.Hidden, p.Hidden, p.Steps, p.Batch),
 	}}
 	for _, cell := range []string{"lstm", "gru"} {
-		for _, T := range []int{35, 280, 1000} {
+		for _, T := range []int{short, 280, long} {
 			steps := 1
-			if T < 100 {
+			if T == short {
 				steps = 4
 			}
 			all = append(all, layersWorkload(fmt.Sprintf("%s-%d", cell, T), "Training step", layers(cell, T), steps))
@@ -53,7 +58,7 @@ func allWorkloads() []workload {
 
 func layersWorkload(key, what string, p layersProblem, steps int) workload {
 	return workload{
-		key: key, problem: p, steps: steps, field: layersField(p),
+		key: key, problem: p, steps: steps, field: layersField(p), apart: true,
 		title: fmt.Sprintf("%s, %s: %d bidirectional layers, %d + %d units, %d inputs, T = %d, batch %d",
 			what, strings.ToUpper(p.Cell), p.Layers, p.Hidden, p.Hidden, p.Features, p.Steps, p.Batch),
 	}

@@ -17,6 +17,7 @@ class Contender:
     name: str
     step: Callable[[], Any]  # one step; its loss, a number or an array that may still be computed
     matmul: Optional[Callable[[int], float]] = None  # seconds of a product of two matrices of that size
+    compile: Callable[[], int] = lambda: 0  # without a step; returns the bytes that XLA plans to take for one
 
 
 class Problem(SimpleNamespace):

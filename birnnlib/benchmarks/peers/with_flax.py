@@ -12,8 +12,8 @@ from with_jax import clipped_sgd, cross_entropy, inference, training
 
 
 def make(how, p):
-    step = post(p) if p.kind == "post" else layers(p)
-    return Contender(f"Flax {flax.__version__}, JAX {jax.__version__} on {jax.default_backend()}", step)
+    name = f"Flax {flax.__version__}, JAX {jax.__version__} on {jax.default_backend()}"
+    return Contender(name, post(p)) if p.kind == "post" else Contender(name, **layers(p))
 
 
 def bidirectional(cells):

@@ -13,8 +13,8 @@ jax.config.update("jax_traceback_filtering", "off")  # else the last line of an 
 
 
 def make(how, p):
-    step = post(p) if p.kind == "post" else layers(p)
-    return Contender(f"JAX {jax.__version__} on {jax.default_backend()}", step, matmul)
+    name = f"JAX {jax.__version__} on {jax.default_backend()}"
+    return Contender(name, post(p), matmul) if p.kind == "post" else Contender(name, **layers(p))
 
 
 def post(p):
@@ -106,28 +106,40 @@ def training(p, loss_of, w):
         (loss, _), g = jax.value_and_grad(loss_of, has_aux=True)(w, x, y)
         return jax.tree.map(lambda v, d: v - p.learning_rate * d, w, g), loss
 
-    def steps(w):
-        x, y = jnp.array(p.inputs), jnp.array(p.target)
-        yield
-        while True:
-            w, loss = train(w, x, y)
-            yield loss
+    x, y = jnp.array(p.inputs), jnp.array(p.target)
 
-    running = steps(w)
-    next(running)  # all is in place
-    return running.__next__
+    def compile():
+        nonlocal train
+        train = train.lower(w, x, y).compile()
+        return planned(train)
+
+    def step():
+        nonlocal w
+        w, loss = train(w, x, y)
+        return loss
+
+    return {"step": step, "compile": compile}
 
 
 def inference(p, loss_of, w):
     """The outputs of one sequence, from an array of NumPy's to another."""
     infer, y = jax.jit(loss_of), jnp.array(p.target)
 
+    def compile():
+        nonlocal infer
+        infer = infer.lower(w, p.inputs, y).compile()
+        return planned(infer)
+
     def step():
         loss, h = infer(w, p.inputs, y)
         np.asarray(h)
         return loss
 
-    return step
+    return {"step": step, "compile": compile}
+
+
+def planned(compiled):
+    return compiled.memory_analysis().temp_size_in_bytes
 
 
 def matmul(size):
