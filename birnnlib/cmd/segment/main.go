@@ -178,6 +178,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		} else if err != nil {
 			return err
 		}
+		if err := checkpoints.Close(); err != nil { // so that others can use the model meanwhile
+			return err
+		}
 		return filter(ctx, m, stdin, stdout, o.separator)
 	}
 	fmt.Fprintln(stdout, b)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +63,37 @@ func TestTrainAndSegment(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%q becomes %q (%v), want %q", stdin, got, err, want)
 		}
+	}
+}
+
+// TestLineByLine: a line that comes is answered before the next one does, and the model can be used by others meanwhile.
+func TestLineByLine(t *testing.T) {
+	model := t.TempDir()
+	if _, _, err := runHere(t, "", tiny(corpus(t), model, "-epochs", "1")...); err != nil {
+		t.Fatal(err)
+	}
+	stdin, keyboard := io.Pipe()
+	read, stdout := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- run(t.Context(), []string{"-backend", "go", "-model", model, "-separator", ""}, stdin, stdout, io.Discard)
+		stdout.Close()
+	}()
+	lines := bufio.NewReader(read)
+	for range 2 {
+		if _, err := io.WriteString(keyboard, "他马上来。\n"); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := lines.ReadString('\n'); err != nil || line != "他马上来。\n" {
+			t.Fatalf("line %q, %v", line, err)
+		}
+		if _, _, err := runHere(t, "他", "-backend", "go", "-model", model); err != nil {
+			t.Errorf("another process: %v", err)
+		}
+	}
+	keyboard.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
