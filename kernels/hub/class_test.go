@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -26,7 +27,7 @@ import (
 // and accounts of its own on this machine.
 type class struct {
 	t       *testing.T
-	ctx     context.Context // ends before the test's time does, so that there is time to tidy up
+	ctx     context.Context // ends with an interrupt, and before the test's time does: there is tidying up to do
 	shared  string
 	group   string
 	path    string // a PATH with nothing of the caller's but the go command
@@ -53,13 +54,14 @@ func newClass(t *testing.T) *class {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &class{t: t, ctx: t.Context(), group: "birnn-" + strings.ToLower(rand.Text()[:6]),
-		path: filepath.Dir(goCommand) + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
+	ctx, cancel := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	t.Cleanup(cancel)
 	if deadline, ok := t.Deadline(); ok {
-		var cancel context.CancelFunc
-		c.ctx, cancel = context.WithDeadline(c.ctx, deadline.Add(-time.Minute))
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Minute))
 		t.Cleanup(cancel)
 	}
+	c := &class{t: t, ctx: ctx, group: "birnn-" + strings.ToLower(rand.Text()[:6]),
+		path: filepath.Dir(goCommand) + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
 	if c.shared, err = os.MkdirTemp("", "birnn-class-"); err != nil {
 		t.Fatal(err)
 	}

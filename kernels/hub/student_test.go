@@ -4,6 +4,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -135,10 +136,7 @@ func (s *student) kernel(t *testing.T, name string) *kernel {
 	dialer := ws.Dialer{Header: ws.HandshakeHeaderHTTP(s.header())}
 	conn, early, _, err := dialer.Dial(s.ctx, strings.Replace(s.url, "http", "ws", 1)+"/user/"+s.name+"/api/kernels/"+started.ID+"/channels")
 	must(t, err)
-	t.Cleanup(func() { conn.Close() })
-	if deadline, ok := s.ctx.Deadline(); ok {
-		must(t, conn.SetDeadline(deadline))
-	}
+	context.AfterFunc(s.ctx, func() { conn.Close() })
 	k := &kernel{Reader: conn, Writer: conn}
 	if early != nil { // came with the answer to the handshake
 		k.Reader = early
