@@ -205,18 +205,19 @@ func waitFor(t *testing.T, what string, so func() bool) {
 func (c *class) add(suffix string) *student {
 	s := &student{class: c, name: c.group + suffix, password: rand.Text()}
 	c.run("", "useradd", "-m", "-b", c.shared, "-K", "HOME_MODE=0700", "-G", c.group, s.name)
-	c.t.Cleanup(func() {
-		if left := s.processes(); len(left) > 0 {
-			c.t.Errorf("processes of %s are left: %q", s.name, left)
-			exec.Command("pkill", "-KILL", "-u", strconv.Itoa(s.uid)).Run()
-		}
-		c.tidy("userdel", "-r", s.name)
-	})
+	c.t.Cleanup(func() { c.tidy("userdel", "-r", s.name) })
 	account, err := user.Lookup(s.name)
 	must(c.t, err)
 	s.home = account.HomeDir
 	s.uid, err = strconv.Atoi(account.Uid)
 	must(c.t, err)
+	c.t.Cleanup(func() {
+		if left := s.processes(); len(left) > 0 {
+			c.t.Errorf("processes of %s are left: %q", s.name, left)
+			exec.Command("pkill", "-KILL", "-u", s.name).Run()
+			waitFor(c.t, "their end", func() bool { return len(s.processes()) == 0 })
+		}
+	})
 	c.run(s.name+":"+s.password, "chpasswd")
 	return s
 }
