@@ -2,6 +2,7 @@
 package notebooks
 
 import (
+	"cmp"
 	"encoding/json"
 	"go/scanner"
 	"go/token"
@@ -9,26 +10,29 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // notebook is what the tests need of the Jupyter notebook format 4.
 type notebook struct {
-	Cells []struct {
-		Type string `json:"cell_type"`
-		ID   string `json:"id"`
-		Meta struct {
-			Tags []string `json:"tags"`
-		} `json:"metadata"`
-		Source  lines    `json:"source"`
-		Outputs []output `json:"outputs"`
-	} `json:"cells"`
+	Cells    []*cell `json:"cells"`
 	Metadata struct {
 		Kernelspec struct {
 			Name string `json:"name"`
 		} `json:"kernelspec"`
 	} `json:"metadata"`
+}
+
+type cell struct {
+	Type string `json:"cell_type"`
+	ID   string `json:"id"`
+	Meta struct {
+		Tags []string `json:"tags"`
+	} `json:"metadata"`
+	Source  lines    `json:"source"`
+	Outputs []output `json:"outputs"`
 }
 
 type output struct {
@@ -100,7 +104,7 @@ func solutions(t *testing.T) (names []string) {
 }
 
 // TestSameInBothLanguages compares the cells of each lesson: the same kinds in the same order, the same code but for
-// strings and comments, the same headings by level, the same pictures and the same formulas.
+// strings and comments, the same headings by level, the same pictures, the same formulas and the same figures put out.
 func TestSameInBothLanguages(t *testing.T) {
 	for _, name := range append(lessons(t), solutions(t)...) {
 		zh, en := read(t, filepath.Join("zh", name)), read(t, filepath.Join("en", name))
@@ -120,8 +124,22 @@ func TestSameInBothLanguages(t *testing.T) {
 			if x, y := of(string(a.Source)), of(string(b.Source)); !slices.Equal(x, y) {
 				t.Errorf("%s, cell %d differs:\nChinese %q\nEnglish %q", name, i, x, y)
 			}
+			if x, y := figures(a), figures(b); !slices.EqualFunc(x, y, nearly) && !slices.Contains(a.Meta.Tags, varies) {
+				t.Errorf("%s, cell %d puts out other figures:\nChinese %q\nEnglish %q", name, i, x, y)
+			}
 		}
 	}
+}
+
+// figures returns the numbers that a cell has put out, by size: the words around them may come in another order.
+func figures(c *cell) []string {
+	all := number.FindAllString(c.shown(), -1)
+	slices.SortFunc(all, func(a, b string) int {
+		x, _ := strconv.ParseFloat(a, 64) // else the numbers would not match
+		y, _ := strconv.ParseFloat(b, 64)
+		return cmp.Compare(x, y)
+	})
+	return all
 }
 
 // code returns the tokens of Go code without the text of strings and comments. GoNB's lines, which start with % or !, are
@@ -163,36 +181,34 @@ func skeleton(source string) (parts []string) {
 	return append(parts, formula.FindAllString(source, -1)...)
 }
 
-// TestAccessible checks what readers and their programs need: one H1, no skipped level, and pictures that exist and
-// have a text in their place.
-func TestAccessible(t *testing.T) {
+// rejected matches what the terminology rejects: “不说“递归””.
+var rejected = regexp.MustCompile(`不说“([^”]+)”`)
+
+// spaced matches a space between Chinese and Latin letters, but none that Markdown needs.
+var spaced = regexp.MustCompile(`\p{Han} [A-Za-z0-9$]|[A-Za-z0-9$] \p{Han}`)
+
+// TestTerms checks that the Chinese text keeps to TERMINOLOGY.md.
+func TestTerms(t *testing.T) {
+	terms, err := os.ReadFile("TERMINOLOGY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := rejected.FindAllStringSubmatch(string(terms), -1)
+	if len(words) == 0 {
+		t.Fatal("TERMINOLOGY.md rejects no word")
+	}
 	for _, name := range append(lessons(t), solutions(t)...) {
-		for _, lang := range []string{"zh", "en"} {
-			path := filepath.Join(lang, name)
-			level, h1 := 0, 0
-			for i, cell := range read(t, path).Cells {
-				if cell.Type != "markdown" {
-					continue
-				}
-				for _, m := range heading.FindAllStringSubmatch(string(cell.Source), -1) {
-					if len(m[1]) > level+1 {
-						t.Errorf("%s, cell %d: a heading of level %d follows one of level %d", path, i, len(m[1]), level)
-					}
-					if level = len(m[1]); level == 1 {
-						h1++
-					}
-				}
-				for _, m := range picture.FindAllStringSubmatch(string(cell.Source), -1) {
-					if m[1] == "" {
-						t.Errorf("%s, cell %d: the picture %s has no alternative text", path, i, m[2])
-					}
-					if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[2])); err != nil {
-						t.Errorf("%s, cell %d: %v", path, i, err)
-					}
+		for _, cell := range read(t, filepath.Join("zh", name)).Cells {
+			if cell.Type != "markdown" {
+				continue
+			}
+			for _, word := range words {
+				if strings.Contains(string(cell.Source), word[1]) {
+					t.Errorf("zh/%s, cell %s, says %s; see TERMINOLOGY.md", name, cell.ID, word[1])
 				}
 			}
-			if h1 != 1 {
-				t.Errorf("%s has %d headings of level 1, want 1", path, h1)
+			if space := spaced.FindString(string(cell.Source)); space != "" {
+				t.Errorf("zh/%s, cell %s, has a space between Chinese and Latin letters: %q", name, cell.ID, space)
 			}
 		}
 	}

@@ -1,0 +1,141 @@
+package notebooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// varies is the tag of cells that print what another machine computes otherwise: times, and what a training came to that
+// goes another way after the smallest difference. Of them only the form is compared, line by line.
+const varies = "varies"
+
+// Numbers may differ by a part of this, for machines round differently, or by one in the last digit.
+const tolerance = 0.05
+
+// TestFresh compares the notebooks that were executed just now, in BIRNN_EXECUTED by the kernel birnn-xla, with the
+// committed ones: the same outputs of each cell, in the same words, with the same numbers.
+func TestFresh(t *testing.T) {
+	root := os.Getenv(ExecutedEnv)
+	if root == "" {
+		t.Skipf("set %s to the folder with notebooks that `kernels run -o` has just executed", ExecutedEnv)
+	}
+	compared := 0
+	for _, name := range append(lessons(t), solutions(t)...) {
+		for _, lang := range []string{"zh", "en"} {
+			path := filepath.Join(lang, name)
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				continue // this one was not executed
+			}
+			compared++
+			compare(t, path, read(t, path), read(t, filepath.Join(root, path)))
+		}
+	}
+	if compared == 0 {
+		t.Errorf("there is no executed notebook in %s", root)
+	}
+}
+
+// compare compares the outputs of a committed notebook with those of an executed one.
+func compare(t *testing.T, path string, committed, executed *notebook) {
+	t.Helper()
+	if len(committed.Cells) != len(executed.Cells) {
+		t.Errorf("%s has %d cells, and %d executed ones", path, len(committed.Cells), len(executed.Cells))
+		return
+	}
+	for i, cell := range committed.Cells {
+		if difference := differ(cell.shown(), executed.Cells[i].shown(), slices.Contains(cell.Meta.Tags, varies)); difference != "" {
+			t.Errorf("%s, cell %s, does not put out what it did: %s", path, cell.ID, difference)
+		}
+	}
+}
+
+// shown returns what a cell has put out, as text: what it wrote, then the forms and the text of each display.
+func (c *cell) shown() string {
+	var wrote, displays strings.Builder
+	for _, o := range c.Outputs {
+		wrote.WriteString(string(o.Text))
+		if len(o.Data) > 0 {
+			var forms []string
+			for form := range o.Data {
+				forms = append(forms, form)
+			}
+			slices.Sort(forms)
+			var text lines
+			_ = json.Unmarshal(o.Data["text/plain"], &text) // a display without text has none to compare
+			fmt.Fprintf(&displays, "%s: %s\n", strings.Join(forms, ", "), text)
+		}
+	}
+	return strings.TrimSpace(wrote.String() + displays.String())
+}
+
+var number = regexp.MustCompile(`[-+]?\d+(\.\d+)?([eE][-+]?\d+)?`)
+
+// differ tells how b differs from a; "" if it does not, but for rounding.
+func differ(a, b string, formOnly bool) string {
+	if formOnly {
+		// A long line may be broken elsewhere, and a word be another one.
+		if x, y := strings.Count(a, "\n"), strings.Count(b, "\n"); x != y {
+			return fmt.Sprintf("%d lines, now %d:\n%s\n%s", x, y, a, b)
+		}
+		return ""
+	}
+	if x, y := number.Split(a, -1), number.Split(b, -1); !slices.Equal(x, y) {
+		return fmt.Sprintf("\n%s\nnow\n%s", a, b)
+	}
+	x, y := number.FindAllString(a, -1), number.FindAllString(b, -1)
+	for i := range x {
+		if !nearly(x[i], y[i]) {
+			return fmt.Sprintf("%s, now %s, in\n%s\nnow\n%s", x[i], y[i], a, b)
+		}
+	}
+	return ""
+}
+
+// nearly tells whether two numbers are the same but for rounding.
+func nearly(a, b string) bool {
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	if errX != nil || errY != nil {
+		return a == b
+	}
+	unit := 0.0
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(a), "e")
+	if _, decimals, ok := strings.Cut(mantissa, "."); ok || exponent != "" {
+		power, _ := strconv.Atoi(exponent)
+		unit = math.Pow10(power - len(decimals))
+	}
+	return math.Abs(x-y) <= 1.001*unit || math.Abs(x-y) <= tolerance*math.Max(math.Abs(x), math.Abs(y))
+}
+
+func TestDiffer(t *testing.T) {
+	const shapes = "H (Float32)[32, 512]\nloss 0.0312"
+	for _, test := range []struct {
+		name, a, b string
+		formOnly   bool
+		same       bool
+	}{
+		{"the same", shapes, shapes, false, true},
+		{"rounding", shapes, "H (Float32)[32, 512]\nloss 0.0313", false, true},
+		{"another loss", shapes, "H (Float32)[32, 512]\nloss 0.0412", false, false},
+		{"another shape", shapes, "H (Float32)[32, 256]\nloss 0.0312", false, false},
+		{"another word", shapes, "H (Float32)[32, 512]\nperplexity 0.0312", false, false},
+		{"an output less", shapes, "H (Float32)[32, 512]", false, false},
+		{"the last digit of a small number", "0.001", "0.002", false, true},
+		{"a power of ten", "2.7e+05", "2.7e+06", false, false},
+		{"the last digit of an integer", "length 5", "length 6", false, false},
+		{"times", "time 0.23 sec", "time 9.5 sec", true, true},
+		{"times, and a line less", "time 0.23 sec\ndone", "time 0.23 sec", true, false},
+	} {
+		if got := differ(test.a, test.b, test.formOnly); (got == "") != test.same {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+}
