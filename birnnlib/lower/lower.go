@@ -76,6 +76,12 @@ func Build(b compute.Backend, f any, inputs ...shapes.Shape) (l *Lowered, err er
 // Graph returns GoMLX's graph, a line for each node.
 func (l *Lowered) Graph() string { return l.g.String() }
 
+// Nodes returns the nodes of GoMLX's graph, those in the bodies of loops among them, each after its inputs.
+func (l *Lowered) Nodes() []*graph.Node { return l.g.Nodes() }
+
+// Outputs returns the nodes that the function returned. What they do not need is in the graph, but backends leave it out.
+func (l *Lowered) Outputs() []*graph.Node { return l.outputs }
+
 // capturing serialises the use of klog's settings, which are the process's.
 var capturing sync.Mutex
 

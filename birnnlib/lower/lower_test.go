@@ -26,6 +26,10 @@ func TestGraph(t *testing.T) {
 		if text := l.Graph(); !strings.Contains(text, "Tanh") || !strings.Contains(text, "input_0") {
 			t.Errorf("the graph is\n%s", text)
 		}
+		nodes, outputs := l.Nodes(), l.Outputs()
+		if nodes[0].Type() != NodeTypeParameter || len(outputs) != 1 || outputs[0] != nodes[len(nodes)-1] || outputs[0].Type() != NodeTypeTanh {
+			t.Errorf("the nodes are %v, the outputs %v", nodes, outputs)
+		}
 		program, err := l.StableHLO()
 		if strings.Contains(b.Name(), "xla") {
 			if err != nil || !strings.Contains(program, "stablehlo.tanh") || !strings.Contains(program, "tensor<2x3xf32>") || !strings.HasSuffix(program, "}\n") {
