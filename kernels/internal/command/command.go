@@ -39,6 +39,7 @@ const usage = `Usage: go run ./kernels <command> [flags]
 
   lab        install what is missing and open JupyterLab on the first lesson
   run        run notebooks without a browser, all lessons if none is named
+  print      make a printable edition of notebooks, all lessons if none is named
   install    install what is missing: JupyterLab, the Go kernels, XLA's plugin
   uninstall  remove everything that was installed, and nothing else
   doctor     say what is installed, whether it works, and how to mend it
@@ -49,7 +50,7 @@ const usage = `Usage: go run ./kernels <command> [flags]
 // Main runs the command that args name and returns its exit code.
 func (a *App) Main(ctx context.Context, args []string) int {
 	commands := map[string]func(context.Context, []string) int{
-		"lab": a.lab, "run": a.run, "install": a.install, "uninstall": a.uninstall, "doctor": a.doctor,
+		"lab": a.lab, "run": a.run, "print": a.printable, "install": a.install, "uninstall": a.uninstall, "doctor": a.doctor,
 		"kernel": a.kernel, "guard": a.guard, setup.InstallCUDA: a.installCUDA,
 	}
 	name := ""

@@ -1,0 +1,65 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/console"
+	"birnn/kernels/internal/jupyter"
+)
+
+func (a *App) printable(ctx context.Context, args []string) int {
+	f := a.flags("print", " [NOTEBOOK…]", "Makes a printable edition of notebooks with the outputs that are in them, of all lessons in both languages if none\nis named: a PDF each where there is a Chromium, and else a page that a browser can print. A folder stands for the\nnotebooks in it.")
+	f.installFlags()
+	f.options.NoXLA = true
+	out := f.String("o", "printed", "`folder` that gets them")
+	browser := f.String("browser", "", "Chromium or Chrome, its `command` (default: the one of the PATH)")
+	named, code, done := f.parse(args, true)
+	if done {
+		return code
+	}
+	co, err := checkout.Find(ctx)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	notebooks, err := find(co.Root, named)
+	if err != nil {
+		return f.misuse("%v", err)
+	}
+	copies, err := copies(co.Root, *out, notebooks)
+	if err != nil {
+		return f.misuse("%v", err)
+	}
+	printer, err := jupyter.Browser(*browser)
+	if err != nil {
+		return f.misuse("%v", err)
+	}
+	installed, _, err := a.ensure(ctx, f.options)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	c := console.New(a.Out)
+	for i, notebook := range notebooks {
+		to := strings.TrimSuffix(copies[i], ".ipynb") + ".pdf"
+		if printer == "" {
+			to = strings.TrimSuffix(to, ".pdf") + ".html"
+		}
+		line := c.Line(relative(to))
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err == nil {
+			err = installed.Jupyter.Print(ctx, notebook, to, printer)
+		}
+		if err != nil {
+			line.Fail()
+			return a.failed(ctx, fmt.Errorf("%s: %w", notebook, err))
+		}
+		line.Done()
+	}
+	if printer == "" {
+		c.Printf("No Chromium or Chrome was found: print these pages from a browser, with a network for the formulas.")
+	}
+	return ok
+}
