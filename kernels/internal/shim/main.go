@@ -54,6 +54,9 @@ func goCommand(args []string) int {
 	events.Tell(events.Event{Kind: events.Build})
 	cmd := exec.Command(command, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(os.Environ(), "GOGC=400") // compiler and linker collect less garbage: a sixth of the time, for 20 MB
+	}
 	begin := time.Now()
 	err := cmd.Run()
 	if err == nil {
