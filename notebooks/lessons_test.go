@@ -187,6 +187,11 @@ var rejected = regexp.MustCompile(`不说“([^”]+)”`)
 // spaced matches a space between Chinese and Latin letters, but none that Markdown needs.
 var spaced = regexp.MustCompile(`\p{Han} [A-Za-z0-9$]|[A-Za-z0-9$] \p{Han}`)
 
+var (
+	punctuated = regexp.MustCompile(`\p{P}$`)
+	lettered   = regexp.MustCompile(`^[\p{L}\p{N}]`)
+)
+
 // TestTerms checks that the Chinese text keeps to TERMINOLOGY.md.
 func TestTerms(t *testing.T) {
 	terms, err := os.ReadFile("TERMINOLOGY.md")
@@ -205,6 +210,13 @@ func TestTerms(t *testing.T) {
 			for _, word := range words {
 				if strings.Contains(string(cell.Source), word[1]) {
 					t.Errorf("zh/%s, cell %s, says %s; see TERMINOLOGY.md", name, cell.ID, word[1])
+				}
+			}
+			// Markdown takes the ** behind punctuation, before a letter, for no end of anything.
+			parts := strings.Split(string(cell.Source), "**")
+			for i := 1; i+1 < len(parts); i += 2 {
+				if punctuated.MatchString(parts[i]) && lettered.MatchString(parts[i+1]) {
+					t.Errorf("zh/%s, cell %s: **%s** ends in punctuation and will not be bold; put that behind it", name, cell.ID, parts[i])
 				}
 			}
 			if space := spaced.FindString(string(cell.Source)); space != "" {
