@@ -79,7 +79,7 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 	// keeps the caller's out.
 	for key, value := range map[string]string{
 		"PATH":        c.path(),
-		"GOFLAGS":     goFlags(tools.GOOS),
+		"GOFLAGS":     goFlags(tools.GOOS, tools.GOARCH),
 		"GOTOOLCHAIN": "local", // the one on the PATH above
 		"GOMODCACHE":  tools.GOMODCACHE,
 		"GOCACHE":     tools.GOCACHE,
@@ -115,11 +115,15 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 }
 
 // goFlags make a cell link in a third of the time: without debug information,
-// and on Linux without calling the C linker.
-func goFlags(goos string) string {
+// and on Linux without calling the C linker; nor the C compiler, to ask where
+// its library is, which on amd64 nothing needs.
+func goFlags(goos, goarch string) string {
 	link := "-s -w"
 	if goos == "linux" {
 		link = "-linkmode=internal " + link
+		if goarch == "amd64" {
+			link = "-libgcc=none " + link
+		}
 	}
 	return "-buildvcs=false '-ldflags=" + link + "'"
 }

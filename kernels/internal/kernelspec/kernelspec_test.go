@@ -35,7 +35,7 @@ func TestBuild(t *testing.T) {
 	}
 	common := map[string]string{
 		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOTOOLCHAIN": "local", "GOWORK": "",
-		"GOFLAGS": "-buildvcs=false '-ldflags=-linkmode=internal -s -w'", "GOMODCACHE": "/mod", "GOCACHE": "/cache$$1",
+		"GOFLAGS": "-buildvcs=false '-ldflags=-libgcc=none -linkmode=internal -s -w'", "GOMODCACHE": "/mod", "GOCACHE": "/cache$$1",
 		"PATH": "/home/bin:/go/bin:/opt/cc:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:${PATH}",
 	}
 	own := map[string]map[string]string{
