@@ -1,0 +1,154 @@
+//go:build unix
+
+package birnnlib
+
+import (
+	"fmt"
+	"testing"
+
+	"birnn/birnnlib/internal/backendtest"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"golang.org/x/sys/unix"
+)
+
+// BenchmarkParts takes a training step of the benchmarks' LSTM apart: two bidirectional layers of h + h units on d = h
+// inputs, mini-batches of n. What the products and the forward gates take less than the whole goes into the backward gates,
+// what the loops write and read, and the update.
+//
+//	BIRNN_REQUIRE_XLA=1 GOMLX_BACKEND=xla:cpu go test -run - -bench Parts ./birnnlib
+func BenchmarkParts(b *testing.B) {
+	const n, h = 32, 256
+	backend := backendtest.One(b)
+	// Numbers that differ, or XLA would compute nothing.
+	values := func(g *Graph, dims ...int) *Node {
+		x := IotaFull(g, shapes.Make(dtypes.Float32, dims...))
+		return MulScalar(Sin(x), 0.05)
+	}
+	wait := func(results ...*tensors.Tensor) {
+		for _, result := range results {
+			_ = tensors.ToScalar[float32](result)
+			result.MustFinalizeAll()
+		}
+	}
+	bench := func(name string, flops int, build func(g *Graph) []*Node, part func(x []*Node) *Node) {
+		b.Run(name, func(b *testing.B) {
+			var args []any
+			for _, input := range MustExecOnceN(backend, func(g *Graph) []*Node { return build(g) }) {
+				args = append(args, input)
+			}
+			exec := model.MustNewExec(backend, model.NewStore(), func(scope *model.Scope, x []*Node) *Node {
+				if part == nil {
+					return step(scope, x[0], h)
+				}
+				return ReduceAllMax(part(x))
+			})
+			for range 2 { // compile, and compile with the parameters that the first call made
+				wait(exec.MustCall(args...)...)
+			}
+			var before, after unix.Rusage
+			if err := unix.Getrusage(unix.RUSAGE_SELF, &before); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				wait(exec.MustCall(args...)...)
+			}
+			if err := unix.Getrusage(unix.RUSAGE_SELF, &after); err != nil {
+				b.Fatal(err)
+			}
+			used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano()
+			b.ReportMetric(float64(used)/float64(b.Elapsed()), "CPUs")
+			b.ReportMetric(float64(flops)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
+
+	bench("product of 2048", 2*2048*2048*2048, func(g *Graph) []*Node {
+		return []*Node{values(g, 2048, 2048), values(g, 2048, 2048)}
+	}, func(x []*Node) *Node { return times(x[0], x[1]) })
+
+	for _, T := range []int{35, 280} {
+		name := func(part string) string { return fmt.Sprintf("T=%d/%s", T, part) }
+		rows := T * n
+		loop := func(step func(w, state *Node) *Node) func(x []*Node) *Node {
+			return func(x []*Node) *Node {
+				var ends []*Node
+				for _, reversed := range []bool{false, true, false, true} {
+					last, _ := scan(func(w, before, at []*Node) (after, results []*Node) {
+						after = []*Node{Add(step(w[0], before[0]), at[0])}
+						return after, after
+					}, x[:1], x[1:2], x[2:], reversed, 1)
+					ends = append(ends, last[0])
+				}
+				return Concatenate(ends, 0)
+			}
+		}
+		bench(name("the loops' products, forward"), 4*T*2*n*h*4*h, func(g *Graph) []*Node {
+			return []*Node{values(g, h, 4*h), values(g, n, h), values(g, T, n, h)}
+		}, loop(func(w, state *Node) *Node {
+			z := gates(times(state, w), 4)
+			return Add(Add(z[0], z[1]), Add(z[2], z[3]))
+		}))
+		bench(name("the loops' products, backward"), 4*T*2*n*h*4*h, func(g *Graph) []*Node {
+			return []*Node{values(g, 4*h, h), values(g, n, h), values(g, T, n, h)}
+		}, loop(func(w, state *Node) *Node {
+			return times(Concatenate([]*Node{state, Neg(state), state, Neg(state)}, 1), w)
+		}))
+		// Of the first layer's and the second's directions: X W_x, and the gradients of W_x, of W_h, and of the second
+		// layer's input.
+		bench(name("the products outside of the loops"), 2*2*rows*4*h*(2*(h+2*h)+2*h+2*h), func(g *Graph) []*Node {
+			return []*Node{values(g, rows, h), values(g, rows, 2*h), values(g, rows, 4*h), values(g, h, 4*h), values(g, 2*h, 4*h)}
+		}, func(x []*Node) *Node {
+			x1, x2, dA, w1, w2 := x[0], x[1], x[2], x[3], x[4]
+			var all []*Node
+			for direction := range 2 {
+				// Another factor for each direction, or XLA would compute one of them only.
+				k := func(x *Node) *Node { return MulScalar(x, float64(1+direction)) }
+				for _, y := range []*Node{times(x1, k(w1)), times(x2, k(w2)), transposedTimes(x1, k(dA)), transposedTimes(x2, k(dA)),
+					transposedTimes(k(x1), dA), transposedTimes(k(AddScalar(x1, 1)), dA), Dot(dA, k(w2)).General([]int{1}, nil, []int{1}, nil)} {
+					all = append(all, ReduceAllMax(y))
+				}
+			}
+			return Stack(all, 0)
+		})
+		bench(name("the whole step"), 0, func(g *Graph) []*Node { return []*Node{values(g, T, n, h)} }, nil)
+		// What lies between the products of the loops: gates and states, written as the gradient needs them.
+		bench(name("gates and states, forward"), 0, func(g *Graph) []*Node {
+			return []*Node{values(g, h, 4*h), values(g, n, h), values(g, T, n, 4*h)}
+		}, func(x []*Node) *Node {
+			var ends []*Node
+			for _, reversed := range []bool{false, true, false, true} {
+				last, kept := scan(func(_, before, at []*Node) (after, results []*Node) {
+					z := gates(at[0], 4)
+					i, f, g, o := Sigmoid(z[0]), Sigmoid(z[1]), Tanh(z[2]), Sigmoid(z[3])
+					memory := Add(Mul(f, before[0]), Mul(i, g))
+					return []*Node{memory}, []*Node{Mul(o, Tanh(memory)), memory, before[0], i, f, g, o}
+				}, nil, x[1:2], x[2:], reversed, 1)
+				ends = append(ends, last[0])
+				for _, k := range kept {
+					ends = append(ends, Squeeze(Slice(k, AxisElem(T/2)), 0))
+				}
+			}
+			return Concatenate(ends, 0)
+		})
+	}
+}
+
+// step is a step of SGD on the mean of the squares; it returns the loss.
+func step(scope *model.Scope, x *Node, h int) *Node {
+	sizes := Sizes{Forward: h, Backward: h}
+	y, _ := New(scope, x, sizes, sizes).Cell(LSTM{}).Initializer(TorchUniform(1)).Done()
+	loss := ReduceAllMean(Square(y))
+	var parameters []*model.Variable
+	var values []*Node
+	for v := range scope.IterVariables() {
+		parameters, values = append(parameters, v), append(values, v.NodeValue(x.Graph()))
+	}
+	for i, gradient := range Gradient(loss, values...) {
+		parameters[i].SetNodeValue(Sub(values[i], MulScalar(gradient, 0.1)))
+	}
+	return loss
+}
