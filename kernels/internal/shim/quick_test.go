@@ -1,0 +1,84 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestQuick builds a cell beside a module that can change, as GoNB does.
+func TestQuick(t *testing.T) {
+	command, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, dir, temp := t.TempDir(), t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	write := func(dir, name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(lib, "go.mod", "module lib\n\ngo 1.26\n")
+	write(lib, "lib.go", "package lib\n\nconst Name = \"one\"\n")
+	write(dir, "go.mod", "module cell\n\ngo 1.26\n")
+	write(dir, "go.work", "go 1.26\n\nuse (\n\t.\n\t"+lib+"\n)\n")
+	t.Setenv("GOFLAGS", "-buildvcs=false")
+	t.Setenv("GOWORK", "")
+	b := builder{command: command, dir: dir, output: filepath.Join(dir, "program"), args: []string{"build", "-o", filepath.Join(dir, "program"), "."}}
+
+	main := func(imports, body string) string {
+		return "package main\n\nimport (\n" + imports + "\n)\n\nfunc main() { " + body + " }\n"
+	}
+	for _, test := range []struct {
+		name, change string // of the library
+		program      string
+		can, done    bool
+		prints       string
+	}{
+		{"the first", "", main(`"fmt"; "lib"`, `fmt.Println(lib.Name, 1)`), false, false, "one 1"},
+		{"whose library was built with it", "", main(`"fmt"; "lib"`, `fmt.Println(lib.Name, 2)`), false, false, "one 2"},
+		{"another program", "", main(`"fmt"; "lib"`, `fmt.Println(lib.Name, 2)`), true, true, "one 2"},
+		{"fewer imports", "", main(`"fmt"`, `fmt.Println(3)`), true, true, "3"},
+		{"with a package that another one imports", "", main(`"os"; "lib"`, `os.Stdout.WriteString(lib.Name)`), true, true, "one"},
+		{"an import that is new", "", main(`"fmt"; "html"`, `fmt.Println(html.EscapeString("<"))`), false, false, "&lt;"},
+		{"what was there before is still", "", main(`"fmt"; "html"; "lib"`, `fmt.Println(lib.Name, html.EscapeString("<"))`), true, true, "one &lt;"},
+		{"one that does not compile", "", main(`"fmt"`, `fmt.Println(x)`), true, false, ""},
+		{"with a directive", "", main(`_ "embed"`, `println()`) + "\n//go:embed go.mod\nvar mod string\n", false, false, ""},
+		{"the library has changed", "package lib\n\nconst Name = \"another\"\n", main(`"fmt"; "lib"`, `fmt.Println(lib.Name, 4)`), false, false, "another 4"},
+		{"and was built", "", main(`"fmt"; "lib"`, `fmt.Println(lib.Name, 6)`), false, false, "another 6"},
+		{"and stays so", "", main(`"fmt"; "lib"`, `fmt.Println(lib.Name, 5)`), true, true, "another 5"},
+	} {
+		if test.change != "" {
+			write(lib, "lib.go", test.change)
+		}
+		write(dir, "main.go", test.program)
+		os.Remove(b.output)
+		can, done := b.quick()
+		if can != test.can || done != test.done {
+			t.Errorf("%s: can %t, done %t; want %t, %t", test.name, can, done, test.can, test.done)
+		}
+		if !can && !b.record() {
+			t.Errorf("%s: the go command does not build it", test.name)
+		}
+		if test.prints == "" {
+			continue
+		}
+		out, err := exec.Command(b.output).CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != test.prints {
+			t.Errorf("%s: it prints %q, %v; want %q", test.name, out, err, test.prints)
+		}
+	}
+	write(dir, "go.mod", "module cell\n\ngo 1.25\n")
+	if can, _ := b.quick(); can {
+		t.Error("another go.mod goes unnoticed")
+	}
+	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
