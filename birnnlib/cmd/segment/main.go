@@ -78,7 +78,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.Usage = func() {
 		fmt.Fprint(stderr, `segment cuts Chinese text into words with a bidirectional recurrent network.
 
-  segment -train          trains the network, in about an hour on two cores with XLA
+  segment -train          trains the network, in some ten minutes on two cores with XLA
   segment < text          writes the text with spaces between the words
 
 Flags:
