@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/tag/internal/checkpoints"
+	"birnn/birnnlib/internal/checkpoints"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"

@@ -26,6 +26,7 @@ import (
 	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
 	"birnn/birnnlib/charlm"
+	"birnn/birnnlib/cmd/internal/progress"
 	"birnn/birnnlib/text"
 )
 
@@ -151,7 +152,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	defer b.Backend.Finalize()
 	fmt.Fprintln(stdout, b)
 
-	t := &training{options: o, note: note, stdout: stdout, progress: newProgress(stderr), prefixes: prefixes}
+	t := &training{options: o, note: note, stdout: stdout, progress: progress.New(stderr), prefixes: prefixes}
 	if o.checkpoint != "" {
 		if t.checkpoints, err = charlm.OpenCheckpoints(o.checkpoint); err != nil {
 			return err
@@ -256,7 +257,7 @@ type training struct {
 	prefixes    []string
 	note        func(format string, args ...any)
 	stdout      io.Writer
-	progress    *progress
+	progress    *progress.Bar
 }
 
 func (t *training) run(ctx context.Context) error {
@@ -264,10 +265,10 @@ func (t *training) run(ctx context.Context) error {
 	var saveErr error
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t.progress.start(t.epochs)
+	t.progress.Start(t.epochs)
 	err := t.model.Train(ctx, t.epochs, charlm.Callbacks{
 		Batch: func(p charlm.Position, batches int) {
-			t.progress.show(p, batches)
+			t.progress.Show(p.Epoch, p.Batch, batches)
 			if t.checkpoints != nil && time.Since(t.lastSave) >= t.checkpointEvery {
 				if saveErr = t.save(); saveErr != nil {
 					cancel(saveErr)
@@ -276,7 +277,7 @@ func (t *training) run(ctx context.Context) error {
 		},
 		Epoch: func(e charlm.Epoch) error { return t.report(ctx, e) },
 	})
-	t.progress.clear()
+	t.progress.Clear()
 	switch {
 	case saveErr != nil:
 		return saveErr
@@ -295,7 +296,7 @@ func (t *training) report(ctx context.Context, e charlm.Epoch) error {
 	if e.Number%t.every != 0 {
 		return nil
 	}
-	t.progress.clear()
+	t.progress.Clear()
 	fmt.Fprintf(t.stdout, "epoch %d, perplexity %f, time %.2f sec\n", e.Number, e.Perplexity, e.Time.Seconds())
 	for _, prefix := range t.prefixes {
 		continued, err := t.model.Continue(ctx, prefix, t.predict)

@@ -29,6 +29,7 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
+	"birnn/birnnlib/cmd/internal/progress"
 	"birnn/birnnlib/segment"
 	"birnn/birnnlib/tag"
 )
@@ -199,7 +200,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		p := m.Tagger().Position()
 		note("going on from %s: %d epochs and %d mini-batches are done", o.model, p.Epoch, p.Batch)
 	}
-	t := &training{options: o, model: m, checkpoints: checkpoints, test: test, note: note, stdout: stdout, progress: newProgress(stderr)}
+	t := &training{options: o, model: m, checkpoints: checkpoints, test: test, note: note, stdout: stdout, progress: progress.New(stderr)}
 	return t.run(ctx, learn)
 }
 
@@ -285,7 +286,7 @@ type training struct {
 	lastSave    time.Time
 	note        func(format string, args ...any)
 	stdout      io.Writer
-	progress    *progress
+	progress    *progress.Bar
 }
 
 func (t *training) run(ctx context.Context, lines []segment.Line) error {
@@ -293,10 +294,10 @@ func (t *training) run(ctx context.Context, lines []segment.Line) error {
 	var saveErr error
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t.progress.start(t.config.Epochs)
+	t.progress.Start(t.config.Epochs)
 	err := t.model.Train(ctx, lines, tag.Callbacks{
 		Batch: func(p tag.Position, batches int) {
-			t.progress.show(p, batches)
+			t.progress.Show(p.Epoch, p.Batch, batches)
 			if time.Since(t.lastSave) >= t.saveEvery {
 				if saveErr = t.save(); saveErr != nil {
 					cancel(saveErr)
@@ -310,7 +311,7 @@ func (t *training) run(ctx context.Context, lines []segment.Line) error {
 			return t.report(ctx, e)
 		},
 	})
-	t.progress.clear()
+	t.progress.Clear()
 	switch {
 	case saveErr != nil:
 		return saveErr
@@ -334,7 +335,7 @@ func (t *training) report(ctx context.Context, e tag.Epoch) error {
 	if err != nil {
 		return err
 	}
-	t.progress.clear()
+	t.progress.Clear()
 	fmt.Fprintf(t.stdout, "epoch %d, loss %f, %s, time %.2f sec\n", e.Number, e.Loss, score, e.Time.Seconds())
 	return nil
 }
