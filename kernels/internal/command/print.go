@@ -49,7 +49,8 @@ func (a *App) printable(ctx context.Context, args []string) int {
 			to = strings.TrimSuffix(to, ".pdf") + ".html"
 		}
 		line := c.Line(relative(to))
-		if err := os.MkdirAll(filepath.Dir(to), 0o777); err == nil {
+		err := os.MkdirAll(filepath.Dir(to), 0o777)
+		if err == nil {
 			err = installed.Jupyter.Print(ctx, notebook, to, printer)
 		}
 		if err != nil {
