@@ -2,7 +2,6 @@ package notebooks
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -45,7 +44,7 @@ const readState = `(() => {
 	return {
 		Cells: cells.length,
 		Waiting: prompts.filter(p => !/^\[\d+\]:$/.test(p)).length,
-		Failed: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"]').length,
+		Failed: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"], .jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').filter(e => !e.textContent.startsWith('✗')).length, // but for what the checks say
 		Errors: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"], .jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').map(e => e.textContent),
 		Formulas: all('.jp-Notebook mjx-container').length,
 		Pictures: all('.jp-Notebook .jp-OutputArea img').length,
@@ -143,14 +142,15 @@ func runInJupyterLab(t *testing.T, url, name string) {
 		t.Errorf("%d pictures in outputs, want %d; %d of %d on the page are drawn", s.Pictures, pictures, s.Loaded, s.All)
 	}
 
-	run("saving", chromedp.KeyEvent("s", chromedp.KeyModifiers(input.ModifierCtrl)))
 	var ran *notebook
-	for begin := time.Now(); ran == nil || len(ran.Cells) != len(committed.Cells); {
-		if now, err := os.ReadFile(lesson); err != nil {
+	begin := time.Now() // JupyterLab saves by itself, too, before all is there
+	run("saving", chromedp.KeyEvent("s", chromedp.KeyModifiers(input.ModifierCtrl)))
+	for ran == nil {
+		if info, err := os.Stat(lesson); err != nil {
 			t.Fatal(err)
-		} else if !bytes.Equal(now, saved) {
+		} else if info.ModTime().After(begin) {
+			time.Sleep(time.Second) // until all of it is written
 			ran = read(t, lesson)
-			break
 		}
 		if time.Since(begin) > time.Minute {
 			t.Fatal("JupyterLab does not save")
