@@ -52,6 +52,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"fly"}, wrong, "", `no command "fly"`},
 		{[]string{"lab", "-h"}, ok, "-no-browser", ""},
 		{[]string{"run", "-h"}, ok, "-timeout", ""},
+		{[]string{"print", "-h"}, ok, "-browser", ""},
+		{[]string{"print", "-browser", "no-such-browser", "../../../notebooks/en"}, wrong, "", "-browser"},
 		{[]string{"install", "--help"}, ok, "-plugin-source", ""},
 		{[]string{"uninstall", "-h"}, ok, "-n", ""},
 		{[]string{"doctor", "-h"}, ok, "-json", ""},

@@ -95,7 +95,8 @@ func (j Jupyter) Print(ctx context.Context, notebook, to, browser string) error 
 // printPage prints a page as a PDF when its formulas are there.
 func printPage(ctx context.Context, browser, url string) (pdf []byte, err error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser), chromedp.DisableGPU,
-		chromedp.Flag("allow-file-access-from-files", true)) // MathJax and the pictures are files
+		chromedp.Flag("allow-file-access-from-files", true), // MathJax and the pictures are files
+		chromedp.Flag("force-prefers-reduced-motion", true)) // on paper nothing moves
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium has none for root
 	}
