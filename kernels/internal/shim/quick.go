@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A record is what a build of the go command can be repeated by, for another
@@ -51,7 +52,10 @@ func (b builder) folder() string { return filepath.Join(b.dir, ".quick") }
 // command will say why.
 func (b builder) quick() (can, done bool) {
 	r, err := b.load()
-	if err != nil || !slices.Equal(r.Args, b.args) || r.Settings != b.settings() || !r.has(b.imports()) || r.Sources != sources(r.Roots) {
+	if err != nil || !slices.Equal(r.Args, b.args) || r.Settings != b.settings() || !r.has(b.imports()) {
+		return false, false
+	}
+	if now, _ := sources(r.Roots); r.Sources != now {
 		return false, false
 	}
 	made := filepath.Join(b.folder(), "b001", "exe", "a.out")
@@ -68,6 +72,7 @@ func (b builder) quick() (can, done bool) {
 // record builds with the go command and records how it did. When that fails, so
 // does it.
 func (b builder) record() bool {
+	begin := time.Now()
 	var roots []byte
 	var rootsErr error
 	var others sync.WaitGroup
@@ -122,7 +127,8 @@ func (b builder) record() bool {
 			r.Roots = append(r.Roots, root)
 		}
 	}
-	if r.Sources = sources(r.Roots); r.Sources != "" {
+	var newest time.Time
+	if r.Sources, newest = sources(r.Roots); r.Sources != "" && newest.Before(begin) { // else it may not be what was built
 		b.save(r)
 	}
 	return true
@@ -210,8 +216,9 @@ func (b builder) settings() string {
 const many = 10_000
 
 // sources is a hash of the names, sizes and times of all files in some folders
-// but notebooks, which no package is made of; "" if they cannot be looked at.
-func sources(roots []string) string {
+// but notebooks, which no package is made of, and the newest time; "" if they
+// cannot be looked at.
+func sources(roots []string) (sum string, newest time.Time) {
 	hash, seen := sha256.New(), 0
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -228,14 +235,18 @@ func sources(roots []string) string {
 				return io.ErrShortBuffer
 			}
 			info, err := d.Info()
-			if err == nil {
-				fmt.Fprintf(hash, "%q %d %d\n", path, info.Size(), info.ModTime().UnixNano())
+			if err != nil {
+				return err
 			}
-			return err
+			fmt.Fprintf(hash, "%q %d %d\n", path, info.Size(), info.ModTime().UnixNano())
+			if info.ModTime().After(newest) {
+				newest = info.ModTime()
+			}
+			return nil
 		})
 		if err != nil {
-			return ""
+			return "", newest
 		}
 	}
-	return hex.EncodeToString(hash.Sum(nil))
+	return hex.EncodeToString(hash.Sum(nil)), newest
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestQuick builds a cell beside a module that can change, as GoNB does.
@@ -73,6 +74,26 @@ func TestQuick(t *testing.T) {
 		if err != nil || strings.TrimSpace(string(out)) != test.prints {
 			t.Errorf("%s: it prints %q, %v; want %q", test.name, out, err, test.prints)
 		}
+	}
+	// A file that is saved while it is built may not be what was built.
+	if err := os.Chtimes(filepath.Join(lib, "lib.go"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if !b.record() {
+		t.Error("the go command does not build it")
+	}
+	if can, _ := b.quick(); can {
+		t.Error("a file that has changed since the build began goes unnoticed")
+	}
+	write(lib, "lib.go", "package lib\n\nconst Name = \"last\"\n")
+	for _, body := range []string{`fmt.Println(lib.Name, 7)`, `fmt.Println(lib.Name, 8)`} { // the library is built, then is there
+		write(dir, "main.go", main(`"fmt"; "lib"`, body))
+		if !b.record() {
+			t.Error("the go command does not build it")
+		}
+	}
+	if can, done := b.quick(); !can || !done {
+		t.Error("the build cannot be repeated any more")
 	}
 	write(dir, "go.mod", "module cell\n\ngo 1.25\n")
 	if can, _ := b.quick(); can {
