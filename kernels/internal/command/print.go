@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/jupyter"
 )
@@ -22,17 +21,9 @@ func (a *App) printable(ctx context.Context, args []string) int {
 	if done {
 		return code
 	}
-	co, err := checkout.Find(ctx)
-	if err != nil {
-		return a.failed(ctx, err)
-	}
-	notebooks, err := find(co.Root, named)
-	if err != nil {
-		return f.misuse("%v", err)
-	}
-	copies, err := copies(co.Root, *out, notebooks)
-	if err != nil {
-		return f.misuse("%v", err)
+	notebooks, copies, code, done := f.notebooks(ctx, named, *out)
+	if done {
+		return code
 	}
 	printer, err := jupyter.Browser(*browser)
 	if err != nil {
@@ -42,12 +33,13 @@ func (a *App) printable(ctx context.Context, args []string) int {
 	if err != nil {
 		return a.failed(ctx, err)
 	}
+	form := ".pdf"
+	if printer == "" {
+		form = ".html"
+	}
 	c := console.New(a.Out)
 	for i, notebook := range notebooks {
-		to := strings.TrimSuffix(copies[i], ".ipynb") + ".pdf"
-		if printer == "" {
-			to = strings.TrimSuffix(to, ".pdf") + ".html"
-		}
+		to := strings.TrimSuffix(copies[i], ".ipynb") + form
 		line := c.Line(relative(to))
 		err := os.MkdirAll(filepath.Dir(to), 0o777)
 		if err == nil {

@@ -31,17 +31,9 @@ func (a *App) run(ctx context.Context, args []string) int {
 	if *timeout < 0 {
 		return f.misuse("-timeout is %v, expected a time from 0", *timeout)
 	}
-	co, err := checkout.Find(ctx)
-	if err != nil {
-		return a.failed(ctx, err)
-	}
-	notebooks, err := find(co.Root, named)
-	if err != nil {
-		return f.misuse("%v", err)
-	}
-	copies, err := copies(co.Root, *out, notebooks)
-	if err != nil {
-		return f.misuse("%v", err)
+	notebooks, copies, code, done := f.notebooks(ctx, named, *out)
+	if done {
+		return code
 	}
 
 	f.options.NoXLA = *kernel == kernelspec.Go
@@ -63,6 +55,22 @@ func (a *App) run(ctx context.Context, args []string) int {
 		}
 	}
 	return ok
+}
+
+// notebooks returns the notebooks that are named, or all lessons, and where
+// their copies go below out. When done is true, the command ends with code.
+func (f *flags) notebooks(ctx context.Context, named []string, out string) (notebooks, paths []string, code int, done bool) {
+	co, err := checkout.Find(ctx)
+	if err != nil {
+		return nil, nil, f.app.failed(ctx, err), true
+	}
+	if notebooks, err = find(co.Root, named); err == nil {
+		paths, err = copies(co.Root, out, notebooks)
+	}
+	if err != nil {
+		return nil, nil, f.misuse("%v", err), true
+	}
+	return notebooks, paths, ok, false
 }
 
 // runOne runs a notebook and shows a line a cell.
