@@ -180,6 +180,7 @@ func (k *kernel) request(kind string, content, v any) {
 type outcome struct {
 	status, name, value, traceback string
 	stdout, stderr                 string
+	written                        string            // to both, as it came
 	result                         map[string]string // by MIME type
 	displays                       int
 	payload                        string
@@ -243,6 +244,7 @@ func (k *kernel) outcome(a *answer, began time.Time) outcome {
 		m.Read(&content)
 		switch m.Header.Type {
 		case "stream":
+			o.written += content.Text
 			if content.Name == "stdout" {
 				o.stdout += content.Text
 			} else {

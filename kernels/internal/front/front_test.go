@@ -76,6 +76,20 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// TestOrder checks that an error is shown after what was printed before it.
+func TestOrder(t *testing.T) {
+	k := start(t)
+	o := k.run("%%\nfor range 30 {\n\tfmt.Print(\"o\")\n\tfmt.Fprint(os.Stderr, \"e\")\n\ttime.Sleep(20*time.Millisecond)\n}")
+	for i := range o.written {
+		if before := o.written[:i+1]; strings.Count(before, "e") > strings.Count(before, "o") {
+			t.Fatalf("an error comes before what was printed before it: %s", o.written)
+		}
+	}
+	if len(o.written) != 60 {
+		t.Errorf("it wrote %q", o.written)
+	}
+}
+
 // TestAbort checks that cells that were sent before an error do not run, and
 // those sent after it do.
 func TestAbort(t *testing.T) {

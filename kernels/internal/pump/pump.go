@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -21,16 +22,18 @@ type Pump struct {
 	// Drained waits until the reader has taken what was written; nil if the
 	// writer need not know.
 	Drained func()
+	Before  func()               // is called before a piece is written; nil for nothing
 	Told    func(message string) // is told of an output that goes to a file
 
+	read atomic.Int64 // chunks that were read and not yet written
 	sent int
 	head []byte // what went through, until there is a file
 	file *os.File
 	size int64
 }
 
-// atomic is how much a pipe takes in one piece, on every Unix.
-const atomic = 4096
+// pieceSize is how much a pipe takes in one piece, on every Unix.
+const pieceSize = 4096
 
 // A burst of writes goes through at once; after it, there are few a second.
 const (
@@ -47,6 +50,7 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 			buffer := make([]byte, 32<<10)
 			n, err := r.Read(buffer)
 			if n > 0 {
+				p.read.Add(1)
 				chunks <- buffer[:n]
 			}
 			if err != nil {
@@ -54,11 +58,13 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 			}
 		}
 	}()
+	defer p.read.Store(0)
 	drain := func() {
 		for range chunks {
 		}
 	}
 	var pending []byte
+	waiting := int64(0) // chunks of them
 	tokens, refilled := burst, time.Now()
 	var timer <-chan time.Time
 	for {
@@ -69,6 +75,7 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 				return p.close(w, err)
 			}
 			pending = append(pending, chunk...)
+			waiting++
 			now := time.Now()
 			if more := int(now.Sub(refilled) / interval); more > 0 {
 				tokens, refilled = min(burst, tokens+more), now
@@ -87,8 +94,13 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 			drain() // the program shall not hang because its output has nowhere to go
 			return err
 		}
+		p.read.Add(-waiting)
+		waiting = 0
 	}
 }
+
+// Idle tells whether everything that was read is written.
+func (p *Pump) Idle() bool { return p.read.Load() == 0 }
 
 // flush writes what is pending, but for the start of a character whose end is
 // not there yet.
@@ -125,13 +137,16 @@ func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 func (p *Pump) write(w io.Writer, text []byte) error {
 	for len(text) > 0 {
 		piece := text
-		if p.Drained != nil && len(piece) > atomic {
-			piece = piece[:atomic]
+		if p.Drained != nil && len(piece) > pieceSize {
+			piece = piece[:pieceSize]
 			if end := bytes.LastIndexByte(piece, '\n'); end > 0 {
 				piece = piece[:end+1]
 			} else if n := whole(piece); n > 0 {
 				piece = piece[:n]
 			}
+		}
+		if p.Before != nil {
+			p.Before()
 		}
 		if _, err := w.Write(piece); err != nil {
 			return err

@@ -33,7 +33,7 @@ func TestCharactersStayWhole(t *testing.T) {
 		t.Error("the text is not the one written")
 	}
 	for _, piece := range got {
-		if !utf8.Valid(piece) || len(piece) > atomic {
+		if !utf8.Valid(piece) || len(piece) > pieceSize {
 			t.Fatalf("a piece of %d bytes: %q", len(piece), piece)
 		}
 	}

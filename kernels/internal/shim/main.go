@@ -122,8 +122,10 @@ func run(name string, args []string, tell func(events.Event)) {
 		}
 	}()
 	var streams sync.WaitGroup
-	streams.Go(func() { newPump("stdout", os.Stdout).Copy(os.Stdout, stdout) })
-	streams.Go(func() { newPump("stderr", os.Stderr).Copy(os.Stderr, stderr) })
+	printed, failed := newPump("stdout", os.Stdout), newPump("stderr", os.Stderr)
+	failed.Before = func() { quiet(printed, stdout) }
+	streams.Go(func() { printed.Copy(os.Stdout, stdout) })
+	streams.Go(func() { failed.Copy(os.Stderr, stderr) })
 	streams.Wait()
 	err := cmd.Wait()
 	tell(events.Event{Kind: events.Exit, Length: time.Since(begin)})
@@ -155,11 +157,32 @@ func newPump(stream string, w *os.File) *pump.Pump {
 // drained waits until the pipe is empty: what GoNB reads at once is then one
 // piece of ours.
 func drained(w *os.File) {
-	for wait := 20 * time.Microsecond; ; wait = min(2*wait, 5*time.Millisecond) {
-		n, err := unix.IoctlGetInt(int(w.Fd()), fionread)
-		if err != nil || n == 0 {
-			return // no pipe, or empty
-		}
+	for wait := 20 * time.Microsecond; !empty(w); wait = min(2*wait, 5*time.Millisecond) {
 		time.Sleep(wait)
 	}
+}
+
+// quiet waits until all that a program has printed is with GoNB, so that an
+// error comes after what was printed before it: the two go through pipes of
+// their own, and GoNB reads them at once. A program that prints without end is
+// waited for a moment only.
+func quiet(p *pump.Pump, r any) {
+	const looks, pause, longest = 2, time.Millisecond, 200 * time.Millisecond
+	found := 0
+	for begin := time.Now(); found < looks && time.Since(begin) < longest; time.Sleep(pause) {
+		if found++; !empty(r) || !p.Idle() {
+			found = 0
+		}
+	}
+}
+
+// empty tells whether a pipe is; what is none always is.
+func empty(f any) bool {
+	n := 0
+	if c, ok := f.(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), fionread) })
+		}
+	}
+	return n == 0
 }
