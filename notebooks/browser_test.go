@@ -111,7 +111,7 @@ func runInJupyterLab(t *testing.T, url, name string) {
 	}
 	run("opening the lesson",
 		emulation.SetDeviceMetricsOverride(width, height, 1, false),
-		chromedp.Navigate(url+"&reset"), // without the lesson before
+		chromedp.Navigate(url+"&reset"), // without the lessons before
 		chromedp.WaitVisible(`.jp-Notebook .jp-CodeCell`, chromedp.ByQuery),
 		chromedp.WaitVisible(`.jp-KernelName [aria-label="Go · BiRNN (XLA)"]`, chromedp.ByQuery),
 	)

@@ -49,7 +49,7 @@ func TestKernelInJupyterLab(t *testing.T) {
 	}
 	run("opening the notebook",
 		emulation.SetDeviceMetricsOverride(width, height, 1, false),
-		chromedp.Navigate(strings.Replace(url, lesson, name, 1)),
+		chromedp.Navigate(strings.Replace(url, lesson, name, 1)+"&reset"), // without the notebooks before
 		chromedp.WaitVisible(`.jp-Notebook .jp-CodeCell`, chromedp.ByQuery),
 		chromedp.WaitVisible(`.jp-KernelName [aria-label="Go · BiRNN (pure Go)"]`, chromedp.ByQuery),
 		chromedp.Click(`[data-jp-item-name="restart-and-run"] jp-button`, chromedp.ByQuery),

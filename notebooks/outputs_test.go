@@ -87,7 +87,7 @@ func differ(a, b string, formOnly bool) string {
 		}
 		return ""
 	}
-	if x, y := number.Split(a, -1), number.Split(b, -1); !slices.Equal(x, y) {
+	if x, y := words(a), words(b); !slices.Equal(x, y) {
 		return fmt.Sprintf("\n%s\nnow\n%s", a, b)
 	}
 	x, y := number.FindAllString(a, -1), number.FindAllString(b, -1)
@@ -97,6 +97,15 @@ func differ(a, b string, formOnly bool) string {
 		}
 	}
 	return ""
+}
+
+// words returns what stands between the numbers, without the blanks before a number, which make room for its sign.
+func words(text string) []string {
+	parts := number.Split(text, -1)
+	for i, part := range parts {
+		parts[i] = strings.TrimRight(part, " ")
+	}
+	return parts
 }
 
 // nearly tells whether two numbers are the same but for rounding.
@@ -124,6 +133,7 @@ func TestDiffer(t *testing.T) {
 	}{
 		{"the same", shapes, shapes, false, true},
 		{"rounding", shapes, "H (Float32)[32, 512]\nloss 0.0313", false, true},
+		{"the sign of zero", "o=  0.00 false", "o= -0.00 false", false, true},
 		{"another loss", shapes, "H (Float32)[32, 512]\nloss 0.0412", false, false},
 		{"another shape", shapes, "H (Float32)[32, 256]\nloss 0.0312", false, false},
 		{"another word", shapes, "H (Float32)[32, 512]\nperplexity 0.0312", false, false},
