@@ -266,3 +266,24 @@ func TestExecuted(t *testing.T) {
 		}
 	}
 }
+
+// TestCells checks that a cell has one idea, by its length, and that it runs on bare GoNB, which fails on a dot import that
+// no declaration uses.
+func TestCells(t *testing.T) {
+	const longest = 33 // lines; about 25 is the aim
+	for _, name := range append(lessons(t), solutions(t)...) {
+		for _, cell := range read(t, filepath.Join("en", name)).Cells {
+			if cell.Type != "code" {
+				continue
+			}
+			source := string(cell.Source)
+			if lines := strings.Count(source, "\n") + 1; lines > longest {
+				t.Errorf("%s, cell %s has %d lines, want %d at most; split it", name, cell.ID, lines, longest)
+			}
+			declared, _, _ := strings.Cut(source, "%%")
+			if strings.Contains(declared, `. "github.com/`) && !strings.Contains(declared, "\nfunc ") {
+				t.Errorf("%s, cell %s has a dot import and no function that uses it", name, cell.ID)
+			}
+		}
+	}
+}
