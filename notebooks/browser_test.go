@@ -30,8 +30,8 @@ type state struct {
 	Failed   int      // cells that ended in an error
 	Errors   []string // what went wrong, as the cells show it
 	Formulas int      // that MathJax has set
-	Pictures int      // in outputs
-	Loaded   int      // of them and of those in the text, those that the browser could draw
+	Pictures int      // in outputs, charts that Vega-Lite has drawn included
+	Loaded   int      // of images, here and in the text, those that the browser could draw
 	All      int
 	Text     string // of all outputs
 }
@@ -47,7 +47,7 @@ const readState = `(() => {
 		Failed: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"], .jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').filter(e => !e.textContent.startsWith('✗')).length, // but for what the checks say
 		Errors: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"], .jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').map(e => e.textContent),
 		Formulas: all('.jp-Notebook mjx-container').length,
-		Pictures: all('.jp-Notebook .jp-OutputArea img').length,
+		Pictures: all('.jp-Notebook .jp-OutputArea img, .jp-Notebook .jp-OutputArea .vega-embed .marks').length,
 		Loaded: images.filter(i => i.complete && i.naturalWidth > 0).length,
 		All: images.length,
 		Text: all('.jp-Notebook .jp-OutputArea-output').map(e => e.textContent).join('\n'),

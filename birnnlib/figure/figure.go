@@ -1,5 +1,6 @@
 // Package figure draws the curves of the lessons, which grow in the notebook while a training runs, bars beside what they
-// are compared with, and heat maps.
+// are compared with, and heat maps. A figure is a PNG, which looks the same everywhere, with words for those who cannot see
+// it. Where Vega-Lite is drawn, as in JupyterLab, curves, bars and heat maps also show the values under the pointer.
 package figure
 
 import (

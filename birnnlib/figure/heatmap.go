@@ -20,7 +20,7 @@ import (
 // HeatMap is a figure of a matrix: the greater a value, the brighter its field. A scale beside it tells the values.
 type HeatMap struct {
 	Title, X, Y     string      // labels, in Latin letters
-	Values          [][]float64 // row by row, all of the same length; the first row is at the bottom
+	Values          [][]float64 // row by row, all of the same length, the first row at the bottom; NaN for none
 	Lowest, Highest float64     // the ends of the scale; both 0: those of the values
 
 	id string // of the display in the notebook; empty before the first Show
@@ -43,7 +43,9 @@ func (h *HeatMap) scale() (lowest, highest float64) {
 	lowest, highest = math.Inf(1), math.Inf(-1)
 	for _, row := range h.Values {
 		for _, v := range row {
-			lowest, highest = min(lowest, v), max(highest, v)
+			if !math.IsNaN(v) {
+				lowest, highest = min(lowest, v), max(highest, v)
+			}
 		}
 	}
 	if lowest == highest {
@@ -63,24 +65,23 @@ func (h *HeatMap) PNG() ([]byte, error) {
 				i, h.Title, len(row), len(h.Values[0]))
 		}
 	}
-	// Steadily brighter, so that it is as good in grey, and blue to yellow, which all people can tell apart.
-	brightness, err := moreland.NewLuminance([]color.Color{color.RGBA{0, 32, 77, 255}, color.RGBA{124, 123, 120, 255}, color.RGBA{255, 234, 70, 255}})
+	colours, err := moreland.NewLuminance(brightness)
 	if err != nil {
 		return nil, err
 	}
 	lowest, highest := h.scale()
-	brightness.SetMin(lowest)
-	brightness.SetMax(highest)
+	colours.SetMin(lowest)
+	colours.SetMax(highest)
 
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text, p.BackgroundColor = h.Title, h.X, h.Y, color.White
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(integers), plot.TickerFunc(integers)
 	rows, columns := len(h.Values), len(h.Values[0])
-	p.Add(plotter.NewImage(h.fields(brightness), -0.5, -0.5, float64(columns)-0.5, float64(rows)-0.5))
+	p.Add(plotter.NewImage(h.fields(colours), -0.5, -0.5, float64(columns)-0.5, float64(rows)-0.5))
 
 	scale := plot.New()
 	scale.BackgroundColor = color.White
-	scale.Add(&plotter.ColorBar{ColorMap: brightness, Vertical: true})
+	scale.Add(&plotter.ColorBar{ColorMap: colours, Vertical: true})
 	scale.HideX()
 
 	const beside = 0.9 * vg.Inch // of the scale
@@ -95,8 +96,11 @@ func (h *HeatMap) PNG() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// Steadily brighter, so that it is as good in grey, and blue to yellow, which all people can tell apart.
+var brightness = []color.Color{color.RGBA{0, 32, 77, 255}, color.RGBA{124, 123, 120, 255}, color.RGBA{255, 234, 70, 255}}
+
 // fields draws the fields, each of several pixels, since they would run into each other when the picture is scaled.
-func (h *HeatMap) fields(brightness palette.ColorMap) image.Image {
+func (h *HeatMap) fields(colours palette.ColorMap) image.Image {
 	rows, columns := len(h.Values), len(h.Values[0])
 	pixels := max(1, 2000/max(rows, columns))
 	picture := image.NewRGBA(image.Rect(0, 0, columns*pixels, rows*pixels))
@@ -104,7 +108,7 @@ func (h *HeatMap) fields(brightness palette.ColorMap) image.Image {
 		for c, v := range row {
 			var fill color.Color = color.White // of NaN
 			if !math.IsNaN(v) {
-				fill, _ = brightness.At(min(max(v, brightness.Min()), brightness.Max()))
+				fill, _ = colours.At(min(max(v, colours.Min()), colours.Max()))
 			}
 			at := image.Rect(c, rows-1-r, c+1, rows-r)
 			at = image.Rectangle{Min: at.Min.Mul(pixels), Max: at.Max.Mul(pixels)}

@@ -2,6 +2,7 @@ package figure
 
 import (
 	"bytes"
+	"encoding/gob"
 	"fmt"
 
 	"github.com/janpfeifer/gonb/gonbui"
@@ -14,6 +15,11 @@ import (
 type drawing interface {
 	fmt.Stringer
 	PNG() ([]byte, error)
+}
+
+func init() { // what charts are made of goes through GoNB's pipe
+	gob.Register(chart{})
+	gob.Register([]any{})
 }
 
 // show draws d in the output of the notebook's cell, in place of what was shown under id before. It makes an id if there
@@ -29,10 +35,11 @@ func show(id *string, d drawing) {
 	if *id == "" {
 		*id = "figure_" + gonbui.UniqueId()
 	}
-	gonbui.SendData(&protocol.DisplayData{
-		Data:      map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: d.String()},
-		DisplayID: *id,
-	})
+	data := map[protocol.MIMEType]any{protocol.MIMEImagePNG: png, protocol.MIMETextPlain: d.String()}
+	if d, ok := d.(interface{ chart() chart }); ok {
+		data[vegaLite] = d.chart()
+	}
+	gonbui.SendData(&protocol.DisplayData{Data: data, DisplayID: *id})
 	gonbui.Sync()
 }
 

@@ -1,0 +1,142 @@
+package figure
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"strconv"
+
+	"github.com/janpfeifer/gonb/gonbui/protocol"
+)
+
+// A chart is a specification of Vega-Lite 5, https://vega.github.io/vega-lite. JupyterLab draws it in place of the PNG
+// beside it, and shows the values under the pointer.
+type chart = map[string]any
+
+const vegaLite protocol.MIMEType = "application/vnd.vegalite.v5+json"
+
+// newChart returns a chart of the size of a PNG, on white like it, with what is added to it.
+func newChart(title string, more chart) chart {
+	c := chart{
+		"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "title": title, "width": 600, "height": 240,
+		"config": chart{ // or the dark theme of JupyterLab would write white on white
+			"background": "white", "view": chart{"stroke": "#ddd"}, "title": chart{"color": "black"},
+			"axis":  chart{"domainColor": "#888", "gridColor": "#ddd", "tickColor": "#888"},
+			"style": chart{"guide-label": chart{"fill": "black"}, "guide-title": chart{"fill": "black"}},
+		},
+	}
+	for key, value := range more {
+		c[key] = value
+	}
+	return c
+}
+
+// chart is the figure for Vega-Lite, with the colours and dashes of the PNG.
+func (c *Curves) chart() chart {
+	var values, names, range_, dashed []any
+	for i, of := range c.curves {
+		names, range_ = append(names, of.name), append(range_, hex(colours[i%len(colours)]))
+		dash := []any{1.0, 0.0} // solid
+		for j, length := range dashes[i%len(dashes)] {
+			dash = append(dash[:j:j], length.Points())
+		}
+		dashed = append(dashed, dash)
+		for _, p := range of.points {
+			values = append(values, chart{"x": short(p.X), "y": short(p.Y), "name": of.name})
+		}
+	}
+	y, ticks := chart{"zero": false}, 6
+	if c.LogY {
+		y, ticks = chart{"type": "log"}, 4 // else there is a line for each of 1, 2, …, 9
+	}
+	by := func(range_ []any) chart {
+		return chart{"field": "name", "type": "nominal", "title": "", "scale": chart{"domain": names, "range": range_}, "legend": legend("stroke")}
+	}
+	return newChart(c.Title, chart{
+		"data": chart{"values": values},
+		"mark": chart{"type": "line", "point": "transparent", "tooltip": true},
+		"encoding": chart{
+			"x":     chart{"field": "x", "type": "quantitative", "title": c.X, "scale": chart{"zero": false, "nice": false}},
+			"y":     chart{"field": "y", "type": "quantitative", "title": c.Y, "scale": y, "axis": chart{"tickCount": ticks}},
+			"color": by(range_), "strokeDash": by(dashed),
+		},
+	})
+}
+
+// chart is the figure for Vega-Lite: bars, a line across each, and the values above.
+func (b *Bars) chart() chart {
+	var values, names []any
+	for _, bar := range b.bars {
+		names = append(names, bar.name)
+		values = append(values, chart{"name": bar.name, "value": short(bar.value), "line": short(bar.line),
+			"top": short(max(bar.value, bar.line)), "label": fmt.Sprintf("%.3g", bar.value)})
+	}
+	x := chart{"field": "name", "type": "nominal", "sort": names, "title": "", "axis": chart{"labelAngle": 0}}
+	called := func(name string) chart {
+		return chart{"datum": name, "type": "nominal", "title": "", "legend": legend("square"),
+			"scale": chart{"domain": []any{b.Value, b.Line}, "range": []any{hex(colours[4]), "#000000"}}}
+	}
+	tooltip := []any{
+		chart{"field": "name", "type": "nominal", "title": b.Title},
+		chart{"field": "value", "type": "quantitative", "title": b.Value}, chart{"field": "line", "type": "quantitative", "title": b.Line},
+	}
+	y := func(field string) chart { return chart{"field": field, "type": "quantitative", "title": b.Y} }
+	return newChart(b.Title, chart{
+		"data": chart{"values": values},
+		"layer": []any{
+			chart{"mark": "bar", "encoding": chart{"x": x, "y": y("value"), "color": called(b.Value), "tooltip": tooltip}},
+			chart{"mark": chart{"type": "tick", "thickness": 2, "bandSize": 60}, "encoding": chart{"x": x, "y": y("line"), "color": called(b.Line), "tooltip": tooltip}},
+			chart{"mark": chart{"type": "text", "dy": -8}, "encoding": chart{"x": x, "y": y("top"), "text": chart{"field": "label", "type": "nominal"}}},
+		},
+	})
+}
+
+// chart is the figure for Vega-Lite. Each row is a list, to be short; Vega-Lite takes it apart.
+func (h *HeatMap) chart() chart {
+	var rows []any
+	for i, row := range h.Values {
+		var values []any
+		for _, v := range row {
+			if math.IsNaN(v) {
+				values = append(values, []any(nil)) // becomes null; nil cannot be sent
+			} else {
+				values = append(values, short(v))
+			}
+		}
+		rows = append(rows, chart{"y": i, "value": values})
+	}
+	lowest, highest := h.scale()
+	axis := func(field, title, sort string) chart {
+		return chart{"field": field, "type": "ordinal", "title": title, "sort": sort, "axis": chart{"labelAngle": 0, "labelOverlap": true}, "scale": chart{"padding": 0}}
+	}
+	return newChart(h.Title, chart{
+		"data": chart{"values": rows},
+		"transform": []any{
+			chart{"flatten": []any{"value"}},
+			chart{"window": []any{chart{"op": "row_number", "as": "column"}}, "groupby": []any{"y"}},
+			chart{"calculate": "datum.column - 1", "as": "x"},
+		},
+		"mark": chart{"type": "rect", "tooltip": true},
+		"encoding": chart{
+			"x": axis("x", h.X, "ascending"), "y": axis("y", h.Y, "descending"),
+			"color": chart{"field": "value", "type": "quantitative", "title": "", "scale": chart{
+				"domain": []any{short(lowest), short(highest)}, "clamp": true, "interpolate": "lab", "range": []any{hex(brightness[0]), hex(brightness[1]), hex(brightness[2])}}},
+		},
+	})
+}
+
+// legend is one above the figure, with symbols of a shape.
+func legend(symbol string) chart {
+	return chart{"orient": "top", "symbolType": symbol, "symbolSize": 200, "symbolOpacity": 1}
+}
+
+// short rounds to six digits, so that a notebook stays small.
+func short(x float64) float64 {
+	x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', 6, 64), 64)
+	return x
+}
+
+func hex(c color.Color) string {
+	r, g, b, _ := c.RGBA()
+	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
+}
