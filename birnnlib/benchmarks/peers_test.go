@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,8 +15,12 @@ import (
 func emptyCache(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "LocalAppData"} { // of macOS, other Unix, Windows
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "LocalAppData", "AppData"} { // of macOS, other Unix, Windows
 		t.Setenv(name, dir)
+	}
+	// Or the go command would go on writing there when it has ended, while the directory is being removed.
+	if out, err := exec.Command("go", "telemetry", "off").CombinedOutput(); err != nil {
+		t.Fatalf("go telemetry off: %v\n%s", err, out)
 	}
 }
 

@@ -65,16 +65,21 @@ func TestGo(t *testing.T) {
 	write("go.mod", "module new\n\ngo 1.26\n")
 	text := rand.Text() // so that nobody has built it before
 	write("main.go", "package main\n\nfunc main() { print(\""+text+"\") }\n")
-	build := func() string {
+	goCommand := func(args ...string) {
 		t.Helper()
-		// The user's cache directory, as the various systems have it.
-		cmd := exec.Command("go", "build", "-o", "new.exe")
+		// The user's directories, as the various systems have them.
+		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOCACHE="+filepath.Join(own, "not used"), "GOCACHEPROG='"+program+"' '"+strings.TrimSpace(string(shared))+"'",
-			"HOME="+own, "XDG_CACHE_HOME="+own, "LocalAppData="+own, "GOMODCACHE="+filepath.Join(own, "modules"))
+			"HOME="+own, "XDG_CACHE_HOME="+own, "XDG_CONFIG_HOME="+own, "LocalAppData="+own, "AppData="+own, "GOMODCACHE="+filepath.Join(own, "modules"))
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
+			t.Fatalf("go %v: %v: %s", args, err, out)
 		}
+	}
+	goCommand("telemetry", "off") // or it would go on writing there when it has ended
+	build := func() string {
+		t.Helper()
+		goCommand("build", "-o", "new.exe")
 		out, err := exec.Command(filepath.Join(dir, "new.exe")).CombinedOutput()
 		if err != nil {
 			t.Fatal(err)
