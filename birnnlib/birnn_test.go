@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/internal/backendtest"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"

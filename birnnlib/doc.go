@@ -50,9 +50,9 @@
 //
 // # Packages
 //
-// [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras; [birnn/birnnlib/text] reads a corpus and cuts it into
-// mini-batches; [birnn/birnnlib/charlm] trains the character-level language model of the lesson;
-// [birnn/birnnlib/backend] chooses between XLA and pure Go, and [birnn/birnnlib/plugin] installs what XLA needs.
+// [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras; [birnn/birnnlib/examples/text] reads a corpus and cuts it into
+// mini-batches; [birnn/birnnlib/examples/charlm] trains the character-level language model of the lesson;
+// [birnn/birnnlib/backend] chooses between XLA and pure Go, and [birnn/birnnlib/backend/plugin] installs what XLA needs.
 //
 // Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal
 // Processing 45 (11), 1997; the notation is that of A. Zhang, M. Li, Z. C. Lipton and A. J. Smola, Dive into Deep

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"testing"
 
-	"birnn/birnnlib/internal/backendtest"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/internal/backendtest"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/internal/backendtest"
+	"birnn/internal/backendtest"
 	"birnn/birnnlib/torch"
 
 	"github.com/gomlx/compute"

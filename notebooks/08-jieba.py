@@ -4,7 +4,7 @@
     /tmp/jieba/bin/pip install jieba==0.42.1
     /tmp/jieba/bin/python notebooks/08-jieba.py ~/.cache/birnn/peoples-daily-1998-01.txt
 
-The corpus is where birnnlib/segment puts it: in the folder birnn of the user's cache directory. jieba runs as it comes,
+The corpus is where birnnlib/examples/segment puts it: in the folder birnn of the user's cache directory. jieba runs as it comes,
 with its own dictionary, in the mode that its documentation recommends for the analysis of text.
 """
 

@@ -20,7 +20,7 @@ import (
 	"strings"
 
 	"birnn/birnnlib/internal/purego"
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"

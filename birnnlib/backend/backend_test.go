@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"birnn/birnnlib/backend"
-	"birnn/birnnlib/internal/backendtest"
-	"birnn/birnnlib/plugin"
+	"birnn/internal/backendtest"
+	"birnn/birnnlib/backend/plugin"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"

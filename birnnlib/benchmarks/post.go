@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/charlm"
-	"birnn/birnnlib/text"
+	"birnn/birnnlib/examples/charlm"
+	"birnn/birnnlib/examples/text"
 )
 
 // postKind is the kind of a [postProblem].

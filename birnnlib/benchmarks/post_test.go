@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"birnn/birnnlib/text"
+	"birnn/birnnlib/examples/text"
 )
 
 // small is a problem that takes a moment on the pure-Go backend.

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"math"
 
-	"birnn/birnnlib/charlm"
+	"birnn/birnnlib/examples/charlm"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"

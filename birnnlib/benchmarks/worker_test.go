@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib/backend"
-	"birnn/birnnlib/charlm"
+	"birnn/birnnlib/examples/charlm"
 )
 
 // conversation is one with a worker on pure Go.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"birnn/birnnlib/internal/backendtest"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"

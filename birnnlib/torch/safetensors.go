@@ -17,7 +17,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"birnn/birnnlib/internal/atomicfile"
+	"birnn/internal/atomicfile"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"

@@ -113,7 +113,7 @@ func (c *class) install() {
 	from, err := filepath.Abs("../..")
 	must(c.t, err)
 	root := filepath.Join(c.shared, "src")
-	for _, name := range []string{"birnnlib", "kernels", "notebooks"} {
+	for _, name := range []string{"birnnlib", "internal", "kernels", "notebooks"} {
 		must(c.t, os.CopyFS(filepath.Join(root, name), os.DirFS(filepath.Join(from, name))))
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {

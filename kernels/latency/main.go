@@ -32,7 +32,7 @@ var cells = []struct{ name, code string }{
 	{"trivial", "%%%%\nfmt.Println(%d)"},
 	{"GoMLX, pure Go", "import (\n\t_ \"github.com/gomlx/compute/gobackend\"\n\t\"github.com/gomlx/compute\"\n\t\"github.com/gomlx/gomlx/core/graph\"\n)\n%%%%\nb, err := compute.NewWithConfig(\"go\")\nif err != nil { panic(err) }\nx, err := graph.CallOnce(b, func(x *graph.Node) *graph.Node { return graph.Sin(x) }, []float32{%d})\nfmt.Println(x, err)"},
 	{"GoMLX, XLA", "import (\n\t\"birnn/birnnlib/backend\"\n\t\"github.com/gomlx/gomlx/core/graph\"\n)\n%%%%\nb, err := backend.Open(context.Background(), backend.Options{})\nif err != nil { panic(err) }\nx, err := graph.CallOnce(b.Backend, func(x *graph.Node) *graph.Node { return graph.Sin(x) }, []float32{%d})\nfmt.Println(x, err)"},
-	{"training, plotting", "import (\n\t\"birnn/birnnlib/backend\"\n\t\"birnn/birnnlib/charlm\"\n\t\"birnn/birnnlib/figure\"\n\t\"birnn/birnnlib/text\"\n)\n%%%%\nb, err := backend.Open(context.Background(), backend.Options{})\nif err != nil { panic(err) }\nm, err := charlm.New(b.Backend, text.Corpus(2000), charlm.Post())\nvar c figure.Curves\nfmt.Println(m != nil, err, c.Title, %d)"},
+	{"training, plotting", "import (\n\t\"birnn/birnnlib/backend\"\n\t\"birnn/birnnlib/examples/charlm\"\n\t\"birnn/notebooks/kit/figure\"\n\t\"birnn/birnnlib/examples/text\"\n)\n%%%%\nb, err := backend.Open(context.Background(), backend.Options{})\nif err != nil { panic(err) }\nm, err := charlm.New(b.Backend, text.Corpus(2000), charlm.Post())\nvar c figure.Curves\nfmt.Println(m != nil, err, c.Title, %d)"},
 }
 
 // kernel is a kernel that is measured.

@@ -22,7 +22,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"gonum.org/v1/plot"
 
-	"birnn/birnnlib/figure"
+	"birnn/notebooks/kit/figure"
 )
 
 type (

@@ -12,7 +12,7 @@ import (
 	"os"
 	"runtime"
 
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/setup"

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/home"
 )
 

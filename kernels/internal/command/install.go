@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/home"
 )
 

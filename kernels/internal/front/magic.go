@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/kept"
 )

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"

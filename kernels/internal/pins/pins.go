@@ -59,7 +59,7 @@ exec "$0-real" "$@"
 // Tools are the Go kernel and the two programs it calls. They cannot share a
 // module: gopls belongs to a different version of x/tools than goimports.
 var Tools = []Tool{
-	{"gonb", "github.com/janpfeifer/gonb", "v0.11.4", ""},
+	{"gonb", "github.com/janpfeifer/gonb", "v0.11.5", ""},
 	{"goimports", "golang.org/x/tools/cmd/goimports", "v0.52.0", ""},
 	{"gopls", "golang.org/x/tools/gopls", "v0.23.0", goplsWrapper},
 }

@@ -146,27 +146,29 @@ func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 	return steps
 }
 
-// libraryPackages returns the import paths below birnnlib that have Go files.
+// libraryPackages returns the import paths below birnnlib and notebooks that have Go files.
 // The list is rough: what cannot be imported falls out when it is used.
 func libraryPackages(root string) []string {
 	var packages []string
-	filepath.WalkDir(filepath.Join(root, "birnnlib"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		if d.IsDir() {
-			if name := d.Name(); name == "testdata" || name == "internal" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
-				return fs.SkipDir
+	for _, top := range []string{"birnnlib", "notebooks"} {
+		filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return nil
+			}
+			if d.IsDir() {
+				if name := d.Name(); name == "testdata" || name == "internal" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+				if rel, err := filepath.Rel(root, filepath.Dir(path)); err == nil {
+					packages = append(packages, checkout.Module+"/"+filepath.ToSlash(rel))
+				}
 			}
 			return nil
-		}
-		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
-			if rel, err := filepath.Rel(root, filepath.Dir(path)); err == nil {
-				packages = append(packages, checkout.Module+"/"+filepath.ToSlash(rel))
-			}
-		}
-		return nil
-	})
+		})
+	}
 	return packages
 }
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"birnn/birnnlib/plugin"
+	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"

@@ -193,14 +193,26 @@ func TestFindPython(t *testing.T) {
 
 func TestLibraryPackages(t *testing.T) {
 	root := t.TempDir()
-	for _, file := range []string{"birnnlib/a.go", "birnnlib/text/b.go", "birnnlib/only/c_test.go", "birnnlib/internal/d.go", "birnnlib/testdata/e.go", "birnnlib/empty/README"} {
+	for _, file := range []string{"birnnlib/a.go", "birnnlib/examples/text/b.go", "birnnlib/only/c_test.go", "birnnlib/internal/d.go", "birnnlib/testdata/e.go", "birnnlib/empty/README", "notebooks/kit/lesson/f.go"} {
 		path := filepath.Join(root, filepath.FromSlash(file))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, want := libraryPackages(root), []string{"birnn/birnnlib", "birnn/birnnlib/text"}; !slices.Equal(got, want) {
+	if got, want := libraryPackages(root), []string{"birnn/birnnlib", "birnn/birnnlib/examples/text", "birnn/notebooks/kit/lesson"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestSources has every folder that the kernel is built from in the hash: one that was moved is an error.
+func TestSources(t *testing.T) {
+	root := filepath.Join("..", "..", "..")
+	first, err := sources(root)
+	if second, again := sources(root); err != nil || again != nil || first != second {
+		t.Errorf("%q (%v), then %q (%v)", first, err, second, again)
+	}
+	if _, err := sources(t.TempDir()); err == nil {
+		t.Error("an empty folder is no error")
 	}
 }
 

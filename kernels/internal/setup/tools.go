@@ -63,13 +63,17 @@ const kernelProgram = "birnn-kernels"
 func (p *Plan) kernel() *Step {
 	root, bin := p.Checkout.Root, p.Options.Home.Bin()
 	program, shim := filepath.Join(bin, kernelProgram), filepath.Join(bin, "shims", "go")
+	hash, hashErr := sources(root)
 	return &Step{
 		Name:    "kernel",
 		Title:   "the kernel",
 		Remedy:  "see whether \"go vet ./kernels/...\" passes, then run the same command again",
-		stamp:   pins.Stamp(sources(root), p.Checkout.Go.GOVERSION),
+		stamp:   pins.Stamp(hash, p.Checkout.Go.GOVERSION),
 		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
+			if hashErr != nil {
+				return hashErr
+			}
 			opts := process.Options{Dir: root, Env: buildEnv, Log: log}
 			for path, pkg := range map[string]string{program: "./kernels", shim: "./kernels/internal/shim"} {
 				// A kernel that runs keeps the old file: the new one comes by a rename.
@@ -92,21 +96,24 @@ func (p *Plan) kernel() *Step {
 	}
 }
 
-// sources is a hash of what the kernel is built from.
-func sources(root string) string {
+// kernelSources are the folders and files, relative to the root, that the kernel is built from.
+var kernelSources = []string{"kernels", "birnnlib/backend/plugin", "internal", "go.mod", "go.sum"}
+
+// sources hashes what the kernel is built from. A folder that is missing is an error: its changes would go unnoticed.
+func sources(root string) (string, error) {
 	h := sha256.New()
-	for _, dir := range []string{"kernels", "birnnlib/plugin", "birnnlib/internal"} {
-		filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && !strings.HasSuffix(path, "_test.go") {
-				data, _ := os.ReadFile(path)
-				fmt.Fprintf(h, "%s %d\n%s", path, len(data), data)
+	for _, name := range kernelSources {
+		err := filepath.WalkDir(filepath.Join(root, filepath.FromSlash(name)), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
+				return err
 			}
-			return nil
+			data, err := os.ReadFile(path)
+			fmt.Fprintf(h, "%s %d\n%s", path, len(data), data)
+			return err
 		})
+		if err != nil {
+			return "", fmt.Errorf("hash the kernel's sources: %w", err)
+		}
 	}
-	for _, name := range []string{"go.mod", "go.sum"} {
-		data, _ := os.ReadFile(filepath.Join(root, name))
-		h.Write(data)
-	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

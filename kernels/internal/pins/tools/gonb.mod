@@ -2,4 +2,4 @@ module tools
 
 go 1.26.5
 
-require github.com/janpfeifer/gonb v0.11.4
+require github.com/janpfeifer/gonb v0.11.5

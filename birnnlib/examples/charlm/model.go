@@ -1,0 +1,163 @@
+// Package charlm trains the character-level language model of the first lesson: a bidirectional recurrent network that
+// reads a text and, at every time step, predicts the next character.
+//
+// The rules are those of the post that the lesson follows, and of the book Dive into Deep Learning: truncated
+// back-propagation through time over windows of Steps characters; mean softmax cross-entropy; the gradient clipped to a
+// global norm; plain stochastic gradient descent; perplexity as the measure.
+//
+// Under consecutive sampling the state is carried from batch to batch, detached, and zeroed at the start of each epoch;
+// under random sampling every batch starts from zeros. By the formulas only the forward state is carried: the backward
+// state starts at zero at the end of every window, since what comes after it is not there yet. In the post's reading,
+// in which both directions walk forward, both are carried.
+package charlm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"time"
+
+	"birnn/birnnlib"
+	"birnn/birnnlib/examples/text"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/pkg/errors"
+)
+
+// Config says what is trained, and how. The JSON form is what checkpoints hold.
+type Config struct {
+	Hidden       []birnnlib.Sizes // hidden units of each layer, forward and backward
+	Activation   string           // φ: "sigmoid", "tanh" or "relu"
+	AsPosted     bool             // the post's reading: both directions walk forward in time
+	Random       bool             // random sampling instead of consecutive
+	Steps        int              // time steps T of a window
+	Batch        int              // sequences n of a mini-batch
+	LearningRate float64
+	Clip         float64 // θ: the largest global norm of the gradient
+	Seed         uint64  // of the weights, and of random sampling
+}
+
+// Post returns the post's settings but for the reading, which is that of the formulas.
+func Post() Config {
+	return Config{
+		Hidden:       []birnnlib.Sizes{{Forward: 256, Backward: 256}},
+		Activation:   "sigmoid",
+		Steps:        35,
+		Batch:        32,
+		LearningRate: 100,
+		Clip:         0.1,
+		Seed:         1,
+	}
+}
+
+// check returns an error that names the setting that cannot be.
+func (c *Config) check() error {
+	if len(c.Hidden) == 0 {
+		return errors.New("charlm: Config.Hidden is empty; give the hidden sizes of at least one layer")
+	}
+	for l, s := range c.Hidden {
+		if s.Forward < 0 || s.Backward < 0 || s.Forward+s.Backward == 0 {
+			return errors.Errorf("charlm: the hidden sizes of layer %d are %d and %d; one must be positive, and none negative", l+1, s.Forward, s.Backward)
+		}
+	}
+	switch c.Activation {
+	case "sigmoid", "tanh", "relu":
+	default:
+		return errors.Errorf("charlm: unknown activation %q; it must be sigmoid, tanh or relu", c.Activation)
+	}
+	for name, v := range map[string]float64{"learning rate": c.LearningRate, "clipping norm": c.Clip} {
+		if !(v > 0) || math.IsInf(v, 1) {
+			return errors.Errorf("charlm: the %s is %g; it must be a positive number", name, v)
+		}
+	}
+	return nil
+}
+
+// Position is how far the training has come.
+type Position struct {
+	Epoch   int           // complete epochs
+	Batch   int           // complete mini-batches of the running epoch
+	Elapsed time.Duration // time spent in the running epoch
+}
+
+// Model is a language model with its parameters, which stay on the backend's device, and the state of its training.
+// It must not be used from several goroutines at once.
+type Model struct {
+	config     Config
+	vocabulary *text.Vocabulary
+	indices    []int32 // of the corpus
+	corpusHash string
+	position   Position
+
+	backend compute.Backend
+	store   *model.Store
+	train   *model.Exec // one training step
+	step    *model.Exec // one character further, by the post's reading
+	read    *model.Exec // the next character after a whole text, by the formulas
+}
+
+// New returns an untrained model of the corpus: its vocabulary is the characters of the corpus.
+func New(backend compute.Backend, corpus string, config Config) (*Model, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	vocabulary, err := text.NewVocabulary(corpus)
+	if err != nil {
+		return nil, err
+	}
+	indices, err := vocabulary.Encode(corpus)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.Sum256([]byte(corpus))
+	m := &Model{
+		config: config, vocabulary: vocabulary, indices: indices, corpusHash: hex.EncodeToString(hash[:]),
+		backend: backend, store: model.NewStore(),
+	}
+	if _, err := m.batches(); err != nil { // a corpus that is too short is told now
+		return nil, err
+	}
+	if m.train, err = model.NewExec(backend, m.store, m.trainGraph); err != nil {
+		return nil, err
+	}
+	if m.step, err = model.NewExec(backend, m.store, m.stepGraph); err != nil {
+		return nil, err
+	}
+	if m.read, err = model.NewExec(backend, m.store, m.readGraph); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Config returns the settings.
+func (m *Model) Config() Config { return m.config }
+
+// Vocabulary returns the characters that the model knows.
+func (m *Model) Vocabulary() *text.Vocabulary { return m.vocabulary }
+
+// Position returns how far the training has come.
+func (m *Model) Position() Position { return m.position }
+
+// Store returns the store that holds the parameters, by the names that package birnnlib documents. They are there after
+// the first training step or prediction, or before, if set with CreateVariable.
+func (m *Model) Store() *model.Store { return m.store }
+
+// layers builds the hidden layers on x, the indices of characters.
+func (m *Model) layers(scope *model.Scope, x *Node) *birnnlib.BiRNN {
+	φ, err := activation.TypeString(m.config.Activation)
+	if err != nil {
+		panic(err) // checked by New
+	}
+	return birnnlib.New(scope, x, m.config.Hidden...).OneHot(m.vocabulary.Size()).
+		Activation(φ).AsPosted(m.config.AsPosted).Initializer(m.initializer())
+}
+
+// output builds the output layer on h.
+func (m *Model) output(scope *model.Scope, h *Node) *Node {
+	return birnnlib.Output(scope, h, m.vocabulary.Size(), m.initializer())
+}
+
+func (m *Model) initializer() birnnlib.Initializer { return birnnlib.Normal(0.01, m.config.Seed) }
