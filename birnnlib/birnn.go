@@ -82,7 +82,7 @@ type BiRNN struct {
 	inputs           int
 	dtype            dtypes.DType
 	forward, back    Cell
-	asPosted         bool
+	bothForward      bool
 	merge            Merge
 	residual         bool
 	dropout          float64
@@ -151,14 +151,15 @@ func (b *BiRNN) Cells(forward, backward Cell) *BiRNN {
 // Activation makes the cell of both directions an [RNN] with φ: activation.TypeSigmoid, TypeTanh or TypeRelu.
 func (b *BiRNN) Activation(φ activation.Type) *BiRNN { return b.Cell(RNN{Activation: φ}) }
 
-// AsPosted makes both directions walk forward in time, as the post that the first lesson follows does:
+// BothForward makes both directions walk forward in time:
 //
 //	H_t^b = φ(X_t W_xh^b + H_{t-1}^b W_hh^b + b_h^b)
 //
-// The "backward" state then sees only the past, so that the network is two ordinary recurrent networks side by side.
-// The lessons use it to show that flaw. The default follows the formulas.
-func (b *BiRNN) AsPosted(asPosted bool) *BiRNN {
-	b.asPosted = asPosted
+// The "backward" state then depends on the past only, and the network is two ordinary recurrent networks side by side.
+// The first lesson shows what goes wrong then. By default the backward direction walks from the last time step to the
+// first.
+func (b *BiRNN) BothForward(bothForward bool) *BiRNN {
+	b.bothForward = bothForward
 	return b
 }
 
@@ -197,7 +198,7 @@ func (b *BiRNN) BatchMajor(batchMajor bool) *BiRNN {
 }
 
 // InitialStates sets the state that each layer starts with, one [State] a layer: its Forward stands before the first
-// time step, its Backward after the last one (with [BiRNN.AsPosted] before the first one as well). The default is zeros.
+// time step, its Backward after the last one (with [BiRNN.BothForward] before the first one as well). The default is zeros.
 func (b *BiRNN) InitialStates(states ...State) *BiRNN {
 	b.initial = states
 	return b
@@ -258,7 +259,7 @@ func (b *BiRNN) Recompute(recompute bool) *BiRNN {
 //	h [T, n, h_f+h_b], with h[t] = H_t = [H_t^f, H_t^b],
 //
 // and the final states of every layer: Forward after the last time step, Backward after the first one, since that is
-// where the backward direction ends (with [BiRNN.AsPosted] after the last one as well). h[T-1] thus holds the final
+// where the backward direction ends (with [BiRNN.BothForward] after the last one as well). h[T-1] thus holds the final
 // forward state, but the final backward state is in h[0].
 func (b *BiRNN) Done() (h *Node, final []State) {
 	hf, hb, below, final := b.build()

@@ -43,20 +43,20 @@ func TestInfluence(t *testing.T) {
 	for _, test := range []struct {
 		name              string
 		sizes             []birnnlib.Sizes
-		asPosted          bool
+		bothForward       bool
 		forward, backward func(t, s int) bool
 	}{
 		{"one layer, by the formulas", one, false, past, future},
-		{"one layer, as posted", one, true, past, past},
+		{"one layer, both forward", one, true, past, past},
 		{"two layers, by the formulas", two, false, all, all},
-		{"two layers, as posted", two, true, past, past},
+		{"two layers, both forward", two, true, past, past},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 				// The gradient of the sum of the chosen states, its largest magnitude for each X_s.
 				exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, x, chosen *Node) *Node {
 					h, _ := birnnlib.New(scope, x, test.sizes...).Activation(activation.TypeTanh).
-						AsPosted(test.asPosted).Initializer(wide).Done()
+						BothForward(test.bothForward).Initializer(wide).Done()
 					return ReduceMax(Abs(Gradient(ReduceAllSum(Mul(h, chosen)), x)[0]), 1, 2)
 				})
 				if err != nil {
@@ -96,12 +96,12 @@ func TestInfluence(t *testing.T) {
 func TestFiniteDifferences(t *testing.T) {
 	const T, n, d, ε = 4, 2, 3, 1e-6
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for _, asPosted := range []bool{false, true} {
+		for _, bothForward := range []bool{false, true} {
 			store := model.NewStore()
 			var paths []string
 			exec, err := model.NewExec(b, store, func(scope *model.Scope, x *Node) []*Node {
 				h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}, birnnlib.Sizes{Forward: 2, Backward: 2}).
-					Activation(activation.TypeTanh).AsPosted(asPosted).Initializer(wide).Done()
+					Activation(activation.TypeTanh).BothForward(bothForward).Initializer(wide).Done()
 				o := birnnlib.Output(scope, h, 2, wide)
 				// Through the outputs and through the final states.
 				loss := Add(ReduceAllSum(Mul(o, o)), ReduceAllSum(Sin(final[0].Concat())))
@@ -135,7 +135,7 @@ func TestFiniteDifferences(t *testing.T) {
 				for i, got := range tensors.MustCopyFlatData[float64](gradient) {
 					want := (moved(i, ε) - moved(i, -ε)) / (2 * ε)
 					if math.Abs(got-want) > 1e-7*max(1, math.Abs(want)) {
-						t.Errorf("as posted %t: gradient of %s[%d] is %g, finite differences say %g", asPosted, name, i, got, want)
+						t.Errorf("both forward %t: gradient of %s[%d] is %g, finite differences say %g", bothForward, name, i, got, want)
 					}
 				}
 				set(tensors.FromFlatDataAndDimensions(flat, dims...))
@@ -221,11 +221,11 @@ func TestLengths(t *testing.T) {
 func TestFinalStates(t *testing.T) {
 	const T, n, d = 4, 2, 3
 	b := backendtest.One(t)
-	for _, asPosted := range []bool{false, true} {
+	for _, bothForward := range []bool{false, true} {
 		outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
-			h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).AsPosted(asPosted).Initializer(wide).Done()
+			h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).BothForward(bothForward).Initializer(wide).Done()
 			backwardEnd := 0
-			if asPosted {
+			if bothForward {
 				backwardEnd = T - 1
 			}
 			return []*Node{
@@ -238,7 +238,7 @@ func TestFinalStates(t *testing.T) {
 		}
 		for i, o := range outputs {
 			if off := tensors.ToScalar[float64](o); off != 0 {
-				t.Errorf("as posted %t, direction %d: the final state is off by %g", asPosted, i, off)
+				t.Errorf("both forward %t, direction %d: the final state is off by %g", bothForward, i, off)
 			}
 		}
 	}

@@ -164,7 +164,7 @@ func (c *jaxCase) compare(t *testing.T, b compute.Backend) {
 		if err != nil {
 			panic(err)
 		}
-		builder := birnnlib.New(scope, in[0], c.sizes()...).OneHot(c.Vocab).Activation(φ).AsPosted(c.AsPosted)
+		builder := birnnlib.New(scope, in[0], c.sizes()...).OneHot(c.Vocab).Activation(φ).BothForward(c.AsPosted)
 		if len(c.Initial) > 0 { // else the default, which must be zero
 			var initial []birnnlib.State
 			for l := range c.Sizes {

@@ -28,7 +28,7 @@ func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 		scope, sizes := b.scope.In("layer_%d", l), b.sizes[l-1]
 		var last State
 		hf, last.Forward = b.direction(scope, "f", b.forward, below, sizes.Forward, initial.Forward, valid, false)
-		hb, last.Backward = b.direction(scope, "b", b.back, below, sizes.Backward, initial.Backward, valid, !b.asPosted)
+		hb, last.Backward = b.direction(scope, "b", b.back, below, sizes.Backward, initial.Backward, valid, !b.bothForward)
 		final = append(final, last)
 		if l == len(b.sizes) {
 			return hf, hb, below, final

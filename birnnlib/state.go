@@ -19,7 +19,7 @@ const stateName = "state_"
 // next mini-batch must continue row i of this one. [ResetStates] starts anew.
 //
 // Only what walks forward in time can be carried. By the formulas the backward direction starts at zero after the last
-// time step of every mini-batch, since what comes after it is not there yet; with [BiRNN.AsPosted] both directions walk
+// time step of every mini-batch, since what comes after it is not there yet; with [BiRNN.BothForward] both directions walk
 // forward, and both are carried.
 func (b *BiRNN) Stateful() *BiRNN {
 	b.stateful = true
@@ -56,7 +56,7 @@ func (b *BiRNN) checkStateful() {
 		Panicf("birnnlib: both InitialStates and Stateful were given; a stateful network starts where the last call ended")
 	}
 	for l, s := range b.sizes {
-		if b.streaming && s.Backward > 0 && !b.asPosted {
+		if b.streaming && s.Backward > 0 && !b.bothForward {
 			Panicf("birnnlib: layer %d has %d backward units, and cannot stream: the backward state of a time step comes from "+
 				"the steps after it, which are not there yet; use Sizes{Forward: %d}, or read whole windows", l+1, s.Backward, s.Forward)
 		}

@@ -20,13 +20,13 @@ func TestStreaming(t *testing.T) {
 	pieces := []int{1, 1, 3, 2}
 	T := 7
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for _, asPosted := range []bool{false, true} {
+		for _, bothForward := range []bool{false, true} {
 			sizes := []birnnlib.Sizes{{Forward: 4}, {Forward: 3}}
-			if asPosted {
+			if bothForward {
 				sizes[0].Backward, sizes[1].Backward = 2, 3
 			}
 			layers := func(scope *model.Scope, x *Node) *birnnlib.BiRNN {
-				return birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}).AsPosted(asPosted).Initializer(everywhere)
+				return birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}).BothForward(bothForward).Initializer(everywhere)
 			}
 			x, store := random(1, T, n, d), model.NewStore()
 			want, err := model.CallOnce(b, store, func(scope *model.Scope, x *Node) *Node {

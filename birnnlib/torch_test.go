@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/internal/backendtest"
 	"birnn/birnnlib/torch"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"

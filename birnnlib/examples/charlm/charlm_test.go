@@ -153,7 +153,7 @@ func TestSampling(t *testing.T) {
 			for window := range 2 {
 				read := func(from int) *Node { return Slice(x, AxisRange(from, from+4)) }
 				h, final := birnnlib.New(scope.ResetVisited(), read(4*window), config.Hidden...).OneHot(m.Vocabulary().Size()).
-					AsPosted(test.asPosted).InitialStates(initial).Initializer(birnnlib.Normal(1, 1)).Done()
+					BothForward(test.asPosted).InitialStates(initial).Initializer(birnnlib.Normal(1, 1)).Done()
 				o := birnnlib.Output(scope, h, m.Vocabulary().Size(), birnnlib.Normal(1, 1))
 				l := loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(read(4*window+1), -1)}, []*Node{o})
 				if sum == nil {
@@ -203,7 +203,7 @@ func TestContinue(t *testing.T) {
 			for range 5 {
 				next, err := model.CallOnce(b, m.Store(), func(scope *model.Scope, x *Node) *Node {
 					h, _ := birnnlib.New(scope, x, config.Hidden...).OneHot(m.Vocabulary().Size()).
-						Activation(activation.TypeSigmoid).AsPosted(asPosted).Done()
+						Activation(activation.TypeSigmoid).BothForward(asPosted).Done()
 					o := birnnlib.Output(scope, h, m.Vocabulary().Size(), nil)
 					return Reshape(ArgMax(Slice(o, AxisElem(len(indices)-1)), -1))
 				}, tensors.FromFlatDataAndDimensions(append([]int32(nil), indices...), len(indices), 1))

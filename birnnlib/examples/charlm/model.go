@@ -152,7 +152,7 @@ func (m *Model) layers(scope *model.Scope, x *Node) *birnnlib.BiRNN {
 		panic(err) // checked by New
 	}
 	return birnnlib.New(scope, x, m.config.Hidden...).OneHot(m.vocabulary.Size()).
-		Activation(φ).AsPosted(m.config.AsPosted).Initializer(m.initializer())
+		Activation(φ).BothForward(m.config.AsPosted).Initializer(m.initializer())
 }
 
 // output builds the output layer on h.
