@@ -238,17 +238,15 @@ func (b *BiRNN) Initializer(initializer Initializer) *BiRNN {
 }
 
 // Unroll sets how many time steps lie in the body of the loop over time; with T or more there is no loop, and the time
-// to compile grows with T. The default, 0, is 1 where the backend has loops (XLA has, pure Go has not) and the cell is
-// [Differentiable], and T elsewhere.
+// to compile grows with T. The default, 0, is 1 where the backend has loops (XLA has), and T elsewhere.
 func (b *BiRNN) Unroll(steps int) *BiRNN {
 	b.unroll = steps
 	return b
 }
 
-// Recompute saves memory in training: of each layer, only the outputs and the states between chunks of ⌈√T⌉ time steps are
-// kept for the gradient; on the way back, one chunk after the other is computed once more, its inputs' products
-// included. The gradients are the same. A step takes longer by about a forward pass, and the time to compile grows with
-// √T. The cells must be [Differentiable]. Where the backend has no loops (pure Go), it changes nothing.
+// Recompute saves memory in training: of each layer, only the outputs and the states before every ⌈√T⌉-th time step are kept
+// for the gradient; on the way back, the others are computed once more, the products with the input weights included.
+// The gradients are the same, and a step takes longer. Where the backend has no loops (pure Go), it changes nothing.
 func (b *BiRNN) Recompute(recompute bool) *BiRNN {
 	b.recompute = recompute
 	return b

@@ -352,9 +352,6 @@ func TestWrongArguments(t *testing.T) {
 		{"activation", features, func(s *model.Scope, x *Node) {
 			birnnlib.New(s, x, sizes).Activation(activation.TypeGelu).Done()
 		}, []string{"Gelu", "sigmoid, tanh or relu"}},
-		{"recompute without a gradient", features, func(s *model.Scope, x *Node) {
-			birnnlib.New(s, x, sizes).Cell(plain{birnnlib.RNN{}}).Recompute(true).Done()
-		}, []string{"Recompute", "plain", "Differentiable"}},
 		{"labels", features, func(s *model.Scope, x *Node) {
 			birnnlib.CrossEntropy(x, Iota(x.Graph(), shapes.Make(dtypes.Int32, 4), 0))
 		}, []string{"CrossEntropy", "[4, 2, 3]", "(Int32)[4]"}},

@@ -4,54 +4,32 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// A Cell is a recurrence: what one direction of one layer computes at one time step. [RNN], [LSTM] and [GRU] are cells;
-// so is any type of one's own with these methods.
-//
-// A cell that also has the methods of [Differentiable] runs as a loop where the backend has loops. One that has not runs
-// unrolled, with the gradient that GoMLX derives: it then compiles for longer the more time steps there are.
+// A Cell is a recurrence: what one direction of one layer computes at one time step. [RNN], [LSTM] and [GRU] are cells, and
+// so is any type with these two methods, of ordinary GoMLX operations. It runs as the step of a [Scan], which see: as a
+// loop where the backend has loops, with its gradient.
 type Cell interface {
-	// Layout tells which parameters and states the cell has with h hidden units.
+	// Layout returns which parameters and states the cell has with h hidden units.
 	Layout(h int) Layout
 
-	// Step computes the states after one time step, and whatever else of it Backward wants to have. It gets the weights
-	// in the order of Layout.Weights, and of the Moment A, P and Before.
-	//
-	// It is called in the body of a loop, where GoMLX takes no nodes from outside, no helper with a number in it (such
-	// as AddScalar or OneMinus; use [Constant] instead) and no reduction (use a product with ones).
-	Step(w []*Node, m Moment) (after, saved []*Node)
-}
-
-// Differentiable is what a [Cell] needs to have a gradient of its own.
-type Differentiable interface {
-	Cell
-
-	// Backward goes one time step back: from the gradient of the loss with respect to the states after, it computes
-	// those with respect to A, P and the states before (nil for none), and whatever else WeightGradients wants to have.
-	// It gets the weight matrices transposed, as it needs them. It is called in the body of a loop, as Step is.
-	Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node)
-
-	// WeightGradients returns the gradient with respect to each weight, after the loop, from all time steps together:
-	// the first axis of every node of m, dA and kept is time and batch in one, [T·n, …]. With Recompute it is called in the
-	// body of a loop too.
-	WeightGradients(w []*Node, m Moment, dA *Node, kept []*Node) (dw []*Node)
+	// Step returns the states after one time step, [n, Layout.States[i]] each. It gets the weights in the order of
+	// Layout.Weights.
+	Step(w []*Node, m Moment) (after []*Node)
 }
 
 // Moment is what belongs to one time step t.
 type Moment struct {
 	A      *Node   // X_t W_x + b, [n, Layout.Columns], computed for all time steps at once before the recurrence
-	P      *Node   // H_{t-1} as it goes into products: with variational dropout, some units of it are zero; [n, h]
+	P      *Node   // H_{t-1} as it goes into products: with RecurrentDropout, some units of it are zero; [n, h]
 	Before []*Node // the states of t-1, H_{t-1} first
-	After  []*Node // the states of t; nil in Step
-	Saved  []*Node // what Step saved; nil in Step
 }
 
 // Layout is the parameters and states of a cell. In the scope, the name of the direction is appended to each name: "W_xh"
 // becomes "W_xh^f" forward and "W_xh^b" backward.
 type Layout struct {
 	Wx      string                   // the name of the input weights W_x, [d, Columns]
-	Bias    string                   // the name of their bias, [Columns]; "": there is none
+	Bias    string                   // the name of their bias, [Columns]; "" for no bias
 	Columns int                      // the hidden units, once for each gate
-	BiasAt  func(column int) float64 // what the bias starts with; nil: zero
+	BiasAt  func(column int) float64 // the bias's initial values; nil for zeros
 	Weights []CellWeight             // all others
 	States  []int                    // the size of each state; the hidden state H is the first
 }
@@ -62,16 +40,43 @@ type CellWeight struct {
 	Dims []int
 }
 
+// formulated is a cell whose gradient is written out. It is faster than the one that GoMLX derives for a time step,
+// since the products that give the gradients with respect to the weights are taken out of the loop, over all time steps at
+// once; see the benchmark.
+type formulated interface {
+	Cell
+
+	// forward is Step, and returns whatever else backward wants to have.
+	forward(w []*Node, m Moment) (after, saved []*Node)
+
+	// backward goes one time step back: from the gradient of the loss with respect to the states after, it computes those
+	// with respect to A, P and the states before (nil for zero), and whatever else weightGradients wants to have. It gets
+	// the weight matrices transposed, as it needs them.
+	backward(wT []*Node, m past, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node)
+
+	// weightGradients returns the gradient with respect to each weight from all time steps together: the first axis of every
+	// node of m, dA and kept is time and batch in one, [T·n, …].
+	weightGradients(w []*Node, m past, dA *Node, kept []*Node) (dw []*Node)
+}
+
+// past is a time step that was computed.
+type past struct {
+	Moment
+	After []*Node // the states of t
+	Saved []*Node // what forward saved
+}
+
 // times returns x w for x [n, a] and w [a, b].
 func times(x, w *Node) *Node { return Dot(x, w).Product() }
 
 // transposedTimes returns xᵀ y for x [n, a] and y [n, b]: the gradient of w in x w, where y is that of the product.
 func transposedTimes(x, y *Node) *Node { return Dot(x, y).General([]int{0}, nil, []int{0}, nil) }
 
-// sumRows returns the sum over the first axis of x [N, a]: a product, since a loop of XLA's cannot reduce.
-func sumRows(x *Node) *Node {
-	return Dot(BroadcastToDims(Constant(x, 1), x.Shape().Dim(0)), x).Product()
-}
+// sumRows returns the sum over the first axis of x [N, a].
+func sumRows(x *Node) *Node { return ReduceSum(x, 0) }
+
+// scale returns x [n, h] with each column multiplied by its entry of v [h].
+func scale(x, v *Node) *Node { return Mul(x, InsertAxes(v, 0)) }
 
 // gates cuts x [n, k·h] into its k gates, each [n, h].
 func gates(x *Node, k int) []*Node {
@@ -84,5 +89,5 @@ func gates(x *Node, k int) []*Node {
 }
 
 // The derivatives of the sigmoid and of tanh, by their values.
-func sigmoidSlope(y *Node) *Node { return Mul(y, Sub(Constant(y, 1), y)) }
-func tanhSlope(y *Node) *Node    { return Sub(Constant(y, 1), Mul(y, y)) }
+func sigmoidSlope(y *Node) *Node { return Mul(y, OneMinus(y)) }
+func tanhSlope(y *Node) *Node    { return OneMinus(Mul(y, y)) }

@@ -83,9 +83,6 @@ func ExampleBiRNN_Streaming() {
 //	H̃_t = tanh(X_t W_xh + (F_t ⊙ H_{t-1}) W_hh + b_h)
 //	H_t = (1 - F_t) ⊙ H_{t-1} + F_t ⊙ H̃_t
 //
-// It has no gradient of its own, so it runs unrolled with the one that GoMLX derives. With the methods of
-// birnnlib.Differentiable it would run as a loop.
-//
 // Source: G.-B. Zhou and others, Minimal gated unit for recurrent neural networks, 2016.
 type minimal struct{}
 
@@ -97,15 +94,14 @@ func (minimal) Layout(h int) birnnlib.Layout {
 	}
 }
 
-func (minimal) Step(w []*Node, m birnnlib.Moment) (after, saved []*Node) {
+func (minimal) Step(w []*Node, m birnnlib.Moment) (after []*Node) {
 	whf, whh := w[0], w[1]
 	before := m.Before[0]
 	h := before.Shape().Dim(1)
 	af, ah := Slice(m.A, AxisRange(), AxisRange(0, h)), Slice(m.A, AxisRange(), AxisRange(h, 2*h))
 	f := Sigmoid(Add(af, Dot(m.P, whf).Product()))
 	candidate := Tanh(Add(ah, Dot(Mul(f, m.P), whh).Product()))
-	one := birnnlib.Constant(f, 1)
-	return []*Node{Add(Mul(Sub(one, f), before), Mul(f, candidate))}, nil
+	return []*Node{Add(Mul(OneMinus(f), before), Mul(f, candidate))}
 }
 
 // A cell of one's own in a bidirectional network of two layers.

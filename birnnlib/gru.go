@@ -48,7 +48,12 @@ func rows(wT *Node, from, to int) *Node {
 	return Slice(wT, AxisRange(from*h, to*h))
 }
 
-func (c GRU) Step(w []*Node, m Moment) (after, saved []*Node) {
+func (c GRU) Step(w []*Node, m Moment) (after []*Node) {
+	after, _ = c.forward(w, m)
+	return after
+}
+
+func (c GRU) forward(w []*Node, m Moment) (after, saved []*Node) {
 	wh, before := w[0], m.Before[0]
 	a := gates(m.A, 3)
 	var r, z, candidate *Node
@@ -66,14 +71,14 @@ func (c GRU) Step(w []*Node, m Moment) (after, saved []*Node) {
 		candidate = Tanh(Add(a[2], Mul(r, u[2])))
 		saved = []*Node{r, z, candidate, u[2]}
 	}
-	h := Add(Mul(Sub(Constant(z, 1), z), candidate), Mul(z, before))
+	h := Add(Mul(OneMinus(z), candidate), Mul(z, before))
 	return []*Node{h}, saved
 }
 
-func (c GRU) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
+func (c GRU) backward(wT []*Node, m past, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
 	whT, before, dh := wT[0], m.Before[0], dAfter[0]
 	r, z, candidate := m.Saved[0], m.Saved[1], m.Saved[2]
-	dzh := Mul(Mul(dh, Sub(Constant(z, 1), z)), tanhSlope(candidate))
+	dzh := Mul(Mul(dh, OneMinus(z)), tanhSlope(candidate))
 	dzz := Mul(Mul(dh, Sub(before, candidate)), sigmoidSlope(z))
 	if c.ResetBefore {
 		dq := times(dzh, rows(whT, 2, 3)) // of R_t ⊙ H_{t-1}
@@ -87,7 +92,7 @@ func (c GRU) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefo
 	return Concatenate([]*Node{dzr, dzz, dzh}, 1), dP, []*Node{Mul(dh, z)}, []*Node{du}
 }
 
-func (c GRU) WeightGradients(_ []*Node, m Moment, dA *Node, kept []*Node) []*Node {
+func (c GRU) weightGradients(_ []*Node, m past, dA *Node, kept []*Node) []*Node {
 	if c.ResetBefore {
 		r := m.Saved[0]
 		return []*Node{Concatenate([]*Node{

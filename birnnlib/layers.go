@@ -103,23 +103,14 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 			states[i] = Zeros(g, shapes.Make(b.dtype, n, size))
 		}
 	}
-	r := &recurrence{cell: cell, reversed: reversed, valid: valid, unroll: b.unroll}
+	r := &recurrence{walk: walk{T: x.Shape().Dim(0), reversed: reversed, unroll: b.unroll, valid: valid}, cell: cell}
 	if b.recurrentDropout > 0 && scope.IsTraining(g) {
 		r.drop = layers.DropoutStatic(scope, Ones(g, shapes.Make(b.dtype, n, layout.States[0])), b.recurrentDropout)
 	}
-	differentiable, ok := cell.(Differentiable)
-	if r.unroll == 0 && ok && canLoop(g.Backend()) {
-		r.unroll = 1
-	} else if r.unroll == 0 {
-		r.unroll = x.Shape().Dim(0)
-	}
-	switch {
-	case b.recompute && !ok:
-		Panicf("birnnlib: Recompute was given, but the cell %T has no gradient of its own; give it the methods of Differentiable", cell)
-	case b.recompute && canLoop(g.Backend()):
-		h, last = newChunked(r, differentiable, x, wx, bias).run(w, states)
-	default:
-		h, last = r.run(project(x, wx, bias), w, states)
+	if b.recompute {
+		h, last = r.recompute(x, wx, bias, w, states)
+	} else {
+		h, last = r.run(x, wx, bias, w, states)
 	}
 	for i, v := range carried {
 		v.SetNodeValue(last[i])
@@ -127,7 +118,7 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 	return h, last
 }
 
-// project returns X_t W_x + b for all time steps: one product, or, for indices of one-hot vectors, a look-up of rows.
+// project returns X W_x + b for x [..., d]: one product, or, for indices [...] of one-hot vectors, a look-up of rows.
 func project(x, wx, bias *Node) *Node {
 	if x.DType().IsFloat() {
 		return affine(x, wx, bias)
@@ -136,7 +127,7 @@ func project(x, wx, bias *Node) *Node {
 	if bias == nil {
 		return rows
 	}
-	return Add(rows, ExpandLeftToRank(bias, 3))
+	return Add(rows, ExpandLeftToRank(bias, rows.Rank()))
 }
 
 // arrange makes x and the mask time-major.
@@ -157,15 +148,10 @@ func (b *BiRNN) arranged(h *Node) *Node {
 	return h
 }
 
-// valid tells, for every time step, which sequences are no padding, [T, n, 1] of Bool; nil if there is none.
+// valid tells, for every time step, which sequences are no padding, [T, n] of Bool; nil if there is none.
 func (b *BiRNN) valid() *Node {
-	if b.mask != nil {
-		return InsertAxes(b.mask, -1)
+	if b.lengths != nil {
+		return validSteps(b.lengths, b.x.Shape().Dim(0))
 	}
-	if b.lengths == nil {
-		return nil
-	}
-	T, n := b.x.Shape().Dim(0), b.x.Shape().Dim(1)
-	t := Iota(b.x.Graph(), shapes.Make(b.lengths.DType(), T, n), 0)
-	return InsertAxes(LessThan(t, BroadcastToDims(InsertAxes(b.lengths, 0), T, n)), -1)
+	return b.mask
 }

@@ -65,7 +65,12 @@ func (c LSTM) weights(w []*Node) (wh, pi, pf, po, whr *Node) {
 	return wh, pi, pf, po, whr
 }
 
-func (c LSTM) Step(w []*Node, m Moment) (after, saved []*Node) {
+func (c LSTM) Step(w []*Node, m Moment) (after []*Node) {
+	after, _ = c.forward(w, m)
+	return after
+}
+
+func (c LSTM) forward(w []*Node, m Moment) (after, saved []*Node) {
 	wh, pi, pf, po, whr := c.weights(w)
 	before := m.Before[1]
 	z := gates(Add(m.A, times(m.P, wh)), 4)
@@ -86,7 +91,7 @@ func (c LSTM) Step(w []*Node, m Moment) (after, saved []*Node) {
 	return []*Node{h, memory}, []*Node{i, f, g, o}
 }
 
-func (c LSTM) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
+func (c LSTM) backward(wT []*Node, m past, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
 	whT, pi, pf, po, whrT := c.weights(wT)
 	i, f, g, o := m.Saved[0], m.Saved[1], m.Saved[2], m.Saved[3]
 	before := m.Before[1]
@@ -112,7 +117,7 @@ func (c LSTM) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBef
 	return dA, times(dA, whT), []*Node{nil, dMemoryBefore}, kept
 }
 
-func (c LSTM) WeightGradients(_ []*Node, m Moment, dA *Node, kept []*Node) []*Node {
+func (c LSTM) weightGradients(_ []*Node, m past, dA *Node, kept []*Node) []*Node {
 	dw := []*Node{transposedTimes(m.P, dA)}
 	if c.Peepholes {
 		dz := gates(dA, 4)
@@ -124,6 +129,3 @@ func (c LSTM) WeightGradients(_ []*Node, m Moment, dA *Node, kept []*Node) []*No
 	}
 	return dw
 }
-
-// scale returns x [n, h] with each column multiplied by its entry of v [h].
-func scale(x, v *Node) *Node { return Mul(x, InsertAxes(v, 0)) }

@@ -1,7 +1,6 @@
 package birnnlib
 
 import (
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	. "github.com/gomlx/gomlx/support/exceptions"
@@ -62,44 +61,14 @@ type LayerNormGRU struct{}
 // ε keeps LN finite where all entries are equal, as those of H_0 W_h are for H_0 = 0.
 const normEpsilon = 1e-5
 
-// normalise returns, for z [n, k] with the mean μ and the variance σ² of each row,
-//
-//	s = √(σ² + ε) [n, 1]   y = (z - μ) / s [n, k]
-//
-// y is of the dtype of z, and s of that of wide.
-func normalise(z *Node) (y, s *Node) {
+// layerNorm returns LN(z; γ) for z [n, k] and γ = 1 + g [k]; in 32 bits if z has 16, which are too few for σ² and ε.
+func layerNorm(z, g *Node) *Node {
 	dtype := z.DType()
-	z = wide(z)
-	z = Sub(z, rowMeans(z))
-	s = Sqrt(Add(rowMeans(Mul(z, z)), Constant(z, normEpsilon)))
-	return ConvertDType(Div(z, s), dtype), s
+	z = ConvertDType(z, wide(dtype))
+	z = Sub(z, ReduceAndKeep(z, ReduceMean, -1))
+	variance := ReduceAndKeep(Mul(z, z), ReduceMean, -1)
+	return scale(ConvertDType(Div(z, Sqrt(AddScalar(variance, normEpsilon))), dtype), OnePlus(g))
 }
-
-// normaliseBackward returns the gradient with respect to z, given that with respect to y:
-//
-//	dz = (dy - mean(dy) - y ⊙ mean(dy ⊙ y)) / s
-func normaliseBackward(dy, y, s *Node) *Node {
-	dtype := dy.DType()
-	dy, y = wide(dy), wide(y)
-	return ConvertDType(Div(Sub(Sub(dy, rowMeans(dy)), Mul(y, rowMeans(Mul(dy, y)))), s), dtype)
-}
-
-// wide returns x in 32 bits if it has 16, which are too few for the variance and ε.
-func wide(x *Node) *Node {
-	if x.DType().IsHalfPrecision() {
-		return ConvertDType(x, dtypes.Float32)
-	}
-	return x
-}
-
-// rowMeans returns the mean of each row of x [n, k], [n, 1]: a product, since a loop of XLA's cannot reduce.
-func rowMeans(x *Node) *Node {
-	k := x.Shape().Dim(1)
-	return times(x, BroadcastToDims(Constant(x, 1/float64(k)), k, 1))
-}
-
-// gain returns γ ⊙ y for y [n, k] and γ = 1 + g. It is also the gradient with respect to y, given that of the product, y.
-func gain(y, g *Node) *Node { return scale(y, Add(Constant(g, 1), g)) }
 
 // shift returns x [n, k] with b [k] added to each row.
 func shift(x, b *Node) *Node { return Add(x, InsertAxes(b, 0)) }
@@ -122,24 +91,9 @@ func (c LayerNormRNN) Layout(h int) Layout {
 	return l
 }
 
-func (c LayerNormRNN) Step(w []*Node, m Moment) (after, saved []*Node) {
+func (c LayerNormRNN) Step(w []*Node, m Moment) (after []*Node) {
 	whh, g, bh := w[0], w[1], w[2]
-	y, s := normalise(Add(m.A, times(m.P, whh)))
-	h := c.plain().activate(shift(gain(y, g), bh))
-	return []*Node{h}, []*Node{y, s}
-}
-
-func (c LayerNormRNN) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
-	whhT, g := wT[0], wT[1]
-	y, s := m.Saved[0], m.Saved[1]
-	dz := c.plain().activateBackward(m.After[0], dAfter[0]) // of LN + b_h
-	dA = normaliseBackward(gain(dz, g), y, s)
-	return dA, times(dA, whhT), []*Node{nil}, []*Node{dz}
-}
-
-func (c LayerNormRNN) WeightGradients(_ []*Node, m Moment, dA *Node, kept []*Node) []*Node {
-	y, dz := m.Saved[0], kept[0]
-	return []*Node{transposedTimes(m.P, dA), sumRows(Mul(dz, y)), sumRows(dz)}
+	return []*Node{c.plain().activate(shift(layerNorm(Add(m.A, times(m.P, whh)), g), bh))}
 }
 
 func (c LayerNormLSTM) Layout(h int) Layout {
@@ -150,48 +104,12 @@ func (c LayerNormLSTM) Layout(h int) Layout {
 	}}
 }
 
-func (c LayerNormLSTM) Step(w []*Node, m Moment) (after, saved []*Node) {
+func (c LayerNormLSTM) Step(w []*Node, m Moment) (after []*Node) {
 	wh, gx, gh, gc, b, bc := w[0], w[1], w[2], w[3], w[4], w[5]
-	yx, _ := normalise(m.A)
-	yh, sh := normalise(times(m.P, wh))
-	z := gates(shift(Add(gain(yx, gx), gain(yh, gh)), b), 4)
-	i, f, g, o := Sigmoid(z[0]), Sigmoid(Add(z[1], Constant(z[1], c.ForgetBias))), Tanh(z[2]), Sigmoid(z[3])
+	z := gates(shift(Add(layerNorm(m.A, gx), layerNorm(times(m.P, wh), gh)), b), 4)
+	i, f, g, o := Sigmoid(z[0]), Sigmoid(AddScalar(z[1], c.ForgetBias)), Tanh(z[2]), Sigmoid(z[3])
 	memory := Add(Mul(f, m.Before[1]), Mul(i, g))
-	yc, _ := normalise(memory)
-	h := Mul(o, Tanh(shift(gain(yc, gc), bc)))
-	// What A and C_t tell is computed again on the way back.
-	return []*Node{h, memory}, []*Node{i, f, g, o, yh, sh}
-}
-
-func (c LayerNormLSTM) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
-	whT, gx, gh, gc, bc := wT[0], wT[1], wT[2], wT[3], wT[5]
-	i, f, g, o, yh, sh := m.Saved[0], m.Saved[1], m.Saved[2], m.Saved[3], m.Saved[4], m.Saved[5]
-	dh, dMemory := dAfter[0], dAfter[1]
-	yx, sx := normalise(m.A)
-	yc, sc := normalise(m.After[1])
-	tanh := Tanh(shift(gain(yc, gc), bc))
-
-	dzo := Mul(Mul(dh, tanh), sigmoidSlope(o))
-	dq := Mul(Mul(dh, o), tanhSlope(tanh)) // of LN(C_t) + b_c
-	dMemory = Add(dMemory, normaliseBackward(gain(dq, gc), yc, sc))
-	dzi := Mul(Mul(dMemory, g), sigmoidSlope(i))
-	dzf := Mul(Mul(dMemory, m.Before[1]), sigmoidSlope(f))
-	dzg := Mul(Mul(dMemory, i), tanhSlope(g))
-
-	dz := Concatenate([]*Node{dzi, dzf, dzg, dzo}, 1)
-	dA = normaliseBackward(gain(dz, gx), yx, sx)
-	du := normaliseBackward(gain(dz, gh), yh, sh) // of H_{t-1} W_h
-	return dA, times(du, whT), []*Node{nil, Mul(dMemory, f)}, []*Node{dz, du, dq}
-}
-
-func (c LayerNormLSTM) WeightGradients(_ []*Node, m Moment, _ *Node, kept []*Node) []*Node {
-	dz, du, dq, yh := kept[0], kept[1], kept[2], m.Saved[4]
-	yx, _ := normalise(m.A)
-	yc, _ := normalise(m.After[1])
-	return []*Node{
-		transposedTimes(m.P, du), sumRows(Mul(dz, yx)), sumRows(Mul(dz, yh)), sumRows(Mul(dq, yc)),
-		sumRows(dz), sumRows(dq),
-	}
+	return []*Node{Mul(o, Tanh(shift(layerNorm(memory, gc), bc))), memory}
 }
 
 func (c LayerNormGRU) Layout(h int) Layout {
@@ -201,56 +119,18 @@ func (c LayerNormGRU) Layout(h int) Layout {
 	}}
 }
 
-// normaliseApart is normalise for z [n, 3h], the first two gates together and the third apart; s is [n, 2].
-func normaliseApart(z *Node) (y, s *Node) {
-	y1, s1 := normalise(columns(z, 0, 2))
-	y2, s2 := normalise(columns(z, 2, 3))
-	return Concatenate([]*Node{y1, y2}, 1), Concatenate([]*Node{s1, s2}, 1)
-}
-
-func normaliseApartBackward(dy, y, s *Node) *Node {
-	s1, s2 := Slice(s, AxisRange(), AxisElem(0)), Slice(s, AxisRange(), AxisElem(1))
-	return Concatenate([]*Node{
-		normaliseBackward(columns(dy, 0, 2), columns(y, 0, 2), s1),
-		normaliseBackward(columns(dy, 2, 3), columns(y, 2, 3), s2),
-	}, 1)
-}
-
-func (c LayerNormGRU) Step(w []*Node, m Moment) (after, saved []*Node) {
+func (c LayerNormGRU) Step(w []*Node, m Moment) (after []*Node) {
 	wh, gx, gh, b, bhh := w[0], w[1], w[2], w[3], w[4]
-	yx, _ := normaliseApart(m.A)
-	yh, sh := normaliseApart(times(m.P, wh))
-	a, u := gates(shift(gain(yx, gx), b), 3), gates(gain(yh, gh), 3)
-	u[2] = shift(u[2], bhh)
-	r, z := Sigmoid(Add(a[0], u[0])), Sigmoid(Add(a[1], u[1]))
-	candidate := Tanh(Add(a[2], Mul(r, u[2])))
-	h := Add(Mul(Sub(Constant(z, 1), z), candidate), Mul(z, m.Before[0]))
-	// What A tells is computed again on the way back.
-	return []*Node{h}, []*Node{r, z, candidate, u[2], yh, sh}
-}
-
-func (c LayerNormGRU) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
-	whT, gx, gh, before, dh := wT[0], wT[1], wT[2], m.Before[0], dAfter[0]
-	r, z, candidate, u, yh, sh := m.Saved[0], m.Saved[1], m.Saved[2], m.Saved[3], m.Saved[4], m.Saved[5]
-	yx, sx := normaliseApart(m.A)
-
-	dzh := Mul(Mul(dh, Sub(Constant(z, 1), z)), tanhSlope(candidate))
-	dzz := Mul(Mul(dh, Sub(before, candidate)), sigmoidSlope(z))
-	dzr := Mul(Mul(dzh, u), sigmoidSlope(r))
-	dqh := Mul(dzh, r)                           // of LN(H_{t-1} W_hh; γ_hh) + b_hh
-	dx := Concatenate([]*Node{dzr, dzz, dzh}, 1) // of LN(X_t W_x) + b
-	dq := Concatenate([]*Node{dzr, dzz, dqh}, 1) // of LN(H_{t-1} W_h)
-
-	dA = normaliseApartBackward(gain(dx, gx), yx, sx)
-	du := normaliseApartBackward(gain(dq, gh), yh, sh) // of H_{t-1} W_h
-	return dA, times(du, whT), []*Node{Mul(dh, z)}, []*Node{dx, dqh, du}
-}
-
-func (c LayerNormGRU) WeightGradients(_ []*Node, m Moment, _ *Node, kept []*Node) []*Node {
-	dx, dqh, du, yh := kept[0], kept[1], kept[2], m.Saved[4]
-	dq := Concatenate([]*Node{columns(dx, 0, 2), dqh}, 1)
-	yx, _ := normaliseApart(m.A)
-	return []*Node{
-		transposedTimes(m.P, du), sumRows(Mul(dx, yx)), sumRows(Mul(dq, yh)), sumRows(dx), sumRows(dqh),
+	before, h := m.Before[0], m.Before[0].Shape().Dim(1)
+	// The first two gates are normalised together and the third apart.
+	apart := func(z, g *Node) *Node {
+		return Concatenate([]*Node{
+			layerNorm(columns(z, 0, 2), Slice(g, AxisRange(0, 2*h))),
+			layerNorm(columns(z, 2, 3), Slice(g, AxisRangeToEnd(2*h))),
+		}, 1)
 	}
+	a, u := gates(shift(apart(m.A, gx), b), 3), gates(apart(times(m.P, wh), gh), 3)
+	r, z := Sigmoid(Add(a[0], u[0])), Sigmoid(Add(a[1], u[1]))
+	candidate := Tanh(Add(a[2], Mul(r, shift(u[2], bhh))))
+	return []*Node{Add(Mul(OneMinus(z), candidate), Mul(z, before))}
 }

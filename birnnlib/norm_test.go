@@ -22,7 +22,7 @@ import (
 )
 
 // normCells are the cells with layer normalisation; all have a gradient of their own.
-var normCells = map[string]birnnlib.Differentiable{
+var normCells = map[string]birnnlib.Cell{
 	"RNN":  birnnlib.LayerNormRNN{Activation: activation.TypeTanh},
 	"LSTM": birnnlib.LayerNormLSTM{ForgetBias: 1},
 	"GRU":  birnnlib.LayerNormGRU{},

@@ -77,10 +77,11 @@ func BenchmarkParts(b *testing.B) {
 			return func(x []*Node) *Node {
 				var ends []*Node
 				for _, reversed := range []bool{false, true, false, true} {
-					last, _ := scan(func(w, before, at []*Node) (after, results []*Node) {
-						after = []*Node{Add(step(w[0], before[0]), at[0])}
+					w := &walk{T: T, reversed: reversed, step: func(before, at []*Node) (after, results []*Node) {
+						after = []*Node{Add(step(x[0], before[0]), at[0])}
 						return after, after
-					}, x[:1], x[1:2], x[2:], reversed, 1)
+					}}
+					last, _ := w.run(x[1:2], x[2:])
 					ends = append(ends, last[0])
 				}
 				return Concatenate(ends, 0)
@@ -121,12 +122,13 @@ func BenchmarkParts(b *testing.B) {
 		}, func(x []*Node) *Node {
 			var ends []*Node
 			for _, reversed := range []bool{false, true, false, true} {
-				last, kept := scan(func(_, before, at []*Node) (after, results []*Node) {
+				w := &walk{T: T, reversed: reversed, step: func(before, at []*Node) (after, results []*Node) {
 					z := gates(at[0], 4)
 					i, f, g, o := Sigmoid(z[0]), Sigmoid(z[1]), Tanh(z[2]), Sigmoid(z[3])
 					memory := Add(Mul(f, before[0]), Mul(i, g))
 					return []*Node{memory}, []*Node{Mul(o, Tanh(memory)), memory, before[0], i, f, g, o}
-				}, nil, x[1:2], x[2:], reversed, 1)
+				}}
+				last, kept := w.run(x[1:2], x[2:])
 				ends = append(ends, last[0])
 				for _, k := range kept {
 					ends = append(ends, Squeeze(Slice(k, AxisElem(T/2)), 0))

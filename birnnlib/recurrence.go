@@ -6,84 +6,103 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// recurrence is one direction of one layer, without its input weights.
+// recurrence is one direction of one layer.
 type recurrence struct {
-	cell     Cell
-	reversed bool  // walks from the last time step to the first
-	valid    *Node // [T, n, 1] of Bool: which time steps are no padding; nil: all
-	drop     *Node // [n, h]: what H is multiplied by where it goes into products; nil: nothing
-	unroll   int   // as in scan
+	walk
+	cell Cell
+	drop *Node // [n, h]: what H is multiplied by where it goes into products; nil: nothing
 }
 
-// run walks over A [T, n, columns] from the initial states. It returns H [T, n, h], zero at padding, and the last states.
-func (r *recurrence) run(a *Node, w, initial []*Node) (h *Node, last []*Node) {
-	cell, ok := r.cell.(Differentiable)
-	if !ok {
-		outputs, _ := r.forward(a, w, initial, false)
-		return outputs[0], outputs[1:]
+// moment returns what the cell gets.
+func (r *recurrence) moment(a *Node, before []*Node) Moment {
+	return Moment{A: a, P: r.dropped(before[0]), Before: before}
+}
+
+func (r *recurrence) dropped(h *Node) *Node {
+	if r.drop == nil {
+		return h
 	}
-	inputs := slices.Concat([]*Node{a}, w, initial)
-	outputs := withGradient(inputs, func() (outputs, kept []*Node) { return r.forward(a, w, initial, true) },
-		func(kept, v []*Node) []*Node { return r.backward(cell, a, w, kept, v[0], v[1:]) })
+	return Mul(h, BroadcastToDims(r.drop, h.Shape().Dimensions...))
+}
+
+// run walks over X [T, n, …], whose products with the input weights are taken at once, from the initial states. It returns
+// H [T, n, h], zero at padding, and the last states.
+func (r *recurrence) run(x, wx, bias *Node, w, initial []*Node) (h *Node, last []*Node) {
+	a := project(x, wx, bias)
+	if cell, ok := r.cell.(formulated); ok {
+		return r.formulated(cell, a, w, initial)
+	}
+	return r.derived(a, func(a *Node) *Node { return a }, w, initial, false)
+}
+
+// recompute is run with little memory: X_t is multiplied by the input weights inside the loop.
+func (r *recurrence) recompute(x, wx, bias *Node, w, initial []*Node) (h *Node, last []*Node) {
+	return r.derived(x, func(xt *Node) *Node { return project(xt, wx, bias) }, w, initial, true)
+}
+
+// derived is a walk with the gradient that GoMLX derives for a time step.
+func (r *recurrence) derived(sequence *Node, a func(at *Node) *Node, w, initial []*Node, recompute bool) (h *Node, last []*Node) {
+	walk := r.walk
+	walk.step = func(before, at []*Node) (after, results []*Node) {
+		after = r.cell.Step(w, r.moment(a(at[0]), before))
+		return after, after[:1]
+	}
+	last, results := walk.differentiable(initial, []*Node{sequence}, recompute)
+	return results[0], last
+}
+
+// formulated is a walk over A = X W_x + b [T, n, columns] with the gradient that the cell has written out.
+func (r *recurrence) formulated(cell formulated, a *Node, w, initial []*Node) (h *Node, last []*Node) {
+	states := len(initial)
+	forward := func() (outputs, kept []*Node) {
+		walk := r.walk
+		walk.step = func(before, at []*Node) (after, results []*Node) {
+			after, saved := cell.forward(w, r.moment(at[0], before))
+			return after, slices.Concat(after, before, saved)
+		}
+		last, results := walk.run(initial, []*Node{a})
+		return append(results[:1:1], last...), results
+	}
+	backward := func(kept, v []*Node) []*Node {
+		all := past{
+			Moment: Moment{A: a, P: r.dropped(kept[states]), Before: kept[states : 2*states]},
+			After:  kept[:states], Saved: kept[2*states:],
+		}
+		return r.backward(cell, all, w, v[0], v[1:])
+	}
+	outputs := withGradient(slices.Concat([]*Node{a}, w, initial), forward, backward)
 	return outputs[0], outputs[1:]
 }
 
-// forward is run without a gradient of its own. It returns H and the last states and, to keep, the states after and before
-// and whatever the cell saved at all time steps.
-func (r *recurrence) forward(a *Node, w, initial []*Node, keep bool) (outputs, kept []*Node) {
-	step := func(w, before, at []*Node) (after, results []*Node) {
-		w, drop := r.splitDrop(w)
-		after, saved := r.cell.Step(w, Moment{A: at[0], P: dropped(before[0], drop), Before: before})
-		after = r.hold(at[len(at)-1], after, before)
-		if keep {
-			return after, slices.Concat(after, before, saved)
-		}
-		return after, after[:1]
-	}
-	last, results := scan(step, r.withDrop(w), initial, r.withValid(a), r.reversed, r.unroll)
-	return append([]*Node{r.zeroPadding(results[0])}, last...), results
-}
-
-// backward returns the gradient with respect to A, to each weight and to each initial state, from those with respect to
-// H and to the last states, and from what forward keeps.
-func (r *recurrence) backward(cell Differentiable, a *Node, w, kept []*Node, dH *Node, dLast []*Node) []*Node {
-	states := len(dLast)
-	all := Moment{A: a, After: kept[:states], Before: kept[states : 2*states], Saved: kept[2*states:]}
-	var drop *Node
-	if r.drop != nil {
-		drop = InsertAxes(r.drop, 0)
-	}
-	all.P = dropped(all.Before[0], drop)
-
-	step := func(wT, dAfter, at []*Node) (dBefore, results []*Node) {
-		wT, drop := r.splitDrop(wT)
-		valid, at := at[len(at)-1], slices.Clone(at)
-		var m Moment
-		take := func(n int) (taken []*Node) { taken, at = at[:n:n], at[n:]; return taken }
-		dH := take(1)[0]
-		m.A, m.P = take(1)[0], take(1)[0]
-		m.Before, m.After, m.Saved = take(states), take(states), take(len(all.Saved))
-		dAfter = slices.Clone(dAfter)
-		dAfter[0] = Add(dAfter[0], dH)
-		dA, dP, dBefore, kept := cell.Backward(wT, m, dAfter)
-		dP = dropped(dP, drop)
-		if dBefore = slices.Clone(dBefore); dBefore[0] != nil {
-			dP = Add(dBefore[0], dP)
-		}
-		dBefore[0] = dP
-		return r.hold(valid, dBefore, dAfter), append([]*Node{dA}, kept...)
-	}
+// backward returns the gradient with respect to A, to each weight and to each initial state, from those with respect to H
+// and to the last states, and from all time steps.
+func (r *recurrence) backward(cell formulated, all past, w []*Node, dH *Node, dLast []*Node) []*Node {
 	wT := make([]*Node, len(w))
 	for i := range w {
 		if wT[i] = w[i]; w[i].Rank() == 2 {
 			wT[i] = Transpose(w[i], 0, 1)
 		}
 	}
-	sequences := slices.Concat([]*Node{r.zeroPadding(dH), a, all.P}, all.Before, all.After, all.Saved)
-	dInitial, results := scan(step, r.withDrop(wT), dLast, r.withValid(sequences...), !r.reversed, r.unroll)
-	for i, d := range results {
-		results[i] = r.zeroPadding(d)
+	states := len(dLast)
+	walk := r.walk
+	walk.reversed = !r.reversed
+	walk.step = func(dAfter, at []*Node) (dBefore, results []*Node) {
+		take := func(n int) (taken []*Node) { taken, at = at[:n:n], at[n:]; return taken }
+		dAfter[0] = Add(dAfter[0], take(1)[0])
+		var m past
+		m.A, m.P = take(1)[0], take(1)[0]
+		m.Before, m.After, m.Saved = take(states), take(states), at
+		dA, dP, dBefore, kept := cell.backward(wT, m, dAfter)
+		dBefore = slices.Clone(dBefore)
+		if dP = r.dropped(dP); dBefore[0] == nil {
+			dBefore[0] = dP
+		} else {
+			dBefore[0] = Add(dBefore[0], dP)
+		}
+		return dBefore, append([]*Node{dA}, kept...)
 	}
+	sequences := slices.Concat([]*Node{zeroPadding(dH, r.valid), all.A, all.P}, all.Before, all.After, all.Saved)
+	dInitial, results := walk.run(dLast, sequences)
 	dA, dKept := results[0], results[1:]
 
 	flat := func(x *Node) *Node { return Reshape(x, -1, x.Shape().Dim(-1)) }
@@ -93,62 +112,9 @@ func (r *recurrence) backward(cell Differentiable, a *Node, w, kept []*Node, dH 
 		}
 		return flattened
 	}
-	dw := cell.WeightGradients(w, Moment{
-		A: flat(all.A), P: flat(all.P), Before: flatten(all.Before), After: flatten(all.After), Saved: flatten(all.Saved),
+	dw := cell.weightGradients(w, past{
+		Moment: Moment{A: flat(all.A), P: flat(all.P), Before: flatten(all.Before)},
+		After:  flatten(all.After), Saved: flatten(all.Saved),
 	}, flat(dA), flatten(dKept))
 	return slices.Concat([]*Node{dA}, dw, dInitial)
-}
-
-// hold lets the states wait at padding, so that the backward direction starts at the last valid step.
-func (r *recurrence) hold(valid *Node, after, before []*Node) []*Node {
-	if r.valid == nil {
-		return after
-	}
-	held := make([]*Node, len(after))
-	for i := range after {
-		held[i] = Where(BroadcastToDims(valid, after[i].Shape().Dimensions...), after[i], before[i])
-	}
-	return held
-}
-
-// zeroPadding returns x [T, n, …] with zeros at padding.
-func (r *recurrence) zeroPadding(x *Node) *Node { return zeroPadding(x, r.valid) }
-
-func zeroPadding(x, valid *Node) *Node {
-	if valid == nil {
-		return x
-	}
-	dims := x.Shape().Dimensions
-	return Where(BroadcastToDims(valid, dims...), x, BroadcastToDims(Constant(x, 0), dims...))
-}
-
-// withValid appends what tells padding to the sequences of a scan, last; without any, nothing.
-func (r *recurrence) withValid(sequences ...*Node) []*Node {
-	if r.valid != nil {
-		sequences = append(sequences, r.valid)
-	}
-	return sequences
-}
-
-// withDrop appends drop to the weights of a scan, last; without any, nothing.
-func (r *recurrence) withDrop(w []*Node) []*Node {
-	if r.drop != nil {
-		w = append(slices.Clone(w), r.drop)
-	}
-	return w
-}
-
-// splitDrop undoes withDrop in the body of the scan.
-func (r *recurrence) splitDrop(w []*Node) (weights []*Node, drop *Node) {
-	if r.drop != nil {
-		return w[:len(w)-1], w[len(w)-1]
-	}
-	return w, nil
-}
-
-func dropped(h, drop *Node) *Node {
-	if drop == nil {
-		return h
-	}
-	return Mul(h, drop)
 }

@@ -43,7 +43,7 @@ func (c RNN) activate(z *Node) *Node {
 	case activation.TypeTanh:
 		return Tanh(z)
 	case activation.TypeRelu:
-		return Max(z, Constant(z, 0))
+		return MaxScalar(z, 0)
 	}
 	return Sigmoid(z)
 }
@@ -54,22 +54,27 @@ func (c RNN) activateBackward(h, dh *Node) *Node {
 	case activation.TypeTanh:
 		return Mul(dh, tanhSlope(h))
 	case activation.TypeRelu:
-		return Where(GreaterThan(h, Constant(h, 0)), dh, Mul(dh, Constant(h, 0)))
+		return Where(GreaterThan(h, ScalarZero(h.Graph(), h.DType())), dh, ZerosLike(dh))
 	}
 	return Mul(dh, sigmoidSlope(h))
 }
 
-func (c RNN) Step(w []*Node, m Moment) (after, saved []*Node) {
+func (c RNN) Step(w []*Node, m Moment) (after []*Node) {
+	after, _ = c.forward(w, m)
+	return after
+}
+
+func (c RNN) forward(w []*Node, m Moment) (after, saved []*Node) {
 	whh := w[0]
 	return []*Node{c.activate(Add(m.A, times(m.P, whh)))}, nil
 }
 
-func (c RNN) Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
+func (c RNN) backward(wT []*Node, m past, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node) {
 	whhT := wT[0]
 	dz := c.activateBackward(m.After[0], dAfter[0])
 	return dz, times(dz, whhT), []*Node{nil}, nil
 }
 
-func (c RNN) WeightGradients(_ []*Node, m Moment, dA *Node, _ []*Node) []*Node {
+func (c RNN) weightGradients(_ []*Node, m past, dA *Node, _ []*Node) []*Node {
 	return []*Node{transposedTimes(m.P, dA)}
 }

@@ -2,84 +2,272 @@ package birnnlib
 
 import (
 	"slices"
+	"sync"
+
+	"birnn/birnnlib/internal/closures"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/support/exceptions"
+	"k8s.io/klog/v2"
 )
 
-// stepFunction is the body of a recurrence: from weights, the states before and what belongs to time step t of each
-// sequence, it computes the states after and what time step t adds to each result.
-//
-// It may become the body of a loop, a function of its own inside the graph. There GoMLX takes neither nodes from
-// outside nor its helpers with a number in them, such as AddScalar or OneMinus, which share their constants across the
-// whole graph; [Constant] makes one that works. Nor can XLA reduce there; a product with ones can.
-type stepFunction func(weights, before, at []*Node) (after, results []*Node)
+// A StepFunction computes one time step of a [Scan]: from the states before it and what belongs to it of each sequence, the
+// states after it, of the same shapes, and results. It is made of any GoMLX operations, and may read any other node of
+// the graph, such as weights; only other loops (While, If, Sort) keep it from becoming one itself.
+type StepFunction func(before, at []*Node) (after, results []*Node)
 
-// Constant returns the number v in the dtype of x. In the methods of a [Cell] it takes the place of GoMLX's Scalar.
-func Constant(x *Node, v float64) *Node {
-	return Const(x.Graph(), shapes.CastAsDType(v, x.DType()))
+// Loop configures a [Scan]. End with [Loop.Done].
+type Loop struct {
+	step               StepFunction
+	initial, sequences []*Node
+	steps              int
+	reversed           bool
+	unroll             int
+	recompute          bool
+	lengths, mask      *Node
 }
 
-// scan applies step to time steps 0 … T-1 of the sequences, each [T, …], or, reversed, to T-1 … 0:
+// Scan prepares the recurrence
 //
-//	states, results[t] = step(weights, states, sequences[t])
+//	states, results[t] = step(states, sequences[t])   for t = 0 … T-1
 //
-// and returns the last states and the results, each [T, …], in the order of time. It has no gradient.
+// from the initial states, of any shapes and dtypes, over sequences [T, …] of any dtypes.
 //
-// unroll is how many time steps lie in the body of the loop; with T or more there is no loop.
-func scan(step stepFunction, weights, states, sequences []*Node, reversed bool, unroll int) (last, results []*Node) {
-	T := sequences[0].Shape().Dim(0)
-	if unroll >= T {
-		return unrolled(step, weights, states, sequences, reversed)
-	}
-	// What does not fill a round of the loop goes after it, without a loop.
-	looped := T - T%unroll
-	cut := func(from, to int) []*Node {
-		if reversed {
-			from, to = T-to, T-from
-		}
-		part := make([]*Node, len(sequences))
-		for i, s := range sequences {
-			if part[i] = s; to-from < T {
-				part[i] = Slice(s, AxisRange(from, to))
-			}
-		}
-		return part
-	}
-	states, results = looping(step, weights, states, cut(0, looped), reversed, unroll)
-	if looped == T {
-		return states, results
-	}
-	last, rest := unrolled(step, weights, states, cut(looped, T), reversed)
-	for i := range results {
-		if reversed {
-			results[i] = Concatenate([]*Node{rest[i], results[i]}, 0)
-		} else {
-			results[i] = Concatenate([]*Node{results[i], rest[i]}, 0)
-		}
-	}
-	return last, results
+// Where the backend has loops (XLA has), step becomes the body of one, so that the time to compile does not grow with T;
+// elsewhere (pure Go) the graph holds it T times. Either way the results have a gradient with respect to the initial
+// states, the sequences and every other node that step reads. There are no second derivatives of a loop.
+//
+// step is called once to build the loop. Random numbers that it draws, as for dropout, are therefore the same at every
+// time step; to draw others at each, pass them in as a sequence, or the generator's state as a state.
+func Scan(step StepFunction, initial []*Node, sequences ...*Node) *Loop {
+	return &Loop{step: step, initial: initial, sequences: sequences}
 }
 
-// unrolled is scan without a loop: a graph that grows with T.
-func unrolled(step stepFunction, weights, states, sequences []*Node, reversed bool) (last, results []*Node) {
-	T := sequences[0].Shape().Dim(0)
+// Steps sets T for a Scan without sequences.
+func (l *Loop) Steps(T int) *Loop {
+	l.steps = T
+	return l
+}
+
+// Reversed lets t run from T-1 to 0. The results stay in the order of t.
+func (l *Loop) Reversed(reversed bool) *Loop {
+	l.reversed = reversed
+	return l
+}
+
+// Unroll sets how many time steps lie in the body of the loop; with T or more there is no loop, and the time to compile
+// grows with T. The default, 0, is 1 where the backend has loops, and T elsewhere.
+func (l *Loop) Unroll(steps int) *Loop {
+	l.unroll = steps
+	return l
+}
+
+// Recompute saves memory in training: of the states, only those before every ⌈√T⌉-th time step are kept for the gradient,
+// and the others are computed once more on the way back. Where there is no loop it changes nothing.
+func (l *Loop) Recompute(recompute bool) *Loop {
+	l.recompute = recompute
+	return l
+}
+
+// Lengths says how many time steps of each sequence are valid, as integers shaped [n] from 0 to T; the rest is padding.
+// There the states wait, the results are zero, and nothing depends on what the sequences hold. The first axis of every
+// state and result, and the second one of every sequence, must then be n.
+func (l *Loop) Lengths(lengths *Node) *Loop {
+	l.lengths = lengths
+	return l
+}
+
+// Mask says what [Loop.Lengths] says for each time step: true where it is valid, false at padding; Bool, [T, n].
+func (l *Loop) Mask(mask *Node) *Loop {
+	l.mask = mask
+	return l
+}
+
+// Done builds the recurrence. It returns the states after the last time step and the results, each [T, …].
+func (l *Loop) Done() (last, results []*Node) {
+	T := l.check()
+	valid := l.mask
+	if l.lengths != nil {
+		valid = validSteps(l.lengths, T)
+	}
+	sequences := slices.Clone(l.sequences)
+	for i, x := range sequences {
+		if valid != nil && x.DType().IsFloat() {
+			sequences[i] = zeroPadding(x, valid) // 0 times what is there would not be 0, were it infinite
+		}
+	}
+	w := &walk{step: l.step, T: T, reversed: l.reversed, unroll: l.unroll}
+	return w.withValid(valid).differentiable(l.initial, sequences, l.recompute)
+}
+
+// check panics when the arguments do not fit each other, and returns T.
+func (l *Loop) check() (T int) {
+	if len(l.initial) == 0 {
+		Panicf("birnnlib.Scan: no initial state given; pass one at least")
+	}
+	T = l.steps
+	for i, x := range l.sequences {
+		if x.Rank() == 0 {
+			Panicf("birnnlib.Scan: sequence %d is the scalar %s; its first axis must be the time step", i+1, x.Shape())
+		}
+		if t := x.Shape().Dim(0); T == 0 {
+			T = t
+		} else if t != T {
+			Panicf("birnnlib.Scan: sequence %d is %s; its first axis must be T = %d, as in what was given before", i+1, x.Shape(), T)
+		}
+	}
+	if T < 1 {
+		Panicf("birnnlib.Scan: there are %d time steps; pass a sequence, or Steps(T) with T > 0", T)
+	}
+	if l.unroll < 0 {
+		Panicf("birnnlib.Scan: Unroll got %d; give a number of time steps, or 0 for the default", l.unroll)
+	}
+	if l.lengths != nil && l.mask != nil {
+		Panicf("birnnlib.Scan: both Lengths and Mask were given; give one of them")
+	}
+	n := 0
+	switch {
+	case l.lengths != nil:
+		if !l.lengths.DType().IsInt() || l.lengths.Rank() != 1 {
+			Panicf("birnnlib.Scan: Lengths got %s; it must be integers shaped [batch]", l.lengths.Shape())
+		}
+		n = l.lengths.Shape().Dim(0)
+	case l.mask != nil:
+		if l.mask.DType() != dtypes.Bool || l.mask.Rank() != 2 || l.mask.Shape().Dim(0) != T {
+			Panicf("birnnlib.Scan: Mask got %s; it must be Bool, [time step, batch] with %d time steps", l.mask.Shape(), T)
+		}
+		n = l.mask.Shape().Dim(1)
+	default:
+		return T
+	}
+	for i, s := range l.initial {
+		if s.Rank() < 1 || s.Shape().Dim(0) != n {
+			Panicf("birnnlib.Scan: state %d is %s; with Lengths or Mask its first axis must be the batch, %d", i+1, s.Shape(), n)
+		}
+	}
+	for i, x := range l.sequences {
+		if x.Rank() < 2 || x.Shape().Dim(1) != n {
+			Panicf("birnnlib.Scan: sequence %d is %s; with Lengths or Mask its second axis must be the batch, %d", i+1, x.Shape(), n)
+		}
+	}
+	return T
+}
+
+// A walk applies step to time steps 0 … T-1 of sequences, or, reversed, to T-1 … 0.
+type walk struct {
+	step     StepFunction
+	T        int
+	reversed bool
+	unroll   int   // time steps in a round of the loop; 0: the default
+	valid    *Node // [T, n] of Bool; nil: all are
+}
+
+// withValid lets the states wait at padding, so that a reversed walk starts at the last valid step, and makes the results
+// there zero.
+func (w walk) withValid(valid *Node) *walk {
+	w.valid = valid
+	return &w
+}
+
+// prepare returns the step and the sequences as the walk takes them, what is valid among them.
+func (w *walk) prepare(sequences []*Node) (StepFunction, []*Node) {
+	if w.valid == nil {
+		return w.step, sequences
+	}
+	step := func(before, at []*Node) (after, results []*Node) {
+		at, valid := at[:len(at)-1], at[len(at)-1]
+		after, results = w.step(slices.Clone(before), at)
+		after, results = slices.Clone(after), slices.Clone(results)
+		for i := range after {
+			after[i] = Where(spread(valid, after[i]), after[i], before[i])
+		}
+		for i := range results {
+			results[i] = zeroPadding(results[i], valid)
+		}
+		return after, results
+	}
+	return step, append(slices.Clone(sequences), w.valid)
+}
+
+// validSteps tells, for every time step, which sequences are no padding, [T, n] of Bool.
+func validSteps(lengths *Node, T int) *Node {
+	n := lengths.Shape().Dim(0)
+	t := Iota(lengths.Graph(), shapes.Make(dtypes.Int64, T, n), 0)
+	return LessThan(t, BroadcastToDims(InsertAxes(ConvertDType(lengths, dtypes.Int64), 0), T, n))
+}
+
+// spread broadcasts valid, whose axes are the first ones of x, to the shape of x.
+func spread(valid, x *Node) *Node {
+	dims := append(slices.Clone(valid.Shape().Dimensions), slices.Repeat([]int{1}, x.Rank()-valid.Rank())...)
+	return BroadcastToDims(Reshape(valid, dims...), x.Shape().Dimensions...)
+}
+
+// zeroPadding returns x with zeros where valid, whose axes are the first ones of x, is false; without any, x.
+func zeroPadding(x, valid *Node) *Node {
+	if valid == nil {
+		return x
+	}
+	return Where(spread(valid, x), x, ZerosLike(x))
+}
+
+// run returns the last states and the results, each [T, …], in the order of time. They have no gradient, unless they are
+// unrolled.
+func (w *walk) run(states, sequences []*Node) (last, results []*Node) {
+	if w.looped(states[0].Graph()) == 0 {
+		return w.unrolled(states, sequences)
+	}
+	step, sequences := w.prepare(sequences)
+	body := traceStep(step, states, sequences)
+	if !body.canLoop() {
+		return w.unrolled(states, sequences)
+	}
+	return body.loop(w, states, sequences)
+}
+
+// looped returns how many time steps a round of the loop holds; 0 if there is none.
+func (w *walk) looped(g *Graph) int {
+	switch {
+	case !canLoop(g.Backend()), w.unroll >= w.T, w.T == 1:
+		return 0
+	case w.unroll == 0:
+		return 1
+	}
+	return w.unroll
+}
+
+// many is the number of time steps above which a graph without a loop is worth a warning.
+const many = 200
+
+var warnUnrolled sync.Once
+
+// unrolled is run without a loop: a graph that grows with T.
+func (w *walk) unrolled(states, sequences []*Node) (last, results []*Node) {
+	if w.T > many && w.unroll < w.T {
+		warnUnrolled.Do(func() {
+			klog.Warningf("birnnlib: backend %s has no loops that fit, so the graph holds all %d time steps; it compiles for long, "+
+				"and XLA would not (told once)", states[0].Graph().Backend().Name(), w.T)
+		})
+	}
+	step, sequences := w.prepare(sequences)
 	var each [][]*Node // for each result its values at all time steps
 	at := make([]*Node, len(sequences))
-	for i := range T {
+	for i := range w.T {
 		t := i
-		if reversed {
-			t = T - 1 - i
+		if w.reversed {
+			t = w.T - 1 - i
 		}
 		for k, s := range sequences {
 			at[k] = Squeeze(Slice(s, AxisElem(t)), 0)
 		}
-		var now []*Node
-		states, now = step(weights, states, at)
+		after, now := step(slices.Clone(states), slices.Clone(at))
+		checkStep(states, after)
+		states = after
 		for k, y := range now {
 			if i == 0 {
-				each = append(each, make([]*Node, T))
+				each = append(each, make([]*Node, w.T))
 			}
 			each[k][t] = y
 		}
@@ -90,73 +278,158 @@ func unrolled(step stepFunction, weights, states, sequences []*Node, reversed bo
 	return states, results
 }
 
-// looping is scan with a loop of T/unroll rounds; T is a multiple of unroll.
-func looping(step stepFunction, weights, states, sequences []*Node, reversed bool, unroll int) (last, results []*Node) {
-	T := sequences[0].Shape().Dim(0)
-	state := slices.Clone(states)
-	for r, shape := range resultShapes(step, weights, states, sequences) {
-		state = append(state, room(sequences[0], r, shapes.Make(shape.DType, append([]int{T}, shape.Dimensions...)...)))
+// checkStep panics when a step returned other states than it got.
+func checkStep(before, after []*Node) {
+	if len(after) != len(before) {
+		Panicf("birnnlib.Scan: the step got %d states and returned %d", len(before), len(after))
 	}
-	end := repeat(T/unroll, slices.Concat(weights, sequences), state, func(i *Node, constants, state []*Node) []*Node {
-		weights, sequences := constants[:len(weights)], constants[len(weights):]
-		states, results := state[:len(states)], slices.Clone(state[len(states):])
-		at := make([]*Node, len(sequences))
-		for u := range unroll {
-			t := Add(Mul(i, Const(i.Graph(), int32(unroll))), Const(i.Graph(), int32(u)))
-			if reversed {
-				t = Sub(Const(i.Graph(), int32(T-1)), t)
-			}
-			for k, s := range sequences {
-				at[k] = Squeeze(slice(s, t, 1), 0)
-			}
-			var now []*Node
-			states, now = step(weights, states, at)
-			for k, y := range now {
-				results[k] = put(results[k], InsertAxes(y, 0), t)
-			}
+	for i := range before {
+		if !after[i].Shape().Equal(before[i].Shape()) {
+			Panicf("birnnlib.Scan: the step got state %d as %s and returned it as %s", i+1, before[i].Shape(), after[i].Shape())
 		}
-		return slices.Concat(states, results)
+	}
+}
+
+// tracedStep is a step that was traced: its placeholders are the states, then the entries of the sequences, its outputs the
+// states, then the results.
+type tracedStep struct {
+	*traced
+	states int
+}
+
+func traceStep(step StepFunction, states, sequences []*Node) *tracedStep {
+	like := slices.Clone(states)
+	for _, x := range sequences {
+		like = append(like, Squeeze(Slice(x, AxisElem(0)), 0))
+	}
+	return &tracedStep{trace(like, func(p []*Node) []*Node {
+		before, at := p[:len(states)], p[len(states):]
+		after, results := step(slices.Clone(before), slices.Clone(at))
+		checkStep(before, after)
+		return slices.Concat(after, results)
+	}), len(states)}
+}
+
+// results are those of the step, traced.
+func (b *tracedStep) results() []*Node { return b.outputs[b.states:] }
+
+// canLoop reports whether the step may become the body of a loop.
+func (b *tracedStep) canLoop() bool {
+	_, fresh := closures.Fresh(b.outputs[0].Graph())
+	return !b.any(func(n *Node) bool {
+		switch n.Type() {
+		case NodeTypeWhile, NodeTypeIf, NodeTypeCall, NodeTypeSort:
+			return true // functions of the main function's own
+		}
+		return !fresh && closures.Needed(n)
 	})
-	return end[:len(states)], end[len(states):]
+}
+
+// loop is run as a loop.
+func (b *tracedStep) loop(w *walk, states, sequences []*Node) (last, results []*Node) {
+	state := slices.Clone(states)
+	for i, y := range b.results() {
+		state = append(state, room(sequences, i, w.T, y))
+	}
+	state = w.rounds(slices.Concat(sequences, b.captured), state, func(p *Node, constants, state []*Node) []*Node {
+		sequences, captured := constants[:len(sequences)], constants[len(sequences):]
+		return b.apply(w.time(p), sequences, captured, state)
+	})
+	return state[:len(states)], state[len(states):]
+}
+
+// apply returns the state, which is states and places for results, after time step t.
+func (b *tracedStep) apply(t *Node, sequences, captured, state []*Node) (next []*Node) {
+	next = b.again(slices.Concat(state[:b.states], entries(sequences, t)), captured)
+	for k, y := range next[b.states:] {
+		next[b.states+k] = put(state[b.states+k], InsertAxes(y, 0), t)
+	}
+	return next
+}
+
+// rounds repeats round for p = 0 … T-1, with as many of them in a round of the loop as Unroll says.
+func (w *walk) rounds(constants, state []*Node, round func(p *Node, constants, state []*Node) []*Node) []*Node {
+	g := state[0].Graph()
+	unroll := w.looped(g)
+	count := w.T / unroll
+	state = repeat(count, constants, state, func(i *Node, constants, state []*Node) []*Node {
+		for u := range unroll {
+			p := i
+			if unroll > 1 {
+				p = Add(Mul(i, Const(i.Graph(), int32(unroll))), Const(i.Graph(), int32(u)))
+			}
+			state = round(p, constants, state)
+		}
+		return state
+	})
+	// What does not fill a round of the loop goes after it, without a loop.
+	for p := count * unroll; p < w.T; p++ {
+		state = round(Const(g, int32(p)), constants, state)
+	}
+	return state
+}
+
+// time returns t of the p-th time step that is walked.
+func (w *walk) time(p *Node) *Node {
+	if w.reversed {
+		return Sub(Const(p.Graph(), int32(w.T-1)), p)
+	}
+	return p
 }
 
 // repeat returns the state after count rounds of a loop, state = body(i, constants, state) for i = 0 … count-1. In the
-// body, what [stepFunction] says holds.
+// body, GoMLX takes no nodes from outside and none of its helpers with a number in them, such as AddScalar, which share
+// their constants across the whole graph; what was traced has neither.
 func repeat(count int, constants, state []*Node, body func(i *Node, constants, state []*Node) []*Node) []*Node {
 	g := state[0].Graph()
 	// All that the loop reads or writes is passed from round to round.
 	carried := slices.Concat([]*Node{Const(g, int32(0))}, state, constants)
-	parameters := func(g *Graph) []*Node {
-		p := make([]*Node, len(carried))
-		for i, c := range carried {
-			p[i] = Parameter(g, "", c.Shape())
-		}
-		return p
+	closure := func(f func(p []*Node) []*Node) *Function {
+		restore, _ := closures.Fresh(g)
+		defer restore()
+		return NewClosure(g, func(g *Graph) []*Node {
+			p := make([]*Node, len(carried))
+			for i, c := range carried {
+				p[i] = Parameter(g, "", c.Shape())
+			}
+			return f(p)
+		})
 	}
-	condition := NewClosure(g, func(g *Graph) []*Node {
-		return []*Node{LessThan(parameters(g)[0], Const(g, int32(count)))}
-	})
-	round := NewClosure(g, func(g *Graph) []*Node {
-		p := parameters(g)
+	condition := closure(func(p []*Node) []*Node { return []*Node{LessThan(p[0], Const(g, int32(count)))} })
+	round := closure(func(p []*Node) []*Node {
 		i, state, constants := p[0], p[1:1+len(state)], p[1+len(state):]
 		return slices.Concat([]*Node{Add(i, Const(g, int32(1)))}, body(i, constants, state), constants)
 	})
 	return While(condition, round, carried...)[1 : 1+len(state)]
 }
 
-// room returns a place of that shape for a loop to write, all of it, so that anything may be there before. But of a
+// room returns a place of T entries like y for a loop to write, all of it, so that anything may be there before. But of a
 // constant, XLA makes a copy for each loop, all at the start of the program, and of what several places share, one for
-// each of them. So every place is filled with another number of x, one of what the loop reads.
-func room(x *Node, place int, shape shapes.Shape) *Node {
+// each of them. So every place is filled with another number of what the loop reads.
+func room(sequences []*Node, place, T int, y *Node) *Node {
+	dims := append([]int{T}, y.Shape().Dimensions...)
+	if len(sequences) == 0 || !y.DType().IsFloat() && !y.DType().IsInt() {
+		return Zeros(y.Graph(), shapes.Make(y.DType(), dims...))
+	}
+	x := sequences[0]
 	number := first(Slice(x, AxisRangeToEnd(place%x.Shape().Dim(0))))
-	return BroadcastToDims(ConvertDType(number, shape.DType), shape.Dimensions...)
+	return BroadcastToDims(ConvertDType(number, y.DType()), dims...)
 }
 
-// slice returns length entries of x from t on, along the first axis.
-func slice(x, t *Node, length int) *Node {
+// entries returns entry t of each sequence.
+func entries(sequences []*Node, t *Node) []*Node {
+	at := make([]*Node, len(sequences))
+	for k, x := range sequences {
+		at[k] = entry(x, t)
+	}
+	return at
+}
+
+// entry returns entry t of x, along the first axis.
+func entry(x, t *Node) *Node {
 	dims := slices.Clone(x.Shape().Dimensions)
-	dims[0] = length
-	return DynamicSlice(x, position(t, x.Rank()), dims)
+	dims[0] = 1
+	return Squeeze(DynamicSlice(x, position(t, x.Rank()), dims), 0)
 }
 
 // put returns x with part in it from t on, along the first axis.
@@ -171,25 +444,7 @@ func position(t *Node, rank int) []*Node {
 	return start
 }
 
-// resultShapes returns the shapes of the results of one time step, by a trial in a graph that is thrown away.
-func resultShapes(step stepFunction, weights, states, sequences []*Node) (results []shapes.Shape) {
-	trial := NewGraph(states[0].Graph().Backend(), "trial")
-	defer trial.Finalize()
-	like := func(nodes []*Node, drop int) []*Node {
-		p := make([]*Node, len(nodes))
-		for i, n := range nodes {
-			p[i] = Parameter(trial, "", shapes.Make(n.DType(), n.Shape().Dimensions[drop:]...))
-		}
-		return p
-	}
-	_, now := step(like(weights, 0), like(states, 0), like(sequences, 1))
-	for _, y := range now {
-		results = append(results, shapes.Make(y.DType(), y.Shape().Dimensions...))
-	}
-	return results
-}
-
-// canLoop tells whether the backend has all that a loop needs. GoMLX's pure-Go backend has no dynamic slices. (XLA does
+// canLoop reports whether the backend has all that a loop needs. GoMLX's pure-Go backend has no dynamic slices. (XLA does
 // not list its While, which it has.)
 func canLoop(b compute.Backend) bool {
 	c := b.Capabilities()

@@ -19,8 +19,8 @@ import (
 	"slices"
 	"strings"
 
-	"birnn/birnnlib/internal/purego"
 	"birnn/birnnlib/backend/plugin"
+	"birnn/birnnlib/internal/purego"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"birnn/birnnlib/backend"
-	"birnn/internal/backendtest"
 	"birnn/birnnlib/backend/plugin"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/internal/backendtest"
 	"birnn/birnnlib/examples/tag"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 )

@@ -12,8 +12,8 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
-	"birnn/internal/backendtest"
 	"birnn/birnnlib/examples/tag"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"

@@ -1,0 +1,263 @@
+package birnnlib
+
+import (
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/support/exceptions"
+)
+
+// differentiable is run with a gradient, which comes from GoMLX's of a single time step: on the way back, a second loop
+// computes it for one time step after the other, from the states before that step, which the first loop has kept.
+// With recompute that loop keeps only some of the states, and the second one computes the others again.
+func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last, results []*Node) {
+	if w.looped(initial[0].Graph()) == 0 {
+		return w.unrolled(initial, sequences)
+	}
+	step, sequences := w.prepare(sequences)
+	body := traceStep(step, initial, sequences)
+	if !body.canLoop() {
+		return (&walk{step: step, T: w.T, reversed: w.reversed, unroll: w.unroll}).unrolled(initial, sequences)
+	}
+	d := &derivative{walk: w, body: body, initial: initial, sequences: sequences}
+	if recompute {
+		d.chunk = int(math.Ceil(math.Sqrt(float64(w.T))))
+		d.chunks = (w.T + d.chunk - 1) / d.chunk
+	}
+	outputs := withGradient(slices.Concat(floats(initial), floats(sequences), floats(body.captured)), d.forward, d.backward)
+	return outputs[:len(initial)], outputs[len(initial):]
+}
+
+// floats returns the nodes that can have a gradient.
+func floats(nodes []*Node) (f []*Node) {
+	for _, n := range nodes {
+		if n.DType().IsFloat() {
+			f = append(f, n)
+		}
+	}
+	return f
+}
+
+// given returns the nodes that are not nil.
+func given(nodes []*Node) []*Node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n *Node) bool { return n == nil })
+}
+
+// derivative is a walk as a loop, and what its gradient needs.
+type derivative struct {
+	*walk
+	body               *tracedStep
+	initial, sequences []*Node
+
+	chunk, chunks int // with Recompute, the time steps in a chunk, and how many there are; else 0
+}
+
+// forward is the first loop. It keeps the states before each time step, or before each chunk.
+func (d *derivative) forward() (outputs, kept []*Node) {
+	states := len(d.initial)
+	rows := d.T
+	if d.chunk > 0 {
+		rows = d.chunks + 1 // the last one takes what is not kept
+	}
+	state := slices.Clone(d.initial)
+	for i, y := range d.body.results() {
+		state = append(state, room(d.sequences, i, d.T, y))
+	}
+	for i, s := range d.initial {
+		state = append(state, room(d.sequences, len(d.body.results())+i, rows, s))
+	}
+	results := len(d.body.results())
+	round := func(p *Node, constants, state []*Node) []*Node {
+		sequences, captured := constants[:len(d.sequences)], constants[len(d.sequences):]
+		t := d.time(p)
+		row := p
+		if d.chunk > 0 {
+			chunk := Div(p, Const(p.Graph(), int32(d.chunk)))
+			starts := Equal(Mul(chunk, Const(p.Graph(), int32(d.chunk))), p)
+			row = Where(starts, chunk, Const(p.Graph(), int32(d.chunks)))
+		}
+		next := d.body.apply(t, sequences, captured, state)
+		for _, s := range state[:states] {
+			next = append(next, put(state[len(next)], InsertAxes(s, 0), row))
+		}
+		return next
+	}
+	end := d.rounds(slices.Concat(d.sequences, d.body.captured), state, round)
+	return end[:states+results], end[states+results:]
+}
+
+// backward is the second loop: from the gradient v with respect to each output, it returns those with respect to the initial
+// states, the sequences and the captured nodes, as far as they are of a float type.
+func (d *derivative) backward(kept, v []*Node) []*Node {
+	g := d.initial[0].Graph()
+	vLast, vResults := given(v[:len(d.initial)]), given(v[len(d.initial):])
+	step := d.traceGradient(vLast, vResults)
+
+	// What is passed from round to round: the gradient with respect to the states, those with respect to captured nodes,
+	// added up, and those with respect to the sequences.
+	state := slices.Clone(vLast)
+	captured := floats(d.body.captured)
+	for _, c := range captured {
+		state = append(state, Zeros(g, shapes.Make(wide(c.DType()), c.Shape().Dimensions...)))
+	}
+	sequences := floats(d.sequences)
+	for i, x := range sequences {
+		state = append(state, room(d.sequences, i, d.T, Squeeze(Slice(x, AxisElem(0)), 0)))
+	}
+
+	nSequences, nCaptured := len(d.sequences), len(d.body.captured)
+	constants := slices.Concat(d.sequences, d.body.captured, vResults, step.captured, kept)
+	split := func(constants []*Node) (sequences, captured, vResults, more, kept []*Node) {
+		take := func(n int) []*Node { taken := constants[:n:n]; constants = constants[n:]; return taken }
+		return take(nSequences), take(nCaptured), take(len(step.vResults)), take(len(step.captured)), constants
+	}
+	// back goes over time step t, before which the states were before; state is as above.
+	back := func(t *Node, before, constants, state []*Node) []*Node {
+		sequences, capturedNow, vResults, more, _ := split(constants)
+		now := step.again(slices.Concat(before, entries(sequences, t), capturedNow, state[:len(vLast)], entries(vResults, t)), more)
+		next := slices.Clone(now[:len(vLast)])
+		now = now[len(vLast):]
+		dSequences, dCaptured := now[:len(floats(d.sequences))], now[len(floats(d.sequences)):]
+		for _, dc := range dCaptured {
+			sum := state[len(next)]
+			next = append(next, Add(sum, ConvertDType(dc, sum.DType())))
+		}
+		for _, dx := range dSequences {
+			next = append(next, put(state[len(next)], InsertAxes(dx, 0), t))
+		}
+		return next
+	}
+
+	if d.chunk == 0 {
+		state = d.rounds(constants, state, func(i *Node, constants, state []*Node) []*Node {
+			p := Sub(Const(i.Graph(), int32(d.T-1)), i)
+			_, _, _, _, kept := split(constants)
+			return back(d.time(p), entries(kept, p), constants, state)
+		})
+	} else {
+		state = d.pipelined(constants, state, kept, split, back)
+	}
+	dStates, rest := state[:len(vLast)], state[len(vLast):]
+	dCaptured := make([]*Node, len(captured))
+	for i, c := range captured {
+		dCaptured[i] = ConvertDType(rest[i], c.DType())
+	}
+	return slices.Concat(dStates, rest[len(captured):], dCaptured)
+}
+
+// gradientStep is the gradient of a single time step, traced. Its placeholders are those of the step, what the step captured,
+// and the gradients with respect to the states after and the results; its outputs the gradients with respect to
+// the states before, the sequences and the captured nodes: in all of these, only what is of a float type.
+type gradientStep struct {
+	*traced
+	vResults []*Node
+}
+
+func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
+	nInputs := len(d.body.placeholders)
+	like := slices.Concat(d.body.placeholders, d.body.captured, vLast)
+	for _, v := range vResults {
+		like = append(like, Squeeze(Slice(v, AxisElem(0)), 0))
+	}
+	t := trace(like, func(p []*Node) []*Node {
+		inputs, captured, v := p[:nInputs], p[nInputs:nInputs+len(d.body.captured)], p[nInputs+len(d.body.captured):]
+		// The gradient of Σ v·output.
+		var loss *Node
+		for i, y := range floats(d.body.again(inputs, captured)) {
+			product := ConvertDType(ReduceAllSum(Mul(y, v[i])), widest(d.body.outputs))
+			if loss == nil {
+				loss = product
+			} else {
+				loss = Add(loss, product)
+			}
+		}
+		return Gradient(loss, slices.Concat(floats(inputs), floats(captured))...)
+	})
+	if t.any(func(n *Node) bool { return slices.Contains(d.body.placeholders, n) }) {
+		Panicf("birnnlib.Scan: the step uses an operation with a gradient of its own that refers to other nodes of the step, which a loop cannot follow; " +
+			"use Unroll(T), or take another operation")
+	}
+	return &gradientStep{t, vResults}
+}
+
+// wide returns the dtype in which sums over time are kept.
+func wide(dtype dtypes.DType) dtypes.DType {
+	if dtype.IsHalfPrecision() {
+		return dtypes.Float32
+	}
+	return dtype
+}
+
+// widest returns a float dtype that holds the values of all nodes of float types.
+func widest(nodes []*Node) (dtype dtypes.DType) {
+	for _, n := range floats(nodes) {
+		switch {
+		case dtype == dtypes.InvalidDType || n.DType() == dtypes.Float64:
+			dtype = n.DType()
+		case dtype != n.DType() && dtype != dtypes.Float64:
+			dtype = dtypes.Float32
+		}
+	}
+	return dtype
+}
+
+// pipelined is the second loop of Recompute. It goes back over one chunk of time steps and, in the same rounds, computes
+// the states of the chunk before it once more; in the first rounds there is no chunk to go back over yet. The two chunks'
+// states take turns in the two halves of a buffer:
+//
+//	round    0 … k-1      k … 2k-1     …   Ck … (C+1)k-1
+//	again    chunk C-1    chunk C-2    …   –
+//	back     –            chunk C-1    …   chunk 0
+func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*Node) (_, _, _, _, kept []*Node),
+	back func(t *Node, before, constants, state []*Node) []*Node) []*Node {
+	k, states := d.chunk, len(d.initial)
+	carried := slices.Clone(state)
+	for _, s := range d.initial {
+		carried = append(carried, s) // the states of what is computed again
+	}
+	for _, s := range d.initial {
+		dims := append([]int{2 * k}, s.Shape().Dimensions...)
+		carried = append(carried, Zeros(s.Graph(), shapes.Make(s.DType(), dims...)))
+	}
+	n := len(state)
+	end := repeat((d.chunks+1)*k, constants, carried, func(i *Node, constants, carried []*Node) []*Node {
+		g := i.Graph()
+		number := func(v int) *Node { return Const(g, int32(v)) }
+		sequences, captured, _, _, starts := split(constants)
+		state, again, buffers := carried[:n], carried[n:n+states], slices.Clone(carried[n+states:])
+		turn := Div(i, number(k))
+		j := Sub(i, Mul(turn, number(k)))
+		chunk := Sub(number(d.chunks), turn) // to go back over
+		half := func(chunk *Node) *Node { return Mul(number(k), Sub(chunk, Mul(Div(chunk, number(2)), number(2)))) }
+
+		// Back, over time step p, if there is one.
+		j1 := Sub(number(k-1), j)
+		p := Add(Mul(chunk, number(k)), j1)
+		there := LessThan(p, number(d.T))
+		next := back(d.time(Min(p, number(d.T-1))), entries(buffers, Add(half(chunk), j1)), constants, state)
+		for s := range next {
+			// An entry that was not there is written over by the one that is: the last of the walk comes next.
+			if s < len(next)-len(floats(d.sequences)) {
+				next[s] = Where(spread(there, next[s]), next[s], state[s])
+			}
+		}
+
+		// Again, at time step p of the chunk before.
+		chunk = Sub(chunk, number(1))
+		p = Add(Mul(chunk, number(k)), j)
+		first := Equal(j, number(0))
+		now := make([]*Node, states)
+		for s := range states {
+			start := entry(starts[s], Max(chunk, number(0)))
+			now[s] = Where(spread(first, start), start, again[s])
+			buffers[s] = put(buffers[s], InsertAxes(now[s], 0), Add(half(Add(chunk, number(2))), j))
+		}
+		t := d.time(Max(Min(p, number(d.T-1)), number(0)))
+		after := d.body.again(slices.Concat(now, entries(sequences, t)), captured)
+		return slices.Concat(next, after[:states], buffers)
+	})
+	return end[:n]
+}

@@ -1,0 +1,124 @@
+package birnnlib
+
+import (
+	"slices"
+
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// A traced computation was built once from placeholders, and can be built again from other nodes, in the body of a loop
+// too. There GoMLX takes no constant from outside, and its operations take all inputs from inside: so a constant is made
+// once more, and whatever else does not depend on a placeholder is passed in; see captured.
+type traced struct {
+	placeholders []*Node
+	outputs      []*Node
+	captured     []*Node // nodes from outside that the computation reads, constants apart
+	depends      map[*Node]bool
+}
+
+// trace builds f once, from placeholders like the nodes.
+func trace(like []*Node, f func(placeholders []*Node) (outputs []*Node)) *traced {
+	t := &traced{depends: map[*Node]bool{}}
+	for _, n := range like {
+		p := placeholder(n)
+		t.placeholders = append(t.placeholders, p)
+		t.depends[p] = true
+	}
+	t.outputs = f(t.placeholders)
+	seen := map[*Node]bool{}
+	for _, y := range t.outputs {
+		t.capture(y, seen)
+	}
+	return t
+}
+
+// placeholder returns a new node of the shape of n that depends on no other value of the graph if it is of a float type:
+// no gradient may take a way around the loop.
+func placeholder(n *Node) *Node {
+	if n.DType().IsFloat() {
+		return Identity(Zeros(n.Graph(), n.Shape()))
+	}
+	return Identity(n)
+}
+
+// capture fills captured with what n and its inputs need.
+func (t *traced) capture(n *Node, seen map[*Node]bool) {
+	if seen[n] || slices.Contains(t.placeholders, n) {
+		return
+	}
+	seen[n] = true
+	switch {
+	case t.dependent(n), n.IsConstantExpression() && !large(n), cheap(n):
+		for _, input := range n.Inputs() {
+			t.capture(input, seen)
+		}
+	default:
+		t.captured = append(t.captured, n)
+	}
+}
+
+// dependent reports whether n depends on a placeholder.
+func (t *traced) dependent(n *Node) bool {
+	depends, known := t.depends[n]
+	if !known {
+		depends = slices.ContainsFunc(n.Inputs(), t.dependent)
+		t.depends[n] = depends
+	}
+	return depends
+}
+
+// large reports whether the value of a constant is not kept in the graph.
+func large(n *Node) bool { return n.Type() == NodeTypeConstant && n.ConstantValue() == nil }
+
+// cheap reports whether n is better computed in each round of a loop than read.
+func cheap(n *Node) bool { return n.Type() == NodeTypeBroadcastInDim || n.Type() == NodeTypeReshape }
+
+// again builds the computation from other nodes in the place of the placeholders and of what it captured.
+func (t *traced) again(placeholders, captured []*Node) (outputs []*Node) {
+	made := map[*Node]*Node{}
+	for i, p := range t.placeholders {
+		made[p] = placeholders[i]
+	}
+	for i, c := range t.captured {
+		made[c] = captured[i]
+	}
+	var build func(n *Node) *Node
+	build = func(n *Node) *Node {
+		if m, ok := made[n]; ok {
+			return m
+		}
+		var m *Node
+		if n.Type() == NodeTypeConstant {
+			m = ConstTensor(n.Graph(), n.ConstantValue())
+		} else {
+			inputs := make([]*Node, len(n.Inputs()))
+			for i, input := range n.Inputs() {
+				inputs[i] = build(input)
+			}
+			m = n.CloneWithInputs(inputs...)
+		}
+		made[n] = m
+		return m
+	}
+	for _, y := range t.outputs {
+		outputs = append(outputs, build(y))
+	}
+	return outputs
+}
+
+// any reports whether f holds for a node that again would build.
+func (t *traced) any(f func(n *Node) bool) bool {
+	seen := map[*Node]bool{}
+	for _, n := range slices.Concat(t.placeholders, t.captured) {
+		seen[n] = true
+	}
+	var visit func(n *Node) bool
+	visit = func(n *Node) bool {
+		if seen[n] {
+			return false
+		}
+		seen[n] = true
+		return f(n) || slices.ContainsFunc(n.Inputs(), visit)
+	}
+	return slices.ContainsFunc(t.outputs, visit)
+}
