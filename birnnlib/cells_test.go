@@ -162,7 +162,10 @@ func TestGradientsOfCells(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				net := network{cell: plain{cell}, lengths: []int32{3, 0, 2}, T: 3, n: 3, seed: 7} // a chunk of two time steps, and a rest
 				store := model.NewStore()
+				net.change = func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Unroll(3) }
 				want := net.run(t, b, store)
+				net.change = nil
+				same(t, "derived, in a loop", net.run(t, b, store), want, 1e-12)
 				net.cell = cell
 				for form, change := range forms {
 					net.change = change
