@@ -2,12 +2,13 @@ package birnnlib_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -126,11 +127,8 @@ func TestAgainstJAX(t *testing.T) {
 	if len(fixture.Cases) != 8 {
 		t.Fatalf("%d cases in the fixture, want 8", len(fixture.Cases))
 	}
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for name, c := range fixture.Cases {
-			t.Run(name, func(t *testing.T) { c.compare(t, b) })
-		}
-	})
+	names := slices.Sorted(maps.Keys(fixture.Cases))
+	matrix(t, names, names, func(t *testing.T, b compute.Backend, name string) { fixture.Cases[name].compare(t, b) })
 }
 
 func (c *jaxCase) compare(t *testing.T, b compute.Backend) {
