@@ -197,8 +197,8 @@ func TestLongRecomputeIndices(t *testing.T) {
 }
 
 func recomputeIndices(t *testing.T) {
-	steps := map[string]int{"T=1, a single chunk": 1, "T=4, chunks that fit": 4, "T=8, chunks with a rest": 8}
-	matrix(t, slices.Sorted(maps.Keys(steps)), []string{"T=1, a single chunk", "T=8, chunks with a rest"}, func(t *testing.T, b compute.Backend, name string) {
+	steps := map[string]int{"T=1, a single chunk": 1, "T=4, chunks that fit": 4, "T=5, chunks with a rest": 5}
+	matrix(t, slices.Sorted(maps.Keys(steps)), []string{"T=1, a single chunk", "T=5, chunks with a rest"}, func(t *testing.T, b compute.Backend, name string) {
 		T := steps[name]
 		net := network{cell: birnnlib.LSTM{}, lengths: []int32{int32(T), int32(T / 2)}, indices: true, T: T, n: 2, seed: 3}
 		want := net.run(t, gobackend.GetBackend(), model.NewStore())
@@ -256,6 +256,7 @@ func TestCellGradientsByDifferences(t *testing.T) {
 
 // TestLimits: one time step, one sequence, one unit, and lengths of 0 and T.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		for _, recompute := range []bool{false, true} {
 			for _, length := range []int32{0, 1} {
@@ -328,7 +329,7 @@ func TestLongPadding(t *testing.T) {
 func padding(t *testing.T) {
 	const T, n, d = 4, 3, 2
 	names := []string{"RNN tanh", "LSTM peepholes, proj", "GRU", "GRU reset before"}
-	matrix(t, names, []string{"LSTM peepholes, proj", "GRU reset before"}, func(t *testing.T, b compute.Backend, name string) {
+	matrix(t, names, []string{"LSTM peepholes, proj"}, func(t *testing.T, b compute.Backend, name string) {
 		exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, x, lengths *Node) []*Node {
 			h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).Cell(allCells[name]).
 				Initializer(everywhere).Lengths(lengths).Done()
@@ -410,6 +411,9 @@ func TestPrecision(t *testing.T) {
 				t.Logf("%s has no %s", b.Name(), dtype)
 				continue
 			}
+			if compiles(b) && dtype == dtypes.Float32 {
+				continue // TestAgainstTorch has it
+			}
 			same(t, dtype.String(), run(b, dtype), want, tolerance)
 		}
 	})
@@ -417,6 +421,7 @@ func TestPrecision(t *testing.T) {
 
 // TestMerge compares each merge with the two outputs apart.
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	sizes := birnnlib.Sizes{Forward: 3, Backward: 3}
 	for merge, want := range map[birnnlib.Merge]func(hf, hb *Node) *Node{
@@ -441,6 +446,7 @@ func TestMerge(t *testing.T) {
 
 // TestResidual adds what the second layer has read to what it gives.
 func TestResidual(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	one, two := birnnlib.Sizes{Forward: 3, Backward: 2}, birnnlib.Sizes{Forward: 1, Backward: 4}
 	difference, err := model.CallOnce(b, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
@@ -460,6 +466,7 @@ func TestResidual(t *testing.T) {
 // TestDropout: none outside training; in training, dropout between layers leaves the last layer's outputs whole, and
 // recurrent dropout lets the first time step be as it is, and zeroes the same units at all others.
 func TestDropout(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	const h = 40
 	run := func(training bool, change func(b *birnnlib.BiRNN)) []float64 {
@@ -540,6 +547,7 @@ func TestOrthogonal(t *testing.T) {
 
 // TestShapes keeps the sizes of what a network of different cells returns, batch-major.
 func TestShapes(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	out, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 		hf, hb, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 5, Backward: 3}).

@@ -24,6 +24,7 @@ func TestLongSharding(t *testing.T) {
 }
 
 func sharding(t *testing.T, cells map[string]birnnlib.Cell) {
+	t.Parallel()
 	const T, n, d, devices = 5, 8, 3, 4
 	opened, err := backend.Open(t.Context(), backend.Options{})
 	if err != nil {
