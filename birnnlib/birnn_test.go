@@ -35,6 +35,7 @@ var wide = birnnlib.Normal(0.7, 1)
 // TestInfluence proves the difference between the two readings, not on a sample but whole: for every pair of time steps
 // (t, s), by the gradient, whether the input X_s changes the state H_t of each direction.
 func TestInfluence(t *testing.T) {
+	t.Parallel()
 	const T, n, d = 6, 2, 3
 	past := func(t, s int) bool { return s <= t }
 	future := func(t, s int) bool { return s >= t }
@@ -94,6 +95,7 @@ func TestInfluence(t *testing.T) {
 
 // TestFiniteDifferences compares the gradients in float64 with central differences of the loss itself.
 func TestFiniteDifferences(t *testing.T) {
+	t.Parallel()
 	const T, n, d, ε = 4, 2, 3, 1e-6
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		for _, bothForward := range []bool{false, true} {
@@ -159,6 +161,7 @@ func TestFiniteDifferences(t *testing.T) {
 // TestLengths runs sequences of different lengths in one padded batch, and each one alone and unpadded: outputs and final
 // states are the same, outputs at padding are zero, and nothing depends on what the padding holds.
 func TestLengths(t *testing.T) {
+	t.Parallel()
 	const T, d = 5, 3
 	lengths := []int32{5, 3, 0, 1}
 	n := len(lengths)
@@ -381,6 +384,7 @@ func TestWrongArguments(t *testing.T) {
 // TestReversal is a property of random networks: with the weights of the two directions exchanged, the reversed input
 // gives the reversed states with their halves exchanged.
 func TestReversal(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 5 {

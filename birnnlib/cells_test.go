@@ -1,13 +1,15 @@
 package birnnlib_test
 
 import (
-	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"birnn/birnnlib"
 	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -149,30 +151,38 @@ func same(t *testing.T, what string, got, want []*tensors.Tensor, δ float64) {
 	}
 }
 
-// TestGradientsOfCells compares every cell's own gradient with the one that GoMLX derives for the unrolled cell without one,
-// in all the forms in which a recurrence runs.
-func TestGradientsOfCells(t *testing.T) {
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		forms := map[string]func(*birnnlib.BiRNN) *birnnlib.BiRNN{"default": nil}
-		if b.Name() != "Go Backend" { // which has no loops
-			forms["unroll 2"] = func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Unroll(2) }
-			forms["recompute"] = func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Recompute(true) }
+// TestGradientsOfCells compares every cell's own gradient with the one that GoMLX derives in pure Go for the unrolled cell
+// without one, in all the forms in which a recurrence runs.
+func TestGradientsOfCells(t *testing.T) { gradientsOfCells(t) }
+
+func TestLongGradientsOfCells(t *testing.T) {
+	testall.Long(t)
+	gradientsOfCells(t)
+}
+
+func gradientsOfCells(t *testing.T) {
+	type gradientCase struct {
+		cell   birnnlib.Cell
+		change func(*birnnlib.BiRNN) *birnnlib.BiRNN
+	}
+	cases := map[string]gradientCase{}
+	for name, cell := range allCells {
+		cases[name+", default"] = gradientCase{cell, nil}
+		cases[name+", unroll 2"] = gradientCase{cell, func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Unroll(2) }}
+		cases[name+", derived"] = gradientCase{plain{cell}, nil}
+		cases[name+", recompute"] = gradientCase{cell, func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Recompute(true) }}
+	}
+	// TestAgainstTorch and TestAgainstONNX have the other cells.
+	onXLA := []string{"LSTM peepholes, proj, default", "GRU reset before, default", "GRU, recompute", "LSTM, derived", "RNN relu, no bias, unroll 2"}
+	matrix(t, slices.Sorted(maps.Keys(cases)), onXLA, func(t *testing.T, b compute.Backend, name string) {
+		// A chunk of two time steps, and a rest.
+		net := network{cell: plain{cases[name].cell}, lengths: []int32{3, 0, 2}, T: 3, n: 3, seed: 7}
+		want := net.run(t, gobackend.GetBackend(), model.NewStore())
+		net.cell = cases[name].cell
+		if compiles(b) { // pure Go has no loops: there, all forms are one
+			net.change = cases[name].change
 		}
-		for name, cell := range allCells {
-			t.Run(name, func(t *testing.T) {
-				net := network{cell: plain{cell}, lengths: []int32{3, 0, 2}, T: 3, n: 3, seed: 7} // a chunk of two time steps, and a rest
-				store := model.NewStore()
-				net.change = func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Unroll(3) }
-				want := net.run(t, b, store)
-				net.change = nil
-				same(t, "derived, in a loop", net.run(t, b, store), want, 1e-12)
-				net.cell = cell
-				for form, change := range forms {
-					net.change = change
-					same(t, form, net.run(t, b, store), want, 1e-12)
-				}
-			})
-		}
+		same(t, name, net.run(t, b, model.NewStore()), want, 1e-12)
 	})
 }
 
@@ -180,15 +190,22 @@ func TestGradientsOfCells(t *testing.T) {
 type plain struct{ birnnlib.Cell }
 
 // TestRecomputeIndices is the memory mode on one-hot inputs, whose weights get their gradient in another way there.
-func TestRecomputeIndices(t *testing.T) {
-	b := backendtest.One(t)
-	for _, T := range []int{1, 4, 8} { // a single chunk, chunks that fit, chunks with a rest
+func TestRecomputeIndices(t *testing.T) { recomputeIndices(t) }
+
+func TestLongRecomputeIndices(t *testing.T) {
+	testall.Long(t)
+	recomputeIndices(t)
+}
+
+func recomputeIndices(t *testing.T) {
+	steps := map[string]int{"T=1, a single chunk": 1, "T=4, chunks that fit": 4, "T=5, chunks with a rest": 5}
+	matrix(t, slices.Sorted(maps.Keys(steps)), []string{"T=1, a single chunk", "T=5, chunks with a rest"}, func(t *testing.T, b compute.Backend, name string) {
+		T := steps[name]
 		net := network{cell: birnnlib.LSTM{}, lengths: []int32{int32(T), int32(T / 2)}, indices: true, T: T, n: 2, seed: 3}
-		store := model.NewStore()
-		want := net.run(t, b, store)
+		want := net.run(t, gobackend.GetBackend(), model.NewStore())
 		net.change = func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Recompute(true) }
-		same(t, fmt.Sprintf("T=%d", T), net.run(t, b, store), want, 1e-12)
-	}
+		same(t, name, net.run(t, b, model.NewStore()), want, 1e-12)
+	})
 }
 
 // TestCellGradientsByDifferences checks the reference of TestGradientsOfCells itself: central differences of the loss.
@@ -240,6 +257,7 @@ func TestCellGradientsByDifferences(t *testing.T) {
 
 // TestLimits: one time step, one sequence, one unit, and lengths of 0 and T.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		for _, recompute := range []bool{false, true} {
 			for _, length := range []int32{0, 1} {
@@ -266,7 +284,7 @@ func TestLimits(t *testing.T) {
 
 // TestPermutation is a property of random networks: permuting the sequences of a batch permutes the results.
 func TestPermutation(t *testing.T) {
-	b := backendtest.One(t)
+	b := gobackend.GetBackend()
 	rng := rand.New(rand.NewPCG(3, 4))
 	for name, cell := range allCells {
 		T, n, d := 1+rng.IntN(5), 2+rng.IntN(4), 1+rng.IntN(4)
@@ -302,97 +320,109 @@ func int32s(values []int) (converted []int32) {
 // TestPadding fills padding with what must not be seen, even infinities: outputs, final states and gradients are the same to
 // the last bit, and those at padding zero. So they are with more padding in pure Go; XLA makes another program of it, which
 // adds up in another order.
-func TestPadding(t *testing.T) {
+func TestPadding(t *testing.T) { padding(t) }
+
+func TestLongPadding(t *testing.T) {
+	testall.Long(t)
+	padding(t)
+}
+
+func padding(t *testing.T) {
 	const T, n, d = 4, 3, 2
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for _, name := range []string{"RNN tanh", "LSTM peepholes, proj", "GRU", "GRU reset before"} {
-			cell, store := allCells[name], model.NewStore()
-			x := tensors.MustCopyFlatData[float64](random(11, T, n, d))
-			run := func(T int, padding float64) (h, final, dx []float64) {
-				padded := append([]float64(nil), x...)
-				for len(padded) < T*n*d {
-					padded = append(padded, padding)
-				}
-				lengths := []int32{4, 1, 3}
-				for t_ := range T {
-					for i, length := range lengths {
-						if t_ >= int(length) {
-							for k := range d {
-								padded[(t_*n+i)*d+k] = padding
-							}
-						}
-					}
-				}
-				outputs, err := model.CallOnceN(b, store, func(scope *model.Scope, x, lengths *Node) []*Node {
-					h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).Cell(cell).
-						Initializer(everywhere).Lengths(lengths).Done()
-					loss := Add(ReduceAllSum(Mul(h, h)), ReduceAllSum(final[0].Concat()))
-					return []*Node{h, final[0].Concat(), Gradient(loss, x)[0]}
-				}, tensors.FromFlatDataAndDimensions(padded, T, n, d), lengths)
-				if err != nil {
-					t.Fatal(err)
-				}
-				flat := tensors.MustCopyFlatData[float64]
-				return flat(outputs[0]), flat(outputs[1]), flat(outputs[2])
+	names := []string{"RNN tanh", "LSTM peepholes, proj", "GRU", "GRU reset before"}
+	matrix(t, names, []string{"LSTM peepholes, proj"}, func(t *testing.T, b compute.Backend, name string) {
+		exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, x, lengths *Node) []*Node {
+			h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).Cell(allCells[name]).
+				Initializer(everywhere).Lengths(lengths).Done()
+			loss := Add(ReduceAllSum(Mul(h, h)), ReduceAllSum(final[0].Concat()))
+			return []*Node{h, final[0].Concat(), Gradient(loss, x)[0]}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := tensors.MustCopyFlatData[float64](random(11, T, n, d))
+		run := func(T int, padding float64) (h, final, dx []float64) {
+			padded := append([]float64(nil), x...)
+			for len(padded) < T*n*d {
+				padded = append(padded, padding)
 			}
-			h, final, dx := run(T, 0)
-			check := func(T int, padding, δ float64) {
-				h2, final2, dx2 := run(T, padding)
-				for what, pair := range map[string][2][]float64{"outputs": {h, h2}, "final states": {final, final2}, "gradient of x": {dx, dx2}} {
-					for i, v := range pair[1] {
-						want := 0.0
-						if i < len(pair[0]) {
-							want = pair[0][i]
-						}
-						if !(math.Abs(v-want) <= δ) || want == 0 && v != 0 {
-							t.Errorf("%s, T=%d, padding %g: %s[%d] is %g, want %g", name, T, padding, what, i, v, want)
-							break
+			lengths := []int32{4, 1, 3}
+			for t_ := range T {
+				for i, length := range lengths {
+					if t_ >= int(length) {
+						for k := range d {
+							padded[(t_*n+i)*d+k] = padding
 						}
 					}
 				}
 			}
-			check(T, 1, 0)
-			check(T, math.Inf(1), 0)
-			check(T, math.NaN(), 0)
-			if b.Name() == "Go Backend" {
-				check(T+3, math.NaN(), 0)
-			} else {
-				check(T+3, math.NaN(), 1e-14)
+			outputs, err := exec.Call(tensors.FromFlatDataAndDimensions(padded, T, n, d), lengths)
+			if err != nil {
+				t.Fatal(err)
 			}
+			flat := tensors.MustCopyFlatData[float64]
+			return flat(outputs[0]), flat(outputs[1]), flat(outputs[2])
+		}
+		h, final, dx := run(T, 0)
+		check := func(T int, padding, δ float64) {
+			h2, final2, dx2 := run(T, padding)
+			for what, pair := range map[string][2][]float64{"outputs": {h, h2}, "final states": {final, final2}, "gradient of x": {dx, dx2}} {
+				for i, v := range pair[1] {
+					want := 0.0
+					if i < len(pair[0]) {
+						want = pair[0][i]
+					}
+					if !(math.Abs(v-want) <= δ) || want == 0 && v != 0 {
+						t.Errorf("%s, T=%d, padding %g: %s[%d] is %g, want %g", name, T, padding, what, i, v, want)
+						break
+					}
+				}
+			}
+		}
+		check(T, 1, 0)
+		check(T, math.Inf(1), 0)
+		check(T, math.NaN(), 0)
+		if compiles(b) {
+			check(T+3, math.NaN(), 1e-14)
+		} else {
+			check(T+3, math.NaN(), 0)
 		}
 	})
 }
 
 // TestPrecision computes in 16 bits what 64 bits give, to the precision of the type; gradients too.
 func TestPrecision(t *testing.T) {
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for dtype, tolerance := range map[dtypes.DType]float64{dtypes.Float32: 1e-5, dtypes.BFloat16: 0.05, dtypes.Float16: 0.01} {
-			for _, name := range []string{"RNN tanh", "LSTM peepholes", "GRU"} {
-				cell := allCells[name]
-				if !b.Capabilities().DTypes[dtype] {
-					t.Logf("%s has no %s", b.Name(), dtype)
-					continue
-				}
-				run := func(dtype dtypes.DType) []*tensors.Tensor {
-					outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
-						h, _ := birnnlib.New(scope, ConvertDType(x, dtype), birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(cell).
-							Initializer(birnnlib.Glorot(3)).Done()
-						loss := ReduceAllSum(Mul(ConvertDType(h, dtypes.Float64), ConvertDType(h, dtypes.Float64)))
-						return []*Node{ConvertDType(h, dtypes.Float64), ConvertDType(Gradient(loss, x)[0], dtypes.Float64)}
-					}, random(2, 12, 4, 8))
-					if err != nil {
-						t.Fatalf("%s, %s: %v", name, dtype, err)
-					}
-					return outputs
-				}
-				same(t, fmt.Sprintf("%s in %s", name, dtype), run(dtype), run(dtypes.Float64), tolerance)
+	names := []string{"RNN tanh", "LSTM peepholes", "GRU"}
+	matrix(t, names, names, func(t *testing.T, b compute.Backend, name string) {
+		run := func(b compute.Backend, dtype dtypes.DType) []*tensors.Tensor {
+			outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
+				h, _ := birnnlib.New(scope, ConvertDType(x, dtype), birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(allCells[name]).
+					Initializer(birnnlib.Glorot(3)).Done()
+				loss := ReduceAllSum(Mul(ConvertDType(h, dtypes.Float64), ConvertDType(h, dtypes.Float64)))
+				return []*Node{ConvertDType(h, dtypes.Float64), ConvertDType(Gradient(loss, x)[0], dtypes.Float64)}
+			}, random(2, 12, 4, 8))
+			if err != nil {
+				t.Fatalf("%s, %s: %v", name, dtype, err)
 			}
+			return outputs
+		}
+		want := run(gobackend.GetBackend(), dtypes.Float64)
+		for dtype, tolerance := range map[dtypes.DType]float64{dtypes.Float32: 1e-5, dtypes.BFloat16: 0.05, dtypes.Float16: 0.01} {
+			if !b.Capabilities().DTypes[dtype] {
+				t.Logf("%s has no %s", b.Name(), dtype)
+				continue
+			}
+			if compiles(b) && dtype == dtypes.Float32 {
+				continue // TestAgainstTorch has it
+			}
+			same(t, dtype.String(), run(b, dtype), want, tolerance)
 		}
 	})
 }
 
 // TestMerge compares each merge with the two outputs apart.
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	sizes := birnnlib.Sizes{Forward: 3, Backward: 3}
 	for merge, want := range map[birnnlib.Merge]func(hf, hb *Node) *Node{
@@ -417,6 +447,7 @@ func TestMerge(t *testing.T) {
 
 // TestResidual adds what the second layer has read to what it gives.
 func TestResidual(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	one, two := birnnlib.Sizes{Forward: 3, Backward: 2}, birnnlib.Sizes{Forward: 1, Backward: 4}
 	difference, err := model.CallOnce(b, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
@@ -436,6 +467,7 @@ func TestResidual(t *testing.T) {
 // TestDropout: none outside training; in training, dropout between layers leaves the last layer's outputs whole, and
 // recurrent dropout lets the first time step be as it is, and zeroes the same units at all others.
 func TestDropout(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	const h = 40
 	run := func(training bool, change func(b *birnnlib.BiRNN)) []float64 {
@@ -516,6 +548,7 @@ func TestOrthogonal(t *testing.T) {
 
 // TestShapes keeps the sizes of what a network of different cells returns, batch-major.
 func TestShapes(t *testing.T) {
+	t.Parallel()
 	b := backendtest.One(t)
 	out, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 		hf, hb, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 5, Backward: 3}).

@@ -2,12 +2,14 @@ package birnnlib_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -114,7 +116,14 @@ func rule(stream uint64, size int) []float64 {
 
 // TestAgainstJAX compares outputs, the loss and every gradient with JAX's, in both readings: within 1e-5 of the largest
 // magnitude in each array.
-func TestAgainstJAX(t *testing.T) {
+func TestAgainstJAX(t *testing.T) { againstJAX(t) }
+
+func TestLongAgainstJAX(t *testing.T) {
+	testall.Long(t)
+	againstJAX(t)
+}
+
+func againstJAX(t *testing.T) {
 	blob, err := os.ReadFile("testdata/jax_birnn.json")
 	if err != nil {
 		t.Fatal(err)
@@ -126,11 +135,9 @@ func TestAgainstJAX(t *testing.T) {
 	if len(fixture.Cases) != 8 {
 		t.Fatalf("%d cases in the fixture, want 8", len(fixture.Cases))
 	}
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for name, c := range fixture.Cases {
-			t.Run(name, func(t *testing.T) { c.compare(t, b) })
-		}
-	})
+	names := slices.Sorted(maps.Keys(fixture.Cases))
+	onXLA := []string{"tanh, sizes differ, initial state", "relu, as posted, initial state", "two layers", "three layers, as posted", "post, formulas"}
+	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) { fixture.Cases[name].compare(t, b) })
 }
 
 func (c *jaxCase) compare(t *testing.T, b compute.Backend) {

@@ -3,6 +3,7 @@ package birnnlib_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -68,7 +70,14 @@ func (c *torchNormCase) cell(t *testing.T) birnnlib.Cell {
 
 // TestNormAgainstTorch compares outputs, final states, the loss and every gradient of two bidirectional layers with
 // PyTorch's, within 1e-10 of the largest magnitude in each array in float64 and 1e-5 in float32.
-func TestNormAgainstTorch(t *testing.T) {
+func TestNormAgainstTorch(t *testing.T) { normAgainstTorch(t) }
+
+func TestLongNormAgainstTorch(t *testing.T) {
+	testall.Long(t)
+	normAgainstTorch(t)
+}
+
+func normAgainstTorch(t *testing.T) {
 	blob, err := os.ReadFile("testdata/torch_norm.json")
 	if err != nil {
 		t.Fatal(err)
@@ -80,18 +89,18 @@ func TestNormAgainstTorch(t *testing.T) {
 	if len(fixture.Cases) != 5 {
 		t.Fatalf("%d cases in the fixture, want 5", len(fixture.Cases))
 	}
-	// XLA compiles for long, so it gets a part of them; φ and the dtypes are the same for a loop.
-	onXLA := map[string]bool{"RNN, tanh, Float64": true, "RNN, tanh, Float32": true, "LSTM, Float32": true, "GRU, Float64": true}
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for name, c := range fixture.Cases {
-			for dtype, δ := range map[dtypes.DType]float64{dtypes.Float64: 1e-10, dtypes.Float32: 1e-5} {
-				name := fmt.Sprintf("%s, %s", name, dtype)
-				if b.Name() == "Go Backend" || onXLA[name] {
-					t.Run(name, func(t *testing.T) { fixture.compare(t, b, c, dtype, δ) })
-				}
-			}
+	var names []string
+	tests := map[string]func(t *testing.T, b compute.Backend){}
+	for name, c := range fixture.Cases {
+		for dtype, δ := range map[dtypes.DType]float64{dtypes.Float64: 1e-10, dtypes.Float32: 1e-5} {
+			name := fmt.Sprintf("%s, %s", name, dtype)
+			names = append(names, name)
+			tests[name] = func(t *testing.T, b compute.Backend) { fixture.compare(t, b, c, dtype, δ) }
 		}
-	})
+	}
+	slices.Sort(names)
+	onXLA := []string{"RNN, tanh, Float32", "GRU, Float64"} // TestNormForms has all three
+	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) { tests[name](t, b) })
 }
 
 func (f *torchNorm) compare(t *testing.T, b compute.Backend, c torchNormCase, dtype dtypes.DType, δ float64) {
@@ -262,19 +271,18 @@ func TestNormForms(t *testing.T) {
 	unrolled := form{"unrolled", birnnlib.Sizes{Forward: 4}, func(b *birnnlib.BiRNN) { b.Unroll(T) }}
 	loop := form{"loop", birnnlib.Sizes{Forward: 4}, func(b *birnnlib.BiRNN) { b.Unroll(1) }}
 	recompute := form{"recompute", birnnlib.Sizes{Backward: 3}, func(b *birnnlib.BiRNN) { b.Recompute(true) }}
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for name, cell := range normCells {
-			forms := []form{unrolled}
-			if b.Name() != "Go Backend" { // which has no loops
-				forms = append(forms, loop)
-				if name == "GRU" { // the most intricate
-					forms = append(forms, recompute)
-				}
+	names := slices.Sorted(maps.Keys(normCells))
+	matrix(t, names, names, func(t *testing.T, b compute.Backend, name string) {
+		cell, forms := normCells[name], []form{unrolled}
+		if compiles(b) {
+			forms = []form{loop}
+			if name == "GRU" { // the most intricate
+				forms = append(forms, recompute)
 			}
-			for _, form := range forms {
-				want := runNorm(t, gobackend.GetBackend(), plain{cell}, x, lengths, form.sizes, nil)
-				same(t, name+", "+form.name, runNorm(t, b, cell, x, lengths, form.sizes, form.change), want, 1e-12)
-			}
+		}
+		for _, form := range forms {
+			want := runNorm(t, gobackend.GetBackend(), plain{cell}, x, lengths, form.sizes, nil)
+			same(t, form.name, runNorm(t, b, cell, x, lengths, form.sizes, form.change), want, 1e-12)
 		}
 	})
 }

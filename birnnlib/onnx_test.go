@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -278,20 +278,33 @@ func (c *onnxCase) wants() (names []string, values [][]float64) {
 
 // TestAgainstONNX compares outputs and final states with those of ONNX's operators, in float64 to 1e-10 and in float32 to
 // 1e-5 of the largest magnitude in each array.
-func TestAgainstONNX(t *testing.T) {
+func TestAgainstONNX(t *testing.T) { againstONNX(t) }
+
+func TestLongAgainstONNX(t *testing.T) {
+	testall.Long(t)
+	againstONNX(t)
+}
+
+func againstONNX(t *testing.T) {
 	f := readONNX(t, "testdata/onnx_rnn.json")
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		compiling := b.Name() != "Go Backend"
-		for _, c := range f.Cases {
-			t.Run(c.String(), func(t *testing.T) {
-				if compiling {
-					t.Parallel() // XLA compiles a graph on one core
-				}
-				c.compare(t, b, f, dtypes.Float64, 1e-10)
-				if !compiling || c.Direction == "bidirectional" { // the other graphs are parts of these: saves compiling
-					c.compare(t, b, f, dtypes.Float32, 1e-5)
-				}
-			})
+	var names []string
+	for _, c := range f.Cases {
+		names = append(names, c.String())
+	}
+	onXLA := []string{
+		"RNN Sigmoid, reverse, layout 1",
+		"RNN Tanh, forward, lengths, initial states, layout 0",
+		"RNN Relu, bidirectional, initial states, layout 0",
+		"LSTM, reverse, lengths, layout 1",
+		"LSTM peepholes, bidirectional, lengths, initial states, layout 1",
+		"GRU linear_before_reset 0, forward, lengths, initial states, layout 0",
+		"GRU linear_before_reset 1, bidirectional, lengths, layout 1",
+	}
+	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) {
+		c := f.Cases[slices.Index(names, name)]
+		c.compare(t, b, f, dtypes.Float64, 1e-10)
+		if !compiles(b) || c.Direction == "bidirectional" { // the other graphs are parts of these: saves compiling
+			c.compare(t, b, f, dtypes.Float32, 1e-5)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute/distributed"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -15,7 +16,15 @@ import (
 
 // TestSharding splits the batch over several devices by GoMLX's auto-sharding: outputs, loss and all gradients are those
 // of a single device. XLA's client for the CPU shows four devices.
-func TestSharding(t *testing.T) {
+func TestSharding(t *testing.T) { sharding(t, map[string]birnnlib.Cell{"LSTM": birnnlib.LSTM{}}) }
+
+func TestLongSharding(t *testing.T) {
+	testall.Long(t)
+	sharding(t, map[string]birnnlib.Cell{"RNN": birnnlib.RNN{}, "GRU": birnnlib.GRU{}})
+}
+
+func sharding(t *testing.T, cells map[string]birnnlib.Cell) {
+	t.Parallel()
 	const T, n, d, devices = 5, 8, 3, 4
 	opened, err := backend.Open(t.Context(), backend.Options{})
 	if err != nil {
@@ -24,9 +33,9 @@ func TestSharding(t *testing.T) {
 	b := opened.Backend
 	defer b.Finalize()
 	if b.NumDevices() < devices {
-		t.Skipf("%s has %d devices, and this needs %d", opened, b.NumDevices(), devices)
+		testall.Missing(t, "%s has %d devices, this needs %d", opened, b.NumDevices(), devices)
 	}
-	for name, cell := range map[string]birnnlib.Cell{"RNN": birnnlib.RNN{}, "LSTM": birnnlib.LSTM{}, "GRU": birnnlib.GRU{}} {
+	for name, cell := range cells {
 		t.Run(name, func(t *testing.T) {
 			step := func(scope *model.Scope, x *Node) []*Node {
 				h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}, birnnlib.Sizes{Forward: 2, Backward: 2}).

@@ -16,6 +16,7 @@ import (
 // TestStreaming reads a sequence in pieces of several lengths: the outputs are those of the whole read at once, and after
 // ResetStates again.
 func TestStreaming(t *testing.T) {
+	t.Parallel()
 	const n, d = 2, 3
 	pieces := []int{1, 1, 3, 2}
 	T := 7

@@ -11,7 +11,7 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/torch"
-	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -54,8 +54,8 @@ type array struct {
 	dims   []int
 }
 
-// torchCases reads the fixture; with -short only some of it.
-func torchCases(t *testing.T) (cases []*torchCase) {
+// torchCases reads the fixture.
+func torchCases(t *testing.T) (names []string, cases map[string]*torchCase) {
 	t.Helper()
 	blob, err := os.ReadFile("testdata/torch_rnn.json")
 	if err != nil {
@@ -68,13 +68,12 @@ func torchCases(t *testing.T) (cases []*torchCase) {
 	if len(fixture.Cases) != 65 {
 		t.Fatalf("%d cases in the fixture, want 65", len(fixture.Cases))
 	}
-	for i, c := range fixture.Cases {
-		if !testing.Short() || i%9 == 4 {
-			c.draw()
-			cases = append(cases, c)
-		}
+	cases = map[string]*torchCase{}
+	for _, c := range fixture.Cases {
+		c.draw()
+		names, cases[c.String()] = append(names, c.String()), c
 	}
-	return cases
+	return names, cases
 }
 
 // String names the case.
@@ -344,73 +343,88 @@ func near(t *testing.T, what string, got, want []float64, δ float64) {
 
 // TestAgainstTorch compares everything that the fixture holds, in float32 to 1e-5 and in float64 to 1e-10 of the largest
 // magnitude in each array. Pure Go unrolls both; XLA unrolls the one in float32, and has a loop in float64.
-func TestAgainstTorch(t *testing.T) {
-	cases := torchCases(t)
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		compiling := b.Name() != "Go Backend"
-		for _, c := range cases {
-			t.Run(c.String(), func(t *testing.T) {
-				if compiling {
-					t.Parallel() // XLA takes seconds for a graph, on one core
-				}
-				c.compare(t, c.run(t, b, dtypes.Float32, func(b *birnnlib.BiRNN) { b.Unroll(c.T) }), 1e-5)
-				c.compare(t, c.run(t, b, dtypes.Float64, func(b *birnnlib.BiRNN) {
-					if compiling {
-						b.Unroll(1)
-					}
-				}), 1e-10)
-			})
-		}
+func TestAgainstTorch(t *testing.T) { againstTorch(t) }
+
+func TestLongAgainstTorch(t *testing.T) {
+	testall.Long(t)
+	againstTorch(t)
+}
+
+func againstTorch(t *testing.T) {
+	names, cases := torchCases(t)
+	onXLA := []string{
+		"RNN tanh, layers 3, lengths, initial states",
+		"RNN relu, layers 1, bidirectional, initial states",
+		"LSTM, layers 1, bidirectional, lengths",
+		"LSTM projection, layers 2, initial states",
+		"GRU, layers 1, bidirectional, lengths",
+		"GRU, layers 1, bidirectional, initial states, one time step",
+	}
+	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) {
+		c := cases[name]
+		c.compare(t, c.run(t, b, dtypes.Float32, func(b *birnnlib.BiRNN) { b.Unroll(c.T) }), 1e-5)
+		c.compare(t, c.run(t, b, dtypes.Float64, func(builder *birnnlib.BiRNN) {
+			if compiles(b) {
+				builder.Unroll(1)
+			}
+		}), 1e-10)
 	})
 }
 
 // TestTorchEmptySequence adds to the sequences of different lengths one of length 0, which PyTorch refuses, with inputs
 // that are no numbers. Nothing changes for the others and the weights. The empty one has outputs of 0, and its final
 // states are its initial ones: so what they add to the loss has the gradient of s cos s.
-func TestTorchEmptySequence(t *testing.T) {
-	const at = 1 // the place of the empty sequence in the batch
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for _, c := range torchCases(t) {
-			if len(c.Lengths) == 0 || !c.WithInitial || !c.Bidirectional {
-				continue
-			}
-			t.Run(c.String(), func(t *testing.T) {
-				more := *c
-				more.N = c.N + 1
-				more.Lengths = slices.Insert(slices.Clone(c.Lengths), at, 0)
-				more.x = withSequence(c.x, c.T, c.N, at, math.NaN())
-				more.initial = nil
-				loss := c.Loss
-				L := c.Layers * c.directions()
-				for i, initial := range c.initial {
-					v := 0.3 + float64(i)
-					more.initial = append(more.initial, withSequence(initial, L, c.N, at, v))
-					loss += float64(L*c.stateSizes()[i]) * v * math.Cos(v)
-				}
-				r := more.run(t, b, dtypes.Float64, nil)
+func TestTorchEmptySequence(t *testing.T) { torchEmptySequence(t) }
 
-				// Takes the empty sequence out of an array, which must hold that value for it.
-				out := func(what string, values []float64, outer int, want float64) []float64 {
-					rest, empty := withoutSequence(values, outer, more.N, at)
-					for _, v := range empty {
-						if !(math.Abs(v-want) <= 1e-15) {
-							t.Errorf("%s of the empty sequence: %g, want %g", what, v, want)
-						}
-					}
-					return rest
-				}
-				r.outputs = out("outputs", r.outputs, c.T, 0)
-				r.x = out("gradient of x", r.x, c.T, 0)
-				for i := range c.initial {
-					v := 0.3 + float64(i)
-					r.final[i] = out("final states", r.final[i], L, v)
-					r.initial[i] = out("gradient of initial states", r.initial[i], L, math.Cos(v)-v*math.Sin(v))
-				}
-				changed := *c
-				changed.Loss = loss
-				changed.compare(t, r, 1e-10)
-			})
+func TestLongTorchEmptySequence(t *testing.T) {
+	testall.Long(t)
+	torchEmptySequence(t)
+}
+
+func torchEmptySequence(t *testing.T) {
+	const at = 1 // the place of the empty sequence in the batch
+	names, cases := torchCases(t)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		c := cases[name]
+		return len(c.Lengths) == 0 || !c.WithInitial || !c.Bidirectional
+	})
+	onXLA := []string{"LSTM, layers 2, bidirectional, lengths, initial states"}
+	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) {
+		c := cases[name]
+		more := *c
+		more.N = c.N + 1
+		more.Lengths = slices.Insert(slices.Clone(c.Lengths), at, 0)
+		more.x = withSequence(c.x, c.T, c.N, at, math.NaN())
+		more.initial = nil
+		loss := c.Loss
+		L := c.Layers * c.directions()
+		for i, initial := range c.initial {
+			v := 0.3 + float64(i)
+			more.initial = append(more.initial, withSequence(initial, L, c.N, at, v))
+			loss += float64(L*c.stateSizes()[i]) * v * math.Cos(v)
 		}
+		r := more.run(t, b, dtypes.Float64, nil)
+
+		// Takes the empty sequence out of an array, which must hold that value for it.
+		out := func(what string, values []float64, outer int, want float64) []float64 {
+			rest, empty := withoutSequence(values, outer, more.N, at)
+			for _, v := range empty {
+				if !(math.Abs(v-want) <= 1e-15) {
+					t.Errorf("%s of the empty sequence: %g, want %g", what, v, want)
+				}
+			}
+			return rest
+		}
+		r.outputs = out("outputs", r.outputs, c.T, 0)
+		r.x = out("gradient of x", r.x, c.T, 0)
+		for i := range c.initial {
+			v := 0.3 + float64(i)
+			r.final[i] = out("final states", r.final[i], L, v)
+			r.initial[i] = out("gradient of initial states", r.initial[i], L, math.Cos(v)-v*math.Sin(v))
+		}
+		changed := *c
+		changed.Loss = loss
+		changed.compare(t, r, 1e-10)
 	})
 }
 
