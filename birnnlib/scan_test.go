@@ -223,7 +223,7 @@ func testScanForms(t *testing.T, lengths ...int) {
 								loop.Mask(Const(x.Graph(), mask))
 							}
 							last, results := configure(loop).Done()
-							loss := Add(ReduceAllSum(Mul(results[0], v)), Add(ReduceAllSum(Sin(last[0])), ConvertDType(ReduceAllSum(Square(results[1])), dtypes.Float64)))
+							loss := Add(ReduceAllSum(Mul(results[0], v)), Add(ReduceAllSum(Sin(last[0])), ReduceAllSum(Square(ConvertDType(results[1], dtypes.Float64)))))
 							outputs := append([]*Node{loss, last[0], ConvertDType(last[1], dtypes.Float64), ConvertDType(results[2], dtypes.Float64), ConvertDType(results[3], dtypes.Float64)},
 								Gradient(loss, x, state, w)...)
 							return outputs
