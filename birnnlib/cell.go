@@ -66,7 +66,12 @@ type CellWeight struct {
 func times(x, w *Node) *Node { return Dot(x, w).Product() }
 
 // transposedTimes returns xᵀ y for x [n, a] and y [n, b]: the gradient of w in x w, where y is that of the product.
-func transposedTimes(x, y *Node) *Node { return Dot(x, y).General([]int{0}, nil, []int{0}, nil) }
+func transposedTimes(x, y *Node) *Node {
+	if nodeByNode(x.Graph()) { // which would transpose both
+		return times(Transpose(x, 0, 1), y)
+	}
+	return Dot(x, y).General([]int{0}, nil, []int{0}, nil)
+}
 
 // sumRows returns the sum over the first axis of x [N, a]: a product, since a loop of XLA's cannot reduce.
 func sumRows(x *Node) *Node {

@@ -5,25 +5,38 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// withGradient returns the outputs of f, which computes them from the inputs, with a gradient of their own in place of
-// the one that GoMLX would derive: vjp gets what f kept for it, and the gradient v of the loss with respect to each
-// output; it returns the gradient with respect to each input, nil where there is none. All outputs have the same dtype.
+// withGradient returns the outputs of f, which computes them from the inputs, with vjp in place of the gradient that
+// GoMLX would derive: vjp gets what f kept for it and the gradient v of the loss with respect to each output; it returns
+// the gradient with respect to each input, nil for zero. All outputs have the same dtype.
 //
-// GoMLX takes a gradient of one's own for a node of one input and one output only, which passes its input on. So f is
-// cut off, and the gradient takes another way, along which nothing but zeros flow forward:
+// GoMLX takes a custom gradient only for a node of one input and one output that passes its input on. So f is cut off,
+// and the gradient takes another way, along which nothing but zeros flow forward:
 //
-//	input → door → zero → gate → + output
+//	input → door → zero → + output → gate
 //
-// Backward the gate comes first: it gets the gradient of all outputs, packed, and has vjp compute those of all inputs.
-// Then come the doors, one for each input, and hand them out. XLA removes all of it but the gradient itself.
+// Backward the gates come first, one for each output, and keep its v. Then come the doors, one for each input: the first
+// has vjp compute the gradients of all inputs, and each hands out its own. XLA removes all of it but the gradient itself;
+// on a backend that runs node by node it costs two walks over each output.
 func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(kept, v []*Node) []*Node) []*Node {
 	g := inputs[0].Graph()
 	outputs, kept := f()
-	var d []*Node // with respect to each input: the gate leaves it to the doors
+	v := make([]*Node, len(outputs)) // with respect to each output, nil for zero
+	var d []*Node                    // with respect to each input; nil until the first door
+	backward := func() []*Node {
+		for i, y := range outputs {
+			if v[i] == nil {
+				v[i] = Zeros(g, y.Shape())
+			}
+		}
+		return vjp(kept, v)
+	}
 	zero := Zeros(g, shapes.Make(outputs[0].DType()))
 	sum := zero
 	for i, x := range inputs {
 		door := IdentityWithCustomGradient(x, func(_, _ *Node) *Node {
+			if d == nil {
+				d = backward()
+			}
 			if d[i] == nil {
 				return Zeros(g, x.Shape())
 			}
@@ -32,17 +45,17 @@ func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(kep
 		never := Const(g, false) // a product with 0 would not do: x may be infinite
 		sum = Add(sum, Where(never, ConvertDType(first(door), zero.DType()), zero))
 	}
-	size := 0
-	for _, y := range outputs {
-		size += y.Shape().Size()
-	}
-	gate := IdentityWithCustomGradient(BroadcastToDims(sum, size), func(_, v *Node) *Node {
-		d = vjp(kept, unpack(v, outputs))
-		return Zeros(g, v.Shape()) // only for GoMLX to go on to the doors
-	})
 	with := make([]*Node, len(outputs))
-	for i, zeros := range unpack(gate, outputs) {
-		with[i] = Add(StopGradient(outputs[i]), zeros)
+	for i, y := range outputs {
+		zeros := BroadcastToDims(sum, y.Shape().Dimensions...)
+		with[i] = IdentityWithCustomGradient(Add(StopGradient(y), zeros), func(_, adjoint *Node) *Node {
+			if d != nil { // from an earlier call of Gradient
+				d = nil
+				clear(v)
+			}
+			v[i] = adjoint
+			return Zeros(g, y.Shape()) // only for GoMLX to go on to the doors
+		})
 	}
 	return with
 }
@@ -57,15 +70,4 @@ func first(x *Node) *Node {
 		x = Slice(x, axes...)
 	}
 	return Reshape(x)
-}
-
-// unpack cuts a vector into parts of the shapes of like.
-func unpack(packed *Node, like []*Node) []*Node {
-	parts, start := make([]*Node, len(like)), 0
-	for i, part := range like {
-		end := start + part.Shape().Size()
-		parts[i] = Reshape(Slice(packed, AxisRange(start, end)), part.Shape().Dimensions...)
-		start = end
-	}
-	return parts
 }
