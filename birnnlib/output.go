@@ -3,6 +3,8 @@ package birnnlib
 import (
 	"slices"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -24,13 +26,36 @@ func Output(scope *model.Scope, h *Node, q int, initializer Initializer) *Node {
 func affine(x, w, b *Node) *Node {
 	dims := slices.Clone(x.Shape().Dimensions)
 	d, q := w.Shape().Dim(0), w.Shape().Dim(1)
-	y := Dot(Reshape(x, -1, d), w).Product()
-	if b != nil {
-		y = Add(y, ExpandLeftToRank(b, 2))
+	rows := Reshape(x, -1, d)
+	product := func() *Node {
+		y := times(rows, w)
+		if b != nil {
+			y = Add(y, ExpandLeftToRank(b, 2))
+		}
+		return y
 	}
 	dims[len(dims)-1] = q
+	if !nodeByNode(x.Graph()) {
+		return Reshape(product(), dims...)
+	}
+	// The gradient that GoMLX derives sums rows one number at a time, and transposes v and two of the results.
+	inputs := []*Node{rows, w}
+	if b != nil {
+		inputs = append(inputs, b)
+	}
+	y := withGradient(inputs, func() (outputs, kept []*Node) { return []*Node{product()}, nil }, func(_, v []*Node) []*Node {
+		gradients := []*Node{Dot(v[0], w).General([]int{1}, nil, []int{1}, nil), transposedTimes(rows, v[0])}
+		if b != nil {
+			gradients = append(gradients, sumRows(v[0]))
+		}
+		return gradients
+	})[0]
 	return Reshape(y, dims...)
 }
+
+// nodeByNode reports whether the backend computes one node after the other, as GoMLX's pure-Go one does, so that every
+// node is a walk over its array: where XLA fuses nodes and picks the layouts, the graph has to.
+func nodeByNode(g *Graph) bool { return !canLoop(g.Backend()) }
 
 // CrossEntropy returns the mean softmax cross-entropy of the outputs o [..., q] of [Output] for the labels y [...],
 // integers from 0 to q-1: the mean of log Σ_k exp(o_k) - o_y, a scalar.
@@ -45,11 +70,16 @@ func CrossEntropy(o, y *Node) *Node {
 	shape := o.Shape()
 	o, y = Reshape(o, -1, q), Reshape(y, -1, 1)
 	N := o.Shape().Dim(0)
+	row := Iota(g, shapes.Make(y.DType(), N, 1), 0)
+	label := Concatenate([]*Node{row, y}, 1)
+	if (o.DType() == dtypes.Float32 || o.DType() == dtypes.Float64) && g.Backend().Capabilities().Operations[compute.OpTypeFusedSoftmax] {
+		return fusedCrossEntropy(o, row, label)
+	}
 	mean := func() (outputs, kept []*Node) {
 		largest := ReduceAndKeep(o, ReduceMax, -1)
 		e := Exp(Sub(o, largest))
 		sum := ReduceAndKeep(e, ReduceSum, -1)
-		ofLabel := Gather(o, Concatenate([]*Node{Iota(g, shapes.Make(y.DType(), N, 1), 0), y}, 1))
+		ofLabel := Gather(o, label)
 		perLabel := Sub(Reshape(Add(Log(sum), largest), -1), ofLabel)
 		return []*Node{ReduceAllMean(perLabel)}, []*Node{e, sum}
 	}
@@ -57,6 +87,23 @@ func CrossEntropy(o, y *Node) *Node {
 		e, sum := kept[0], kept[1]
 		isLabel := Equal(Iota(g, shapes.Make(y.DType(), N, q), 1), BroadcastToDims(y, N, q))
 		d := Sub(Div(e, sum), ConvertDType(isLabel, shape.DType))
+		return []*Node{Mul(d, DivScalar(v[0], N))}
+	})[0]
+}
+
+// fusedCrossEntropy is [CrossEntropy] for a backend that computes the softmax in one node, of o [N, q] with the numbers of
+// its rows and the places of the labels in it, [N, 1] and [N, 2].
+func fusedCrossEntropy(o, row, label *Node) *Node {
+	N := o.Shape().Dim(0)
+	mean := func() (outputs, kept []*Node) {
+		p := BackendFusedSoftmax(o, 1)
+		// log Σ_k exp(o_k) is o_j - log p_j for every j; the largest p_j is far from 0.
+		largest := Concatenate([]*Node{row, InsertAxes(ArgMax(o, 1, row.DType()), -1)}, 1)
+		perLabel := Sub(Sub(Gather(o, largest), Log(Gather(p, largest))), Gather(o, label))
+		return []*Node{ReduceAllMean(perLabel)}, []*Node{p}
+	}
+	return withGradient([]*Node{o}, mean, func(kept, v []*Node) []*Node {
+		d := ScatterSum(kept[0], label, BroadcastToDims(Scalar(o.Graph(), o.DType(), -1), N), false, true)
 		return []*Node{Mul(d, DivScalar(v[0], N))}
 	})[0]
 }

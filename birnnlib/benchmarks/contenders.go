@@ -82,6 +82,13 @@ func layersField(p layersProblem) []contender {
 	return field
 }
 
+// flatField returns the contenders of the workloads with one unit.
+func flatField() []contender {
+	jax := jax
+	jax.optional = true
+	return []contender{xla, jax}
+}
+
 // unavailable is why a contender cannot take part here, though nothing is broken.
 type unavailable struct{ error }
 

@@ -56,6 +56,12 @@ func (r *report) targets() []target {
 		share := r.working(workload, again.key) / r.working(workload, xla.key)
 		limit(workload+": Recompute needs at most a third of the working memory", share, 1./3, "%.2f ×", share)
 	}
+	var µs []any // of a time step
+	for _, T := range flatSteps {
+		µs = append(µs, 1e6*r.value(flatKey(T), xla.key, (*result).step)/float64(T))
+	}
+	limit("one unit: a time step takes at most 1.5 × as long at T = 10,000 as at T = 1,000", µs[2].(float64)/µs[1].(float64), 1.5,
+		"%.2f, %.2f, %.2f µs at T = 100, 1,000, 10,000", µs...)
 	pure := r.ratioTo("post", goSIMD.key, torch.key)
 	limit("post, on pure Go with SIMD: a step takes at most 3 × PyTorch's by hand", pure, 3, "%.2f ×", pure)
 	return targets

@@ -53,8 +53,22 @@ func allWorkloads() []workload {
 		p.Inference, p.Batch = true, 1
 		all = append(all, layersWorkload(cell+"-infer", "Inference", p, 10))
 	}
+	for _, T := range flatSteps {
+		p := layers("gru", T)
+		p.Layers, p.Features, p.Hidden, p.Batch = 1, 1, 1, 1
+		w := layersWorkload(flatKey(T), "Training step", p, 10_000/T)
+		w.field = flatField()
+		all = append(all, w)
+	}
 	return all
 }
+
+// flatSteps are the sequence lengths of the workloads with one unit, which show whether a time step takes as long in a
+// long sequence as in a short one. XLA plugins are known that copy a whole array at each time step when a step writes
+// less than some 500 bytes into it.
+var flatSteps = []int{100, 1_000, 10_000}
+
+func flatKey(T int) string { return fmt.Sprintf("flat-%d", T) }
 
 func layersWorkload(key, what string, p layersProblem, steps int) workload {
 	return workload{
