@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"birnn/birnnlib"
@@ -21,9 +20,6 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
 )
-
-// onnxPythonEnv is the environment variable that names a Python with the packages that testdata/onnx_rnn.py needs.
-const onnxPythonEnv = "BIRNN_ONNX_PYTHON"
 
 // onnxFixture is testdata/onnx_rnn.json; testdata/onnx_rnn.py writes it and tells what it means.
 type onnxFixture struct {
@@ -321,15 +317,13 @@ func (c *onnxCase) compare(t *testing.T, b compute.Backend, f *onnxFixture, dtyp
 	}
 }
 
-// TestONNXFixture lets the script write the fixture again, and compares.
-func TestONNXFixture(t *testing.T) {
-	python := os.Getenv(onnxPythonEnv)
-	if python == "" {
-		t.Skipf("%s is not set: name a python that has onnx there, to compute the fixture again", onnxPythonEnv)
-	}
+// TestLongONNXFixture lets the script write the fixture again, and compares.
+func TestLongONNXFixture(t *testing.T) {
+	testall.Long(t)
+	python := testall.Python(t, "onnx")
 	path := filepath.Join(t.TempDir(), "onnx_rnn.json")
 	if out, err := exec.CommandContext(t.Context(), python, "testdata/onnx_rnn.py", path).CombinedOutput(); err != nil {
-		t.Fatalf("%s=%s: %v\n%s", onnxPythonEnv, python, err, strings.TrimSpace(string(out)))
+		t.Fatalf("%s testdata/onnx_rnn.py: %v\n%s", python, err, out)
 	}
 	old, again := readONNX(t, "testdata/onnx_rnn.json"), readONNX(t, path)
 	t.Logf("the fixture is of onnx %s, computed again with onnx %s", old.ONNX, again.ONNX)

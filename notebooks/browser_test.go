@@ -2,8 +2,8 @@ package notebooks
 
 import (
 	"bufio"
-	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,16 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
-
-// BrowserEnv is the environment variable that asks for TestInJupyterLab and names the Chromium to use; "1" looks for it on
-// the PATH. Beside it, BIRNN_BROWSER_SHOTS may name a directory for screenshots.
-const BrowserEnv = "BIRNN_BROWSER"
 
 // state is what the page shows.
 type state struct {
@@ -54,20 +52,15 @@ const readState = `(() => {
 	};
 })()`
 
-// TestInJupyterLab opens every lesson as a reader does, with the command of the README in a real browser, runs all cells,
-// compares what is on the page and what JupyterLab saves with the committed notebook, and looks at it in the dark theme
-// too. BIRNN_BROWSER_LESSONS, a pattern such as 0[1-7]*, chooses among the lessons.
-func TestInJupyterLab(t *testing.T) {
-	needBrowser(t)
+// TestLongInJupyterLab opens every lesson in Chinese as a reader does, with the command of the README in a real browser,
+// runs all cells, compares what is on the page and what JupyterLab saves with the committed notebook, and looks at it in
+// the dark theme too. With `go test -artifacts` it keeps screenshots.
+func TestLongInJupyterLab(t *testing.T) {
+	testall.Long(t)
 	url := startLab(t)
 	all := lessons(t)
-	pattern := cmp.Or(os.Getenv("BIRNN_BROWSER_LESSONS"), "*")
 	for _, name := range all {
-		if chosen, err := filepath.Match(pattern, name); err != nil {
-			t.Fatal(err)
-		} else if chosen {
-			t.Run(name, func(t *testing.T) { runInJupyterLab(t, strings.Replace(url, all[0], name, 1), name) })
-		}
+		t.Run(name, func(t *testing.T) { runInJupyterLab(t, strings.Replace(url, all[0], name, 1), name) })
 	}
 }
 
@@ -181,19 +174,10 @@ const setTheme = `(async () => {
 	if (!answer.ok) throw new Error(answer.statusText);
 })()`
 
-func needBrowser(t *testing.T) {
-	if os.Getenv(BrowserEnv) == "" {
-		t.Skipf("set %s=1 to use JupyterLab in Chromium; it takes minutes", BrowserEnv)
-	}
-}
-
 // startBrowser starts Chromium until the end of the test.
 func startBrowser(t *testing.T) context.Context {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	if browser := os.Getenv(BrowserEnv); browser != "1" {
-		options = append(options, chromedp.ExecPath(browser))
-	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -241,14 +225,14 @@ func startLab(t *testing.T) (url string) {
 	return url
 }
 
-// screenshot saves what the page shows down to a height, where BIRNN_BROWSER_SHOTS asks for it: in parts, for a picture
-// cannot be of any size.
+// screenshot saves what the page shows down to a height, with `go test -artifacts`: in parts, since the size of a picture
+// is limited.
 func screenshot(t *testing.T, ctx context.Context, name string, height float64) {
 	t.Helper()
-	dir := os.Getenv("BIRNN_BROWSER_SHOTS")
-	if dir == "" {
+	if keep := flag.Lookup("test.artifacts"); keep == nil || keep.Value.String() != "true" {
 		return
 	}
+	dir := t.ArtifactDir()
 	var used float64 // below, there is nothing
 	err := chromedp.Run(ctx, chromedp.Evaluate(`Math.max(200, ...Array.from(document.querySelectorAll('.jp-Notebook .jp-Cell')).map(e => e.getBoundingClientRect().bottom + 50))`, &used))
 	const part = 4000.0

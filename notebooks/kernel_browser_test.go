@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -29,9 +31,9 @@ var session = []string{
 	"func inverse(x []int, i int) int {\n\treturn 1 / x[i]\n}\n\ninverse([]int{1, 0}, 1)",
 }
 
-// TestKernelInJupyterLab runs that notebook, completes a name behind Chinese text, and asks for documentation.
-func TestKernelInJupyterLab(t *testing.T) {
-	needBrowser(t)
+// TestLongKernelInJupyterLab runs that notebook, completes a name behind Chinese text, and asks for documentation.
+func TestLongKernelInJupyterLab(t *testing.T) {
+	testall.Long(t)
 	lesson := lessons(t)[0]
 	const name = "kernel-test.ipynb"
 	path := filepath.Join("zh", name)
@@ -110,12 +112,12 @@ func write(t *testing.T, path string, sources []string) {
 	}
 }
 
-// TestKernelInNotebook runs a cell in Notebook 7, whose command BIRNN_NOTEBOOK names.
-func TestKernelInNotebook(t *testing.T) {
-	needBrowser(t)
-	command := os.Getenv("BIRNN_NOTEBOOK")
-	if command == "" {
-		t.Skip("set BIRNN_NOTEBOOK to the path of jupyter-notebook")
+// TestLongKernelInNotebook runs a cell in Notebook 7.
+func TestLongKernelInNotebook(t *testing.T) {
+	testall.Long(t)
+	command, err := exec.LookPath("jupyter-notebook")
+	if err != nil {
+		testall.Missing(t, "Notebook 7: %v", err)
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.ipynb"), []string{"func f() string { return \"分开\" }", "f()"})

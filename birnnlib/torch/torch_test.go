@@ -14,6 +14,7 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/torch"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -412,15 +413,10 @@ func TestExportStateful(t *testing.T) {
 	}
 }
 
-// pythonEnv is the environment variable that names a Python with torch and safetensors.
-const pythonEnv = "BIRNN_TORCH_PYTHON"
-
-// TestAgainstPyTorch lets PyTorch load exported networks and compares what it computes.
-func TestAgainstPyTorch(t *testing.T) {
-	python := os.Getenv(pythonEnv)
-	if python == "" {
-		t.Skipf("%s is not set: name a python that has torch and safetensors there, to let PyTorch load what is exported", pythonEnv)
-	}
+// TestLongPyTorch lets PyTorch load exported networks and compares what it computes.
+func TestLongPyTorch(t *testing.T) {
+	testall.Long(t)
+	python := testall.Python(t, "torch", "safetensors")
 	type moduleCase struct {
 		Class     string         `json:"class"`
 		Arguments map[string]any `json:"arguments"`
@@ -499,7 +495,7 @@ func TestAgainstPyTorch(t *testing.T) {
 	}
 
 	if output, err := exec.Command(python, filepath.Join("testdata", "load.py"), dir).CombinedOutput(); err != nil {
-		t.Fatalf("%s, which %s names, fails: %v\n%s", python, pythonEnv, err, output)
+		t.Fatalf("%s: %v\n%s", python, err, output)
 	}
 	for _, c := range cases {
 		out, err := torch.Load(filepath.Join(dir, c.File+".out"))
