@@ -19,7 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/loss"
 )
 
-// jaxCase is one case of testdata/jax_birnn.json; testdata/jax_birnn.py writes it and tells what it means.
+// jaxCase is one case of testdata/jax_birnn.json; testdata/jax_birnn.py writes it and explains it.
 type jaxCase struct {
 	Activation       string               `json:"activation"`
 	Sizes            [][2]int             `json:"sizes"`

@@ -30,7 +30,7 @@ var normCells = map[string]birnnlib.Differentiable{
 	"GRU":  birnnlib.LayerNormGRU{},
 }
 
-// torchNorm is testdata/torch_norm.json; testdata/torch_norm.py writes it and tells what it means.
+// torchNorm is testdata/torch_norm.json; testdata/torch_norm.py writes it and explains it.
 type torchNorm struct {
 	T     int                      `json:"T"`
 	N     int                      `json:"n"`

@@ -21,7 +21,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// onnxFixture is testdata/onnx_rnn.json; testdata/onnx_rnn.py writes it and tells what it means.
+// onnxFixture is testdata/onnx_rnn.json; testdata/onnx_rnn.py writes it and explains it.
 type onnxFixture struct {
 	ONNX  string      `json:"onnx"`
 	T     int         `json:"T"`

@@ -8,9 +8,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// chunked is a recurrence over X [T, n, …] itself, with its input weights, that keeps little for the gradient: of all that
-// is computed on the way forward, only the output and the states before each of ⌊T/k⌋ chunks of k = ⌈√T⌉ time steps. On
-// the way back, a loop computes one chunk after the other once more, and then its gradient.
+// chunked is a recurrence over X [T, n, …] itself, including its input weights, that keeps little for the gradient: the
+// forward pass keeps only the output and the states before each of ⌊T/k⌋ chunks of k = ⌈√T⌉ time steps. On the way back, a
+// loop recomputes one chunk after the other, and then computes its gradient.
 type chunked struct {
 	recurrence
 	cell        Differentiable
@@ -43,7 +43,7 @@ func (c *chunked) run(w, initial []*Node) (h *Node, last []*Node) {
 	return outputs[0], outputs[1:]
 }
 
-// constants are what every round of a loop reads, in the order in which take gives them back.
+// constants are the nodes that every round of a loop reads, in the order of take.
 func (c *chunked) constants(w []*Node, more ...*Node) []*Node {
 	all := slices.Concat([]*Node{c.x, c.wx}, w)
 	for _, optional := range []*Node{c.bias, c.drop, c.valid} {
@@ -54,7 +54,7 @@ func (c *chunked) constants(w []*Node, more ...*Node) []*Node {
 	return append(all, more...)
 }
 
-// inside is c with the nodes of constants as they are inside the loop, and the weights and whatever else was passed.
+// inside returns c with the constants as they are inside the loop, the weights, and whatever else was passed.
 func (c *chunked) inside(constants []*Node, weights int) (in *chunked, w, more []*Node) {
 	inner := *c
 	inner.x, inner.wx = constants[0], constants[1]
@@ -67,7 +67,7 @@ func (c *chunked) inside(constants []*Node, weights int) (in *chunked, w, more [
 	return &inner, w, more
 }
 
-// chunk returns the recurrence over k time steps from t on, which is a node in a loop and their A and inputs.
+// chunk returns the recurrence over k time steps from t on (in a loop, a node), and their A and inputs.
 func (c *chunked) chunk(t *Node, length int) (r *recurrence, xs, a *Node) {
 	part := c.recurrence
 	if c.valid != nil {
@@ -86,7 +86,7 @@ func (c *chunked) start(i *Node) *Node {
 	return t
 }
 
-// rest returns the first time step and the length of what no chunk holds; it comes last.
+// rest returns the first time step and the length of the remainder after the last chunk.
 func (c *chunked) rest() (t *Node, length int) {
 	length = c.T - c.loops*c.k
 	from := c.loops * c.k
@@ -105,7 +105,7 @@ func (c *chunked) forward(w, initial []*Node) (outputs, kept []*Node) {
 	}
 	buffers := []*Node{room(c.x, place, shapes.Make(c.wx.DType(), c.T, n, initial[0].Shape().Dim(1)))} // H
 	for i, s := range initial {
-		buffers = append(buffers, room(c.x, place+1+i, shapes.Make(s.DType(), c.loops, n, s.Shape().Dim(1)))) // what comes before each chunk
+		buffers = append(buffers, room(c.x, place+1+i, shapes.Make(s.DType(), c.loops, n, s.Shape().Dim(1)))) // the states before each chunk
 	}
 	end := repeat(c.loops, c.constants(w), slices.Concat(initial, buffers), func(i *Node, constants, state []*Node) []*Node {
 		in, w, _ := c.inside(constants, len(w))
@@ -133,7 +133,7 @@ func (c *chunked) backward(w, kept []*Node, dH *Node, dLast []*Node) []*Node {
 	g := c.x.Graph()
 	states := len(dLast)
 	starts, afterLoop := kept[:states], kept[states:]
-	// What the gradients with respect to the weights have added up to, in the order of run.
+	// The sums of the gradients with respect to the weights, in the order of run.
 	sums := []*Node{Zeros(g, c.wx.Shape())}
 	for _, weight := range w {
 		sums = append(sums, Zeros(g, weight.Shape()))
@@ -146,7 +146,7 @@ func (c *chunked) backward(w, kept []*Node, dH *Node, dLast []*Node) []*Node {
 		state = append(state, room(dH, 0, c.x.Shape()))
 	}
 
-	// round goes back over a chunk of that length from time step t on, before which the states were before.
+	// round goes back over a chunk of that length that starts at time step t with the states before.
 	round := func(in *chunked, t *Node, length int, w, before []*Node, dH *Node, state []*Node) []*Node {
 		r, xs, a := in.chunk(t, length)
 		_, all := r.forward(a, w, before, true)

@@ -10,8 +10,8 @@ import (
 type recurrence struct {
 	cell     Cell
 	reversed bool  // walks from the last time step to the first
-	valid    *Node // [T, n, 1] of Bool: which time steps are no padding; nil: all
-	drop     *Node // [n, h]: what H is multiplied by where it goes into products; nil: nothing
+	valid    *Node // [T, n, 1] of Bool: which time steps are not padding; nil: all
+	drop     *Node // [n, h]: the factor of H in products, for recurrent dropout; nil: none
 	unroll   int   // as in scan
 }
 
@@ -28,8 +28,8 @@ func (r *recurrence) run(a *Node, w, initial []*Node) (h *Node, last []*Node) {
 	return outputs[0], outputs[1:]
 }
 
-// forward is run without a gradient of its own. It returns H and the last states and, to keep, the states after and before
-// and whatever the cell saved at all time steps.
+// forward is run without a custom gradient. It returns H, the last states and, as kept, the states after and before and
+// whatever the cell saved at all time steps.
 func (r *recurrence) forward(a *Node, w, initial []*Node, keep bool) (outputs, kept []*Node) {
 	step := func(w, before, at []*Node) (after, results []*Node) {
 		w, drop := r.splitDrop(w)
@@ -44,8 +44,8 @@ func (r *recurrence) forward(a *Node, w, initial []*Node, keep bool) (outputs, k
 	return append([]*Node{r.zeroPadding(results[0])}, last...), results
 }
 
-// backward returns the gradient with respect to A, to each weight and to each initial state, from those with respect to
-// H and to the last states, and from what forward keeps.
+// backward returns the gradient with respect to A, each weight and each initial state, given those with respect to H and
+// the last states, and what forward kept.
 func (r *recurrence) backward(cell Differentiable, a *Node, w, kept []*Node, dH *Node, dLast []*Node) []*Node {
 	states := len(dLast)
 	all := Moment{A: a, After: kept[:states], Before: kept[states : 2*states], Saved: kept[2*states:]}
@@ -99,7 +99,7 @@ func (r *recurrence) backward(cell Differentiable, a *Node, w, kept []*Node, dH 
 	return slices.Concat([]*Node{dA}, dw, dInitial)
 }
 
-// hold lets the states wait at padding, so that the backward direction starts at the last valid step.
+// hold keeps the states unchanged at padding, so that the backward direction starts at the last valid step.
 func (r *recurrence) hold(valid *Node, after, before []*Node) []*Node {
 	if r.valid == nil {
 		return after
@@ -122,7 +122,7 @@ func zeroPadding(x, valid *Node) *Node {
 	return Where(BroadcastToDims(valid, dims...), x, BroadcastToDims(Constant(x, 0), dims...))
 }
 
-// withValid appends what tells padding to the sequences of a scan, last; without any, nothing.
+// withValid appends valid, if any, to the sequences of a scan.
 func (r *recurrence) withValid(sequences ...*Node) []*Node {
 	if r.valid != nil {
 		sequences = append(sequences, r.valid)
@@ -130,7 +130,7 @@ func (r *recurrence) withValid(sequences ...*Node) []*Node {
 	return sequences
 }
 
-// withDrop appends drop to the weights of a scan, last; without any, nothing.
+// withDrop appends drop, if any, to the weights of a scan.
 func (r *recurrence) withDrop(w []*Node) []*Node {
 	if r.drop != nil {
 		w = append(slices.Clone(w), r.drop)
@@ -138,7 +138,7 @@ func (r *recurrence) withDrop(w []*Node) []*Node {
 	return w
 }
 
-// splitDrop undoes withDrop in the body of the scan.
+// splitDrop reverses withDrop in the body of the scan.
 func (r *recurrence) splitDrop(w []*Node) (weights []*Node, drop *Node) {
 	if r.drop != nil {
 		return w[:len(w)-1], w[len(w)-1]

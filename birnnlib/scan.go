@@ -8,15 +8,15 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// stepFunction is the body of a recurrence: from weights, the states before and what belongs to time step t of each
-// sequence, it computes the states after and what time step t adds to each result.
+// stepFunction is the body of a recurrence: from the weights, the states before, and time step t of each sequence, it
+// computes the states after and time step t of each result.
 //
-// It may become the body of a loop, a function of its own inside the graph. There GoMLX takes neither nodes from
-// outside nor its helpers with a number in them, such as AddScalar or OneMinus, which share their constants across the
-// whole graph; [Constant] makes one that works. Nor can XLA reduce there; a product with ones can.
+// It may become the body of a loop, which is a separate function in the graph. There GoMLX allows neither nodes from
+// outside nor helpers that take a number, such as AddScalar or OneMinus, because these share constants across the whole
+// graph; [Constant] works. XLA cannot reduce there either; use a product with ones.
 type stepFunction func(weights, before, at []*Node) (after, results []*Node)
 
-// Constant returns the number v in the dtype of x. In the methods of a [Cell] it takes the place of GoMLX's Scalar.
+// Constant returns the number v in the dtype of x. In the methods of a [Cell] it replaces GoMLX's Scalar.
 func Constant(x *Node, v float64) *Node {
 	return Const(x.Graph(), shapes.CastAsDType(v, x.DType()))
 }
@@ -27,13 +27,13 @@ func Constant(x *Node, v float64) *Node {
 //
 // and returns the last states and the results, each [T, …], in the order of time. It has no gradient.
 //
-// unroll is how many time steps lie in the body of the loop; with T or more there is no loop.
+// unroll is the number of time steps in the body of the loop; with T or more there is no loop.
 func scan(step stepFunction, weights, states, sequences []*Node, reversed bool, unroll int) (last, results []*Node) {
 	T := sequences[0].Shape().Dim(0)
 	if unroll >= T {
 		return unrolled(step, weights, states, sequences, reversed)
 	}
-	// What does not fill a round of the loop goes after it, without a loop.
+	// The steps that do not fill a round of the loop follow it, unrolled.
 	looped := T - T%unroll
 	cut := func(from, to int) []*Node {
 		if reversed {
@@ -120,8 +120,8 @@ func looping(step stepFunction, weights, states, sequences []*Node, reversed boo
 	return end[:len(states)], end[len(states):]
 }
 
-// repeat returns the state after count rounds of a loop, state = body(i, constants, state) for i = 0 … count-1. In the
-// body, what [stepFunction] says holds.
+// repeat returns the state after count rounds of a loop, state = body(i, constants, state) for i = 0 … count-1. The
+// restrictions of [stepFunction] apply to the body.
 func repeat(count int, constants, state []*Node, body func(i *Node, constants, state []*Node) []*Node) []*Node {
 	g := state[0].Graph()
 	// All that the loop reads or writes is passed from round to round.
@@ -144,9 +144,9 @@ func repeat(count int, constants, state []*Node, body func(i *Node, constants, s
 	return While(condition, round, carried...)[1 : 1+len(state)]
 }
 
-// room returns a place of that shape for a loop to write, all of it, so that anything may be there before. But of a
-// constant, XLA makes a copy for each loop, all at the start of the program, and of what several places share, one for
-// each of them. So every place is filled with another number of x, one of what the loop reads.
+// room returns an array of that shape for a loop to overwrite completely, so its values do not matter. But XLA copies a
+// constant for each loop, all at the start of the program, and a value that several arrays share once for each of them.
+// So every array is filled with a different number of x, which the loop reads anyway.
 func room(x *Node, place int, shape shapes.Shape) *Node {
 	number := first(Slice(x, AxisRangeToEnd(place%x.Shape().Dim(0))))
 	return BroadcastToDims(ConvertDType(number, shape.DType), shape.Dimensions...)
@@ -171,7 +171,7 @@ func position(t *Node, rank int) []*Node {
 	return start
 }
 
-// resultShapes returns the shapes of the results of one time step, by a trial in a graph that is thrown away.
+// resultShapes returns the shapes of the results of one time step, found by building it in a temporary graph.
 func resultShapes(step stepFunction, weights, states, sequences []*Node) (results []shapes.Shape) {
 	trial := NewGraph(states[0].Graph().Backend(), "trial")
 	defer trial.Finalize()
@@ -189,8 +189,8 @@ func resultShapes(step stepFunction, weights, states, sequences []*Node) (result
 	return results
 }
 
-// canLoop tells whether the backend has all that a loop needs. GoMLX's pure-Go backend has no dynamic slices. (XLA does
-// not list its While, which it has.)
+// canLoop reports whether the backend supports loops. GoMLX's pure-Go backend lacks dynamic slices. (XLA supports While
+// without listing it.)
 func canLoop(b compute.Backend) bool {
 	c := b.Capabilities()
 	return c.Functions && c.Operations[compute.OpTypeDynamicSlice] && c.Operations[compute.OpTypeDynamicUpdateSlice]

@@ -21,7 +21,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// torchCase is one case of testdata/torch_rnn.json; testdata/torch_rnn.py writes it and tells what it means.
+// torchCase is one case of testdata/torch_rnn.json; testdata/torch_rnn.py writes it and explains it.
 type torchCase struct {
 	Number           int                  `json:"number"`
 	Kind             string               `json:"kind"`
