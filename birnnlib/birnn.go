@@ -43,8 +43,8 @@ func ParseSizes(s string) ([]Sizes, error) {
 	return sizes, nil
 }
 
-// State is the state of one layer: for each direction the states of its cell, first the hidden state H [n, h], then, for
-// an LSTM, the memory C [n, h]. Nil means zeros, or a missing direction.
+// State is the state of one layer: for each direction the states of its cell, first the hidden state H [n, h], then,
+// for an LSTM, the memory C [n, h]. Nil means zeros, or a missing direction.
 type State struct{ Forward, Backward []*Node }
 
 // Concat returns H = [H^f, H^b], shaped [n, h_f+h_b].
@@ -105,8 +105,8 @@ type BiRNN struct {
 //   - [T, n] of an integer type: the indices of one-hot inputs, whose size d is set by [BiRNN.OneHot].
 //     X_t W_xh is then a look-up of rows, and the one-hot vectors are never created.
 //
-// By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn from
-// N(0, 0.01²) with seed 1 and biases are zero.
+// By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn
+// from N(0, 0.01²) with seed 1 and biases are zero.
 func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
 	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}, initializer: Normal(0.01, 1)}
 	if x.DType().IsFloat() {
@@ -125,15 +125,15 @@ func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
 	return b
 }
 
-// OneHot declares that x holds the indices of one-hot vectors with d entries: integers from 0 to d-1. It is required when
-// x is of an integer type, and an error otherwise.
+// OneHot declares that x holds the indices of one-hot vectors with d entries: integers from 0 to d-1. It is required
+// when x is of an integer type, and an error otherwise.
 func (b *BiRNN) OneHot(d int) *BiRNN {
 	b.inputs = d
 	return b
 }
 
-// DType sets the type of the parameters and states when x holds indices; the default is Float32. Otherwise they have the
-// type of x.
+// DType sets the type of the parameters and states when x holds indices; the default is Float32. Otherwise they have
+// the type of x.
 func (b *BiRNN) DType(dtype dtypes.DType) *BiRNN {
 	b.dtype = dtype
 	return b
@@ -169,7 +169,8 @@ func (b *BiRNN) Merge(merge Merge) *BiRNN {
 	return b
 }
 
-// Residual adds the output of the layer below, which must have the same size, to the output of every layer but the first.
+// Residual adds the output of the layer below, which must have the same size, to the output of every layer but the
+// first.
 func (b *BiRNN) Residual(residual bool) *BiRNN {
 	b.residual = residual
 	return b
@@ -182,8 +183,8 @@ func (b *BiRNN) Dropout(rate float64) *BiRNN {
 	return b
 }
 
-// RecurrentDropout sets the rate at which training zeroes units of H_{t-1} in the products of the cell, the same units at
-// every time step of a sequence; the remaining ones are scaled up accordingly.
+// RecurrentDropout sets the rate at which training zeroes units of H_{t-1} in the products of the cell, the same units
+// at every time step of a sequence; the remaining ones are scaled up accordingly.
 //
 // Source: Y. Gal and Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks, 2016.
 func (b *BiRNN) RecurrentDropout(rate float64) *BiRNN {
@@ -204,10 +205,10 @@ func (b *BiRNN) InitialStates(states ...State) *BiRNN {
 	return b
 }
 
-// Lengths sets the number of valid time steps of each sequence, as integers shaped [n] from 0 to T (see [CheckLengths]);
-// the rest is padding. The backward direction starts at the last valid step of each sequence, outputs at padding are
-// zero, nothing depends on the values of x there, and the final states are those of the last valid steps (for a sequence
-// of length 0, its initial states).
+// Lengths sets the number of valid time steps of each sequence, as integers shaped [n] from 0 to T (see
+// [CheckLengths]); the rest is padding. The backward direction starts at the last valid step of each sequence, outputs
+// at padding are zero, nothing depends on the values of x there, and the final states are those of the last valid steps
+// (for a sequence of length 0, its initial states).
 func (b *BiRNN) Lengths(lengths *Node) *BiRNN {
 	b.lengths = lengths
 	return b
@@ -245,10 +246,10 @@ func (b *BiRNN) Unroll(steps int) *BiRNN {
 	return b
 }
 
-// Recompute saves memory in training: each layer keeps only its outputs and the states between chunks of ⌈√T⌉ time steps,
-// and the gradient recomputes one chunk after the other, including the products of its inputs. The gradients are the
-// same. A step takes about one forward pass longer, and compile time grows with √T. The cells must be [Differentiable].
-// On a backend without loops (pure Go) it has no effect.
+// Recompute saves memory in training: each layer keeps only its outputs and the states between chunks of ⌈√T⌉ time
+// steps, and the gradient recomputes one chunk after the other, including the products of its inputs. The gradients are
+// the same. A step takes about one forward pass longer, and compile time grows with √T. The cells must be
+// [Differentiable]. On a backend without loops (pure Go) it has no effect.
 func (b *BiRNN) Recompute(recompute bool) *BiRNN {
 	b.recompute = recompute
 	return b
@@ -258,9 +259,9 @@ func (b *BiRNN) Recompute(recompute bool) *BiRNN {
 //
 //	h [T, n, h_f+h_b], with h[t] = H_t = [H_t^f, H_t^b],
 //
-// and the final states of every layer: Forward after the last time step, Backward after the first one, where the backward
-// direction ends (with [BiRNN.BothForward] after the last one, too). So h[T-1] holds the final forward state, but h[0]
-// the final backward state.
+// and the final states of every layer: Forward after the last time step, Backward after the first one, where the
+// backward direction ends (with [BiRNN.BothForward] after the last one, too). So h[T-1] holds the final forward state,
+// but h[0] the final backward state.
 func (b *BiRNN) Done() (h *Node, final []State) {
 	hf, hb, below, final := b.build()
 	return b.arranged(b.output(hf, hb, below, len(b.sizes))), final

@@ -13,11 +13,11 @@ type Cell interface {
 	// Layout returns the parameters and states of the cell with h hidden units.
 	Layout(h int) Layout
 
-	// Step computes the states after one time step, and whatever else Backward needs from it. It gets the weights in the
-	// order of Layout.Weights, and the fields A, P and Before of the Moment.
+	// Step computes the states after one time step, and whatever else Backward needs from it. It gets the weights in
+	// the order of Layout.Weights, and the fields A, P and Before of the Moment.
 	//
-	// Step is called in the body of a loop, where GoMLX allows no nodes from outside, no helper that takes a number (such
-	// as AddScalar or OneMinus; use [Constant] instead) and no reduction (use a product with ones).
+	// Step is called in the body of a loop, where GoMLX allows no nodes from outside, no helper that takes a number
+	// (such as AddScalar or OneMinus; use [Constant] instead) and no reduction (use a product with ones).
 	Step(w []*Node, m Moment) (after, saved []*Node)
 }
 
@@ -31,8 +31,8 @@ type Differentiable interface {
 	Backward(wT []*Node, m Moment, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node)
 
 	// WeightGradients returns the gradient with respect to each weight, after the loop, from all time steps together:
-	// the first axis of every node of m, dA and kept combines time and batch, [T·n, …]. With Recompute it is also called
-	// in the body of a loop.
+	// the first axis of every node of m, dA and kept combines time and batch, [T·n, …]. With Recompute it is also
+	// called in the body of a loop.
 	WeightGradients(w []*Node, m Moment, dA *Node, kept []*Node) (dw []*Node)
 }
 

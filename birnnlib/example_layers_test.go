@@ -16,8 +16,8 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
-// A layer in GoMLX's trainer learns whether a sequence of six bits has an odd number of ones. The examples are batch-major,
-// like GoMLX's datasets; the final states of both directions depend on the whole sequence.
+// A layer in GoMLX's trainer learns whether a sequence of six bits has an odd number of ones. The examples are
+// batch-major, like GoMLX's datasets; the final states of both directions depend on the whole sequence.
 func ExampleNew_trainer() {
 	rng := rand.New(rand.NewPCG(1, 2))
 	const examples, T = 256, 6

@@ -14,8 +14,8 @@ import (
 //
 //	input → door → zero → gate → + output
 //
-// Backward, the gate comes first: it gets the packed gradient of all outputs and calls vjp. Then come the doors, one per
-// input, and return what vjp computed. XLA removes all of this except the gradient.
+// Backward, the gate comes first: it gets the packed gradient of all outputs and calls vjp. Then come the doors, one
+// per input, and return what vjp computed. XLA removes all of this except the gradient.
 func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(kept, v []*Node) []*Node) []*Node {
 	g := inputs[0].Graph()
 	outputs, kept := f()

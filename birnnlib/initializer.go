@@ -34,8 +34,8 @@ func Normal(σ float64, seed uint64) Initializer {
 	}
 }
 
-// Glorot draws the matrices uniformly from [-a, a] with a = √(6 / (inputs + outputs)), where outputs are those of one gate;
-// vectors are zero.
+// Glorot draws the matrices uniformly from [-a, a] with a = √(6 / (inputs + outputs)), where outputs are those of one
+// gate; vectors are zero.
 //
 // Source: X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
 func Glorot(seed uint64) Initializer {
@@ -65,8 +65,8 @@ func TorchUniform(seed uint64) Initializer {
 	}
 }
 
-// Orthogonal draws random orthogonal recurrent matrices, one per gate, which preserve lengths over many time steps; others
-// draws the remaining parameters.
+// Orthogonal draws random orthogonal recurrent matrices, one per gate, which preserve lengths over many time steps;
+// others draws the remaining parameters.
 //
 // Source: A. M. Saxe, J. L. McClelland and S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
 // linear neural networks, 2014.
@@ -90,7 +90,8 @@ func Orthogonal(seed uint64, others Initializer) Initializer {
 	}
 }
 
-// orthonormal returns a random matrix with orthonormal columns, or with orthonormal rows if it has more columns than rows.
+// orthonormal returns a random matrix with orthonormal columns, or with orthonormal rows if it has more columns than
+// rows.
 func orthonormal(rng *rand.Rand, rows, columns int) [][]float64 {
 	// Gram and Schmidt on vectors of normal numbers, twice, since once is not accurate enough.
 	count, length := min(rows, columns), max(rows, columns)

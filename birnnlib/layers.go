@@ -65,8 +65,8 @@ func (b *BiRNN) output(hf, hb, below *Node, l int) (h *Node) {
 	return Add(h, below)
 }
 
-// direction builds one direction of one layer and returns its outputs [T, n, h] and its last states, or nil if it has no
-// units. The name is "f" or "b", as in W_xh^f.
+// direction builds one direction of one layer and returns its outputs [T, n, h] and its last states, or nil if it has
+// no units. The name is "f" or "b", as in W_xh^f.
 func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, units int, initial []*Node, valid *Node, reversed bool) (h *Node, last []*Node) {
 	if units == 0 {
 		return nil, nil

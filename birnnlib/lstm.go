@@ -13,9 +13,9 @@ import (
 //	O_t = σ(X_t W_xo + H_{t-1} W_ho + b_o [+ p_o ⊙ C_t])
 //	H_t = O_t ⊙ tanh(C_t) [W_hr]
 //
-// Its parameters are stacked in PyTorch's order: W_x = [W_xi, W_xf, W_xc, W_xo], shaped [d, 4h], likewise W_h [h, 4h], and
-// b [4h]. The terms in brackets are optional: the peepholes p_i, p_f and p_o [h], and the projection W_hr [h, r], which
-// gives H_t r units and makes W_h [r, 4h].
+// Its parameters are stacked in PyTorch's order: W_x = [W_xi, W_xf, W_xc, W_xo], shaped [d, 4h], likewise W_h [h, 4h],
+// and b [4h]. The terms in brackets are optional: the peepholes p_i, p_f and p_o [h], and the projection W_hr [h, r],
+// which gives H_t r units and makes W_h [r, 4h].
 //
 // Its states are H_t and C_t.
 //

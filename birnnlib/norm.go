@@ -14,27 +14,29 @@ import (
 //
 //	LN(z; γ) = γ ⊙ (z - μ) / √(σ² + ε),   μ = 1/k Σ_i z_i,   σ² = 1/k Σ_i (z_i - μ)²,   ε = 10⁻⁵
 //
-// for the k entries z_i of a row. A single unit would always be zero, so at least two are required; of two units, little
-// more is left than which one is greater.
+// for the k entries z_i of a row. A single unit would always be zero, so at least two are required; of two units,
+// little more is left than which one is greater.
 //
-// Its parameters are W_xh [d, h], W_hh [h, h], g [h] and b_h [h], where g is γ - 1: vectors start at zero, so γ starts at
-// one.
+// Its parameters are W_xh [d, h], W_hh [h, h], g [h] and b_h [h], where g is γ - 1: vectors start at zero, so γ starts
+// at one.
 //
-// Source: J. L. Ba, J. R. Kiros and G. E. Hinton, Layer normalization, 2016, equation 4; ε is taken from the authors' code.
+// Source: J. L. Ba, J. R. Kiros and G. E. Hinton, Layer normalization, 2016, equation 4; ε is taken from the authors'
+// code.
 type LayerNormRNN struct {
 	Activation activation.Type // φ, as in RNN; the zero value is the sigmoid
 }
 
-// LayerNormLSTM is the cell [LSTM] with layer normalisation, with LN as in [LayerNormRNN]. The product with the input and
-// the product with the state are normalised separately, all four gates together, and so is the memory where it is read:
+// LayerNormLSTM is the cell [LSTM] with layer normalisation, with LN as in [LayerNormRNN]. The product with the input
+// and the product with the state are normalised separately, all four gates together, and so is the memory where it is
+// read:
 //
 //	[Z_i, Z_f, Z_c, Z_o] = LN(X_t W_x; γ_x) + LN(H_{t-1} W_h; γ_h) + b
 //	I_t = σ(Z_i)   F_t = σ(Z_f)   C̃_t = tanh(Z_c)   O_t = σ(Z_o)
 //	C_t = F_t ⊙ C_{t-1} + I_t ⊙ C̃_t
 //	H_t = O_t ⊙ tanh(LN(C_t; γ_c) + b_c)
 //
-// Its parameters are W_x [d, 4h] and W_h [h, 4h], in the order of [LSTM], g_x and g_h [4h], g_c [h], b [4h] and b_c [h],
-// where g_x is γ_x - 1, and so on.
+// Its parameters are W_x [d, 4h] and W_h [h, 4h], in the order of [LSTM], g_x and g_h [4h], g_c [h], b [4h] and b_c
+// [h], where g_x is γ_x - 1, and so on.
 //
 // Its states are H_t and C_t.
 //
@@ -44,8 +46,8 @@ type LayerNormLSTM struct {
 	ForgetBias float64
 }
 
-// LayerNormGRU is the cell [GRU] with layer normalisation, with LN as in [LayerNormRNN]. The product with the input and the
-// product with the state are normalised separately, the two gates together and the candidate H̃_t on its own:
+// LayerNormGRU is the cell [GRU] with layer normalisation, with LN as in [LayerNormRNN]. The product with the input and
+// the product with the state are normalised separately, the two gates together and the candidate H̃_t on its own:
 //
 //	R_t, Z_t = σ(LN(X_t [W_xr, W_xz]; [γ_xr, γ_xz]) + LN(H_{t-1} [W_hr, W_hz]; [γ_hr, γ_hz]) + [b_r, b_z])
 //	H̃_t = tanh(LN(X_t W_xh; γ_xh) + b_h + R_t ⊙ (LN(H_{t-1} W_hh; γ_hh) + b_hh))
@@ -97,7 +99,8 @@ func rowMeans(x *Node) *Node {
 	return times(x, BroadcastToDims(Constant(x, 1/float64(k)), k, 1))
 }
 
-// gain returns γ ⊙ y for y [n, k] and γ = 1 + g. It is also the gradient with respect to y, given that of the product, y.
+// gain returns γ ⊙ y for y [n, k] and γ = 1 + g. It is also the gradient with respect to y, given that of the product,
+// y.
 func gain(y, g *Node) *Node { return scale(y, Add(Constant(g, 1), g)) }
 
 // shift returns x [n, k] with b [k] added to each row.

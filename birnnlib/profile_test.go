@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkParts measures the parts of a training step of the benchmarks' LSTM: two bidirectional layers of h + h units on
-// d = h inputs, mini-batches of n. The rest of the whole step is spent on the backward gates, on what the loops write and
-// read, and on the update.
+// BenchmarkParts measures the parts of a training step of the benchmarks' LSTM: two bidirectional layers of h + h units
+// on d = h inputs, mini-batches of n. The rest of the whole step is spent on the backward gates, on what the loops
+// write and read, and on the update.
 //
 //	GOMLX_BACKEND=xla:cpu go test -run - -bench Parts ./birnnlib
 func BenchmarkParts(b *testing.B) {

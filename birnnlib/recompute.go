@@ -9,8 +9,8 @@ import (
 )
 
 // chunked is a recurrence over X [T, n, …] itself, including its input weights, that keeps little for the gradient: the
-// forward pass keeps only the output and the states before each of ⌊T/k⌋ chunks of k = ⌈√T⌉ time steps. On the way back, a
-// loop recomputes one chunk after the other, and then computes its gradient.
+// forward pass keeps only the output and the states before each of ⌊T/k⌋ chunks of k = ⌈√T⌉ time steps. On the way
+// back, a loop recomputes one chunk after the other, and then computes its gradient.
 type chunked struct {
 	recurrence
 	cell        Differentiable

@@ -15,7 +15,8 @@ type recurrence struct {
 	unroll   int   // as in scan
 }
 
-// run walks over A [T, n, columns] from the initial states. It returns H [T, n, h], zero at padding, and the last states.
+// run walks over A [T, n, columns] from the initial states. It returns H [T, n, h], zero at padding, and the last
+// states.
 func (r *recurrence) run(a *Node, w, initial []*Node) (h *Node, last []*Node) {
 	cell, ok := r.cell.(Differentiable)
 	if !ok {
@@ -44,8 +45,8 @@ func (r *recurrence) forward(a *Node, w, initial []*Node, keep bool) (outputs, k
 	return append([]*Node{r.zeroPadding(results[0])}, last...), results
 }
 
-// backward returns the gradient with respect to A, each weight and each initial state, given those with respect to H and
-// the last states, and what forward kept.
+// backward returns the gradient with respect to A, each weight and each initial state, given those with respect to H
+// and the last states, and what forward kept.
 func (r *recurrence) backward(cell Differentiable, a *Node, w, kept []*Node, dH *Node, dLast []*Node) []*Node {
 	states := len(dLast)
 	all := Moment{A: a, After: kept[:states], Before: kept[states : 2*states], Saved: kept[2*states:]}

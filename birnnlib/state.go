@@ -10,8 +10,8 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// stateName is the prefix of the variables that hold states from one call to the next: "state_1^f" is H^f, "state_2^f" the
-// memory C^f of an LSTM.
+// stateName is the prefix of the variables that hold states from one call to the next: "state_1^f" is H^f, "state_2^f"
+// the memory C^f of an LSTM.
 const stateName = "state_"
 
 // Stateful continues each sequence in the next mini-batch: the final states are kept in non-trainable variables of the
@@ -26,8 +26,8 @@ func (b *BiRNN) Stateful() *BiRNN {
 	return b
 }
 
-// Streaming is [BiRNN.Stateful] for reading a sequence piece by piece, one or more time steps per call: the outputs equal
-// those of the whole sequence read at once. With a backward direction that is impossible, and Done panics.
+// Streaming is [BiRNN.Stateful] for reading a sequence piece by piece, one or more time steps per call: the outputs
+// equal those of the whole sequence read at once. With a backward direction that is impossible, and Done panics.
 func (b *BiRNN) Streaming() *BiRNN {
 	b.streaming = true
 	return b.Stateful()

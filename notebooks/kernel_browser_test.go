@@ -20,8 +20,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// session are the cells of a notebook that shows what the kernel does: results, pictures, a live curve, a kept value, and
-// at the end an error.
+// session holds the cells of a notebook that shows the features of the kernel: results, pictures, a live curve, a kept
+// value and, at the end, an error.
 var session = []string{
 	"P{1, \"分开\"}\n\ntype P struct {\n\tX    int\n\tName string\n}",
 	"t := keep.Value(\"t\", func() (*tensors.Tensor, error) { return tensors.FromValue([][]float32{{1, 2}, {3, 4}}), nil })\nt",
@@ -31,7 +31,7 @@ var session = []string{
 	"func inverse(x []int, i int) int {\n\treturn 1 / x[i]\n}\n\ninverse([]int{1, 0}, 1)",
 }
 
-// TestLongKernelInJupyterLab runs that notebook, completes a name behind Chinese text, and asks for documentation.
+// TestLongKernelInJupyterLab runs the session and completes a name after Chinese text.
 func TestLongKernelInJupyterLab(t *testing.T) {
 	testall.Long(t)
 	lesson := lessons(t)[0]
@@ -140,7 +140,7 @@ func TestLongKernelInNotebook(t *testing.T) {
 	for url == "" && lines.Scan() {
 		url = address.FindString(lines.Text())
 	}
-	go func() { // or it would wait for us
+	go func() { // or the pipe would fill
 		for lines.Scan() {
 		}
 	}()

@@ -1,4 +1,5 @@
-// Package lower shows the intermediate forms of a function: the graph that GoMLX builds, and the StableHLO that XLA compiles.
+// Package lower shows the intermediate forms of a function: the graph that GoMLX builds, and the StableHLO that XLA
+// compiles.
 package lower
 
 import (
@@ -27,8 +28,9 @@ type Lowered struct {
 	outputs []*graph.Node
 }
 
-// Build builds f, a function from *graph.Node to *graph.Node or []*graph.Node, for inputs of the given shapes. If the first
-// argument of f is a *model.Scope, it gets one of a new store. Build returns panics of f, GoMLX's errors, as errors.
+// Build builds f, a function from *graph.Node to *graph.Node or []*graph.Node, for inputs of the given shapes. If the
+// first argument of f is a *model.Scope, it gets one of a new store. Build returns panics of f, GoMLX's errors, as
+// errors.
 func Build(b compute.Backend, f any, inputs ...shapes.Shape) (l *Lowered, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -78,7 +80,8 @@ func (l *Lowered) Graph() string { return l.g.String() }
 // Nodes returns the nodes of GoMLX's graph, including those in the bodies of loops, each after its inputs.
 func (l *Lowered) Nodes() []*graph.Node { return l.g.Nodes() }
 
-// Outputs returns the nodes that the function returned. Backends skip the nodes of the graph that these do not depend on.
+// Outputs returns the nodes that the function returned. Backends skip the nodes of the graph that these do not depend
+// on.
 func (l *Lowered) Outputs() []*graph.Node { return l.outputs }
 
 // capturing guards klog's settings, which are global.

@@ -16,29 +16,30 @@ import (
 
 // KerasOptions describes the network that the weights of Keras belong to.
 type KerasOptions struct {
-	// Cell is the cell of both directions of all layers: an RNN with the activation of SimpleRNN, an LSTM without peepholes
-	// and projection, or a GRU, with ResetBefore for reset_after=False. NoBias corresponds to use_bias=False.
+	// Cell is the cell of both directions of all layers: an RNN with the activation of SimpleRNN, an LSTM without
+	// peepholes and projection, or a GRU, with ResetBefore for reset_after=False. NoBias corresponds to use_bias=False.
 	Cell birnnlib.Cell
 
-	// Layers are the names of the recurrent layers, starting at the input, for example "bidirectional", "lstm_1". If empty,
-	// all weights belong to a single layer.
+	// Layers are the names of the recurrent layers, starting at the input, for example "bidirectional", "lstm_1". If
+	// empty, all weights belong to a single layer.
 	Layers []string
 
 	// DType is the dtype of the parameters; the zero value means that of the weights.
 	DType dtypes.DType
 }
 
-// ImportKeras is [Import] for the weights of Keras' layers SimpleRNN, LSTM and GRU, alone or in a Bidirectional. The names
-// are their paths in Keras 3, as written by
+// ImportKeras is [Import] for the weights of Keras' layers SimpleRNN, LSTM and GRU, alone or in a Bidirectional. The
+// names are their paths in Keras 3, as written by
 //
 //	weights = {w.path: numpy.ascontiguousarray(w.numpy()) for w in model.weights}
 //	safetensors.numpy.save_file(weights, "model.safetensors")
 //
 // (Without ascontiguousarray, arrays that are transposed in memory are written scrambled.)
 //
-// In a path such as sequential/bidirectional/forward_lstm/lstm_cell/kernel, only the name of the layer, the direction and
-// the last part matter. If a layer has paths with forward_…, its other paths are the backward direction. Paths outside the
-// layers are ignored. With k gates (SimpleRNN 1, LSTM 4, GRU 3), d inputs and h hidden units, a direction has
+// In a path such as sequential/bidirectional/forward_lstm/lstm_cell/kernel, only the name of the layer, the direction
+// and the last part matter. If a layer has paths with forward_…, its other paths are the backward direction. Paths
+// outside the layers are ignored. With k gates (SimpleRNN 1, LSTM 4, GRU 3), d inputs and h hidden units, a direction
+// has
 //
 //	| last part        | shape   | gates                                                                 |
 //	| ---------------- | ------- | --------------------------------------------------------------------- |

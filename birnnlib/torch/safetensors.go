@@ -25,18 +25,18 @@ import (
 )
 
 // A .safetensors file is the length of the header in 8 bytes, the header, and the values of all tensors without a gap,
-// little-endian and row by row. The header is a JSON object with the dtype, the shape, and the first and last byte of each
-// tensor: https://huggingface.co/docs/safetensors#format
+// little-endian and row by row. The header is a JSON object with the dtype, the shape, and the first and last byte of
+// each tensor: https://huggingface.co/docs/safetensors#format
 //
-// The module github.com/nlpodyssey/safetensors reads the format, too, and passed fuzzing without a panic. But it silently
-// takes the last of two tensors with the same name, and its errors do not name the tensor; to add both, a wrapper would
-// be as long as this reader.
+// The module github.com/nlpodyssey/safetensors reads the format, too, and passed fuzzing without a panic. But it
+// silently takes the last of two tensors with the same name, and its errors do not name the tensor; to add both, a
+// wrapper would be as long as this reader.
 
 // maxHeader is the longest header that the reference implementation reads.
 const maxHeader = 100_000_000
 
-// formatDTypes are the dtypes by their names in a file. Some are not used by recurrent networks, but the file of a whole
-// model may contain them, for example a counter of batches.
+// formatDTypes are the dtypes by their names in a file. Some are not used by recurrent networks, but the file of a
+// whole model may contain them, for example a counter of batches.
 var formatDTypes = map[string]dtypes.DType{
 	"BOOL": dtypes.Bool,
 	"U8":   dtypes.Uint8, "U16": dtypes.Uint16, "U32": dtypes.Uint32, "U64": dtypes.Uint64,
@@ -271,8 +271,8 @@ func isString(t json.Token) bool {
 	return ok
 }
 
-// Save writes the tensors to a .safetensors file. Their dtypes may be Float32, Float64, BFloat16, Float16, integers or Bool.
-// Save is atomic: it writes a temporary file in the same directory and renames it to path.
+// Save writes the tensors to a .safetensors file. Their dtypes may be Float32, Float64, BFloat16, Float16, integers or
+// Bool. Save is atomic: it writes a temporary file in the same directory and renames it to path.
 func Save(path string, weights map[string]*tensors.Tensor) (err error) {
 	defer func() {
 		if err != nil {

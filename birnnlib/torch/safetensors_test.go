@@ -28,7 +28,7 @@ func fileOf(header string, values int) []byte {
 	return file
 }
 
-// oneOf each dtype, with shapes of every kind.
+// oneOf returns a tensor of each dtype, with various shapes.
 func oneOfEach() map[string]*tensors.Tensor {
 	return map[string]*tensors.Tensor{
 		"f32":            tensors.FromValue([][]float32{{1, -2.5}, {3e38, 1e-45}, {0, 7}}),
@@ -55,7 +55,7 @@ func TestSaveLoad(t *testing.T) {
 	}
 	same(t, got, want)
 
-	// As the format says: the header at a multiple of 8 bytes, and so all values aligned.
+	// By the format, the header is padded to a multiple of 8 bytes, so that all values are aligned.
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestSaveLoad(t *testing.T) {
 	if length := binary.LittleEndian.Uint64(file); length%8 != 0 || file[8] != '{' {
 		t.Errorf("the header has %d bytes, and begins with %q", length, file[8])
 	}
-	// None at all.
+	// No tensors.
 	if err := Save(path, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func bytesOf(t *testing.T, tensor *tensors.Tensor) (data []byte) {
 	return data
 }
 
-// TestSaveFails: what cannot be written leaves the file that was there before, and nothing else.
+// TestSaveFails checks that a failed Save leaves only the previous file.
 func TestSaveFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "weights.safetensors")
@@ -140,7 +140,7 @@ func TestSaveFails(t *testing.T) {
 	}
 }
 
-// damaged are files that are not what the format says, and what the error must tell.
+// damaged are malformed files and the parts of their errors.
 var damaged = []struct {
 	name string
 	file []byte
@@ -220,7 +220,7 @@ func TestLoadDamaged(t *testing.T) {
 	}
 }
 
-// TestLoadCutOff cuts a file off at every byte.
+// TestLoadCutOff truncates a file at every byte.
 func TestLoadCutOff(t *testing.T) {
 	file, err := os.ReadFile("testdata/torch_gru_no_bias_float16.safetensors")
 	if err != nil {
@@ -234,14 +234,14 @@ func TestLoadCutOff(t *testing.T) {
 			t.Errorf("no error with %d bytes of %d", size, len(file))
 		}
 	}
-	// And one that shrinks while it is read.
+	// A file that shrinks while it is read.
 	if _, err := read(bytes.NewReader(file[:len(file)-1]), int64(len(file))); err == nil {
 		t.Error("no error of a file that shrinks")
 	}
 }
 
-// FuzzLoad: no input makes the reader panic or take more memory than the file has; what it takes is written and read
-// again as it is.
+// FuzzLoad checks that no input makes the reader panic, and that tensors that were read stay the same when saved and
+// loaded.
 func FuzzLoad(f *testing.F) {
 	for _, test := range damaged {
 		if len(test.file) < 1<<12 {

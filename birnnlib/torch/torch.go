@@ -10,12 +10,13 @@
 //	weights, err := torch.Load("model.safetensors")
 //	sizes, err := torch.Import(scope, weights, torch.Options{Cell: birnnlib.LSTM{}, Prefix: "encoder.rnn."})
 //
-// reads them into a scope, where birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}) computes what the module computes.
-// The way back is [Export], [Save] and, in Python, model.load_state_dict(safetensors.torch.load_file("model.safetensors")).
+// reads them into a scope, where birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}) computes what the module
+// computes. The way back is [Export], [Save] and, in Python,
+// model.load_state_dict(safetensors.torch.load_file("model.safetensors")).
 //
-// With k gates (RNN 1, LSTM 4, GRU 3), d inputs and h hidden units, projected to r units (else r = h), the table lists the
-// forward weights of layer l, counted from 1 here and from 0 in PyTorch. Backward weights have the suffix _reverse in
-// PyTorch, and ^b instead of ^f here.
+// With k gates (RNN 1, LSTM 4, GRU 3), d inputs and h hidden units, projected to r units (else r = h), the table lists
+// the forward weights of layer l, counted from 1 here and from 0 in PyTorch. Backward weights have the suffix _reverse
+// in PyTorch, and ^b instead of ^f here.
 //
 //	| PyTorch             | shape   | here                  | shape   |
 //	| ------------------- | ------- | --------------------- | ------- |
@@ -26,8 +27,8 @@
 //	| weight_hr_l<l-1>    | [r, h]  | LSTM: W_hr^f          | [h, r]  |
 //
 // The gates have the same order. PyTorch adds its two biases, so b is their sum; but in a GRU the reset gate multiplies
-// one part of bias_hh, which becomes b_hh, and only the other two parts are added to b. [Export] writes b to bias_ih and
-// zeros to the rest of bias_hh.
+// one part of bias_hh, which becomes b_hh, and only the other two parts are added to b. [Export] writes b to bias_ih
+// and zeros to the rest of bias_hh.
 package torch
 
 import (
@@ -48,24 +49,25 @@ import (
 
 // Options describes the network that the weights belong to.
 type Options struct {
-	// Cell is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes, or a
-	// GRU that resets after the product. NoBias corresponds to bias=False, Projection to proj_size.
+	// Cell is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes,
+	// or a GRU that resets after the product. NoBias corresponds to bias=False, Projection to proj_size.
 	Cell birnnlib.Cell
 
-	// Prefix is the prefix of the names in PyTorch, including the final dot: "encoder.rnn." for the module model.encoder.rnn.
-	// Import ignores names without it.
+	// Prefix is the prefix of the names in PyTorch, including the final dot: "encoder.rnn." for the module
+	// model.encoder.rnn. Import ignores names without it.
 	Prefix string
 
-	// DType is the dtype of the parameters that Import creates; the zero value means that of the weights. Export ignores it.
+	// DType is the dtype of the parameters that Import creates; the zero value means that of the weights. Export
+	// ignores it.
 	DType dtypes.DType
 }
 
 // Import sets the parameters of a network in the scope to the weights of a PyTorch module, and returns the sizes of its
-// layers for [birnnlib.New]. The names of the weights determine the number of layers and directions. Parameters that exist
-// in the scope get the new values; they must have the same shapes.
+// layers for [birnnlib.New]. The names of the weights determine the number of layers and directions. Parameters that
+// exist in the scope get the new values; they must have the same shapes.
 //
-// If weights belong to another cell, are unknown or missing, or have wrong shapes or dtypes, Import returns an error that
-// names them and leaves the scope unchanged.
+// If weights belong to another cell, are unknown or missing, or have wrong shapes or dtypes, Import returns an error
+// that names them and leaves the scope unchanged.
 func Import(scope *model.Scope, weights map[string]*tensors.Tensor, o Options) ([]birnnlib.Sizes, error) {
 	m, err := moduleOf(o.Cell)
 	if err != nil {
@@ -95,9 +97,9 @@ func Import(scope *model.Scope, weights map[string]*tensors.Tensor, o Options) (
 
 // Export returns the parameters of a network in the scope as the weights of a PyTorch module.
 //
-// Export returns an error for a network that PyTorch lacks: with different hidden sizes, without a forward direction, with
-// two directions in some layers only, or with parameters that the cell in Options does not have. It cannot check what the
-// parameters do not show: PyTorch's layers use MergeConcat, without Residual and without BothForward.
+// Export returns an error for a network that PyTorch lacks: with different hidden sizes, without a forward direction,
+// with two directions in some layers only, or with parameters that the cell in Options does not have. It cannot check
+// what the parameters do not show: PyTorch's layers use MergeConcat, without Residual and without BothForward.
 func Export(scope *model.Scope, o Options) (map[string]*tensors.Tensor, error) {
 	m, err := moduleOf(o.Cell)
 	if err != nil {
@@ -242,8 +244,8 @@ func (m module) ourDims(h, d int) map[string][]int {
 	return dims
 }
 
-// ours returns the parameters of one direction of one layer with h hidden units, given its weights in PyTorch, in the order
-// in which birnnlib creates them.
+// ours returns the parameters of one direction of one layer with h hidden units, given its weights in PyTorch, in the
+// order in which birnnlib creates them.
 func (m module) ours(h int, theirs func(name string) array) (ours []named) {
 	layout := m.cell.Layout(h)
 	ours = append(ours, named{layout.Wx, theirs("weight_ih").transposed()})

@@ -7,11 +7,12 @@
 // The names of the tests that are left out start with TestLong, so that the go command can list and choose them; its
 // summary of passing packages cannot show them:
 //
-//	go test -list ^TestLong ./...                                 # lists what `go test ./...` leaves out
-//	BIRNN_TEST=all go test -timeout 40m -run ^TestLong ./...      # runs only that
-//	BIRNN_TEST=all go test -timeout 40m ./...                     # runs everything
+//	go test -list ^TestLong ./...                              # lists what `go test ./...` leaves out
+//	BIRNN_TEST=all go test -timeout 40m -run ^TestLong ./...   # runs only that
+//	BIRNN_TEST=all go test -timeout 40m ./...                  # runs everything
 //
-// A matrix of which a few cases run by default has two test functions, TestX with these few and TestLongX with the rest.
+// A matrix of which a few cases run by default has two test functions, TestX with these few and TestLongX with the
+// rest.
 package testall
 
 import (
@@ -45,8 +46,8 @@ func Long(t testing.TB) {
 	}
 }
 
-// Missing ends a test that lacks a tool. It says what is missing and how to get it, and fails where every test is to run,
-// else skips.
+// Missing ends a test that lacks a tool. It says what is missing and how to get it, and fails where every test is to
+// run, else skips.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	text := fmt.Sprintf(format, args...)
