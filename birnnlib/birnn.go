@@ -12,8 +12,8 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Sizes are the hidden sizes of one layer: h_f units forward, h_b units backward. They may differ; a direction of size 0
-// is not there.
+// Sizes are the hidden sizes of one layer: h_f units forward, h_b units backward. They may differ; size 0 leaves a
+// direction out.
 type Sizes struct{ Forward, Backward int }
 
 // String writes "256" for equal sizes and "256+128" for different ones, forward first.
@@ -43,8 +43,8 @@ func ParseSizes(s string) ([]Sizes, error) {
 	return sizes, nil
 }
 
-// State is the state of one layer: for each direction the states of its cell, the hidden state H [n, h] first, then, of an
-// LSTM, the memory C [n, h]. Nil stands for zeros, or for a direction that is not there.
+// State is the state of one layer: for each direction the states of its cell, first the hidden state H [n, h], then,
+// for an LSTM, the memory C [n, h]. Nil means zeros, or a missing direction.
 type State struct{ Forward, Backward []*Node }
 
 // Concat returns H = [H^f, H^b], shaped [n, h_f+h_b].
@@ -52,10 +52,10 @@ func (s State) Concat() *Node {
 	return Concatenate([]*Node{s.Forward[0], s.Backward[0]}, -1)
 }
 
-// Merge says how the outputs of the two directions become one.
+// Merge is a way to combine the outputs of the two directions.
 type Merge int
 
-// The ways to merge; all but MergeConcat need directions of the same size.
+// All but MergeConcat need directions of the same size.
 const (
 	MergeConcat  Merge = iota // [H^f, H^b], as in the formulas
 	MergeSum                  // H^f + H^b
@@ -73,8 +73,8 @@ func (m Merge) String() string {
 	return mergeNames[m]
 }
 
-// BiRNN configures the hidden layers of a bidirectional recurrent network. Create it with [New], end with
-// [BiRNN.Done].
+// BiRNN configures the hidden layers of a bidirectional recurrent network. [New] creates it and [BiRNN.Done] builds the
+// layers.
 type BiRNN struct {
 	scope            *model.Scope
 	x                *Node
@@ -97,16 +97,16 @@ type BiRNN struct {
 	streaming        bool
 }
 
-// New prepares the hidden layers of a bidirectional recurrent network that reads x; sizes has one entry for each
-// layer, the first one nearest to the input.
+// New configures the hidden layers of a bidirectional recurrent network that reads x; sizes has one entry per layer,
+// starting at the input.
 //
 // x is either
 //   - [T, n, d] of a float type: T time steps, n sequences, d features; or
-//   - [T, n] of an integer type: the indices of one-hot inputs, whose number d is told by [BiRNN.OneHot].
-//     X_t W_xh is then a look-up of rows, and the one-hot vectors are never made.
+//   - [T, n] of an integer type: the indices of one-hot inputs, whose size d is set by [BiRNN.OneHot].
+//     X_t W_xh is then a look-up of rows, and the one-hot vectors are never created.
 //
-// By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn from
-// N(0, 0.01²) with seed 1 and biases are zero.
+// By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn
+// from N(0, 0.01²) with seed 1 and biases are zero.
 func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
 	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}, initializer: Normal(0.01, 1)}
 	if x.DType().IsFloat() {
@@ -125,21 +125,21 @@ func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
 	return b
 }
 
-// OneHot says that x holds indices of one-hot vectors with d entries: integers from 0 to d-1. Required when x is of an
-// integer type, and wrong otherwise.
+// OneHot declares that x holds the indices of one-hot vectors with d entries: integers from 0 to d-1. It is required
+// when x is of an integer type, and an error otherwise.
 func (b *BiRNN) OneHot(d int) *BiRNN {
 	b.inputs = d
 	return b
 }
 
-// DType sets the type of the parameters and states when x holds indices; the default is Float32. When x is of a float
-// type, that is the type.
+// DType sets the type of the parameters and states when x holds indices; the default is Float32. Otherwise they have
+// the type of x.
 func (b *BiRNN) DType(dtype dtypes.DType) *BiRNN {
 	b.dtype = dtype
 	return b
 }
 
-// Cell sets the cell of both directions: an [RNN], [LSTM] or [GRU], or one of your own.
+// Cell sets the cell of both directions: an [RNN], [LSTM] or [GRU], or a custom one.
 func (b *BiRNN) Cell(cell Cell) *BiRNN { return b.Cells(cell, cell) }
 
 // Cells sets a cell for each direction.
@@ -148,7 +148,7 @@ func (b *BiRNN) Cells(forward, backward Cell) *BiRNN {
 	return b
 }
 
-// Activation makes the cell of both directions an [RNN] with φ: activation.TypeSigmoid, TypeTanh or TypeRelu.
+// Activation sets the cell of both directions to an [RNN] with φ: activation.TypeSigmoid, TypeTanh or TypeRelu.
 func (b *BiRNN) Activation(φ activation.Type) *BiRNN { return b.Cell(RNN{Activation: φ}) }
 
 // BothForward makes both directions walk forward in time:
@@ -163,27 +163,28 @@ func (b *BiRNN) BothForward(bothForward bool) *BiRNN {
 	return b
 }
 
-// Merge says how the outputs of the two directions become the output of a layer. The default is MergeConcat.
+// Merge sets how the outputs of the two directions become the output of a layer. The default is MergeConcat.
 func (b *BiRNN) Merge(merge Merge) *BiRNN {
 	b.merge = merge
 	return b
 }
 
-// Residual adds to the output of every layer but the first the output of the layer below, which must be of its size.
+// Residual adds the output of the layer below, which must have the same size, to the output of every layer but the
+// first.
 func (b *BiRNN) Residual(residual bool) *BiRNN {
 	b.residual = residual
 	return b
 }
 
-// Dropout sets the rate at which, while training, outputs of every layer but the last are zeroed; the others grow to
-// make up for it.
+// Dropout sets the rate at which training zeroes outputs of every layer but the last; the remaining ones are scaled up
+// accordingly.
 func (b *BiRNN) Dropout(rate float64) *BiRNN {
 	b.dropout = rate
 	return b
 }
 
-// RecurrentDropout sets the rate at which, while training, units of H_{t-1} are zeroed where H_{t-1} goes into the
-// products of the cell, the same units at every time step of a sequence; the others grow to make up for it.
+// RecurrentDropout sets the rate at which training zeroes units of H_{t-1} in the products of the cell, the same units
+// at every time step of a sequence; the remaining ones are scaled up accordingly.
 //
 // Source: Y. Gal and Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks, 2016.
 func (b *BiRNN) RecurrentDropout(rate float64) *BiRNN {
@@ -191,37 +192,37 @@ func (b *BiRNN) RecurrentDropout(rate float64) *BiRNN {
 	return b
 }
 
-// BatchMajor says that x is [n, T, …] instead of [T, n, …], and so will h be.
+// BatchMajor makes both x and h [n, T, …] instead of [T, n, …].
 func (b *BiRNN) BatchMajor(batchMajor bool) *BiRNN {
 	b.batchMajor = batchMajor
 	return b
 }
 
-// InitialStates sets the state that each layer starts with, one [State] a layer: its Forward stands before the first
-// time step, its Backward after the last one (with [BiRNN.BothForward] before the first one as well). The default is zeros.
+// InitialStates sets the initial state of each layer, one [State] per layer: Forward precedes the first time step,
+// Backward follows the last one (with [BiRNN.BothForward] it precedes the first one, too). The default is zeros.
 func (b *BiRNN) InitialStates(states ...State) *BiRNN {
 	b.initial = states
 	return b
 }
 
-// Lengths says how many time steps of each sequence are valid, as integers shaped [n] from 0 to T (see [CheckLengths]);
-// the rest is padding. The backward direction starts at the last valid step of each sequence, outputs at padding are
-// zero, nothing depends on what x holds there, and the final states are those of the last valid steps (of a sequence
-// with length 0, its initial states).
+// Lengths sets the number of valid time steps of each sequence, as integers shaped [n] from 0 to T (see
+// [CheckLengths]); the rest is padding. The backward direction starts at the last valid step of each sequence, outputs
+// at padding are zero, nothing depends on the values of x there, and the final states are those of the last valid steps
+// (for a sequence of length 0, its initial states).
 func (b *BiRNN) Lengths(lengths *Node) *BiRNN {
 	b.lengths = lengths
 	return b
 }
 
-// Mask tells valid time steps by true and padding by false, for each step: Bool, shaped as x without its features. Where
-// padding lies inside a sequence, the states wait there. It is the other way to say what [BiRNN.Lengths] says.
+// Mask is the alternative to [BiRNN.Lengths]: true marks a valid time step and false padding, as Bool shaped like x
+// without its features. Padding may lie inside a sequence; the states do not change there.
 func (b *BiRNN) Mask(mask *Node) *BiRNN {
 	b.mask = mask
 	return b
 }
 
-// CheckLengths returns an error that names the first length that is not from 0 to T. A graph cannot tell: there, what
-// is longer than T counts as T, and what is negative as 0.
+// CheckLengths returns an error that names the first length outside 0 to T. A graph cannot check its inputs: there, a
+// longer length counts as T, and a negative one as 0.
 func CheckLengths(lengths []int32, T int) error {
 	for i, length := range lengths {
 		if length < 0 || int(length) > T {
@@ -231,22 +232,22 @@ func CheckLengths(lengths []int32, T int) error {
 	return nil
 }
 
-// Initializer sets how parameters that are not in the scope yet are drawn.
+// Initializer sets the initial values of parameters that are not in the scope yet.
 func (b *BiRNN) Initializer(initializer Initializer) *BiRNN {
 	b.initializer = initializer
 	return b
 }
 
-// Unroll sets how many time steps lie in the body of the loop over time; with T or more there is no loop, and the time
-// to compile grows with T. The default, 0, is 1 where the backend has loops (XLA has), and T elsewhere.
+// Unroll sets the number of time steps in the body of the loop over time; with T or more there is no loop, and compile
+// time grows with T. The default, 0, means 1 if the backend has loops (XLA does, pure Go does not), else T.
 func (b *BiRNN) Unroll(steps int) *BiRNN {
 	b.unroll = steps
 	return b
 }
 
-// Recompute saves memory in training: of each layer, only the outputs and the states before every ⌈√T⌉-th time step are kept
-// for the gradient; on the way back, the others are computed once more, the products with the input weights included.
-// The gradients are the same, and a step takes longer. Where the backend has no loops (pure Go), it changes nothing.
+// Recompute saves memory in training: each layer keeps only its outputs and the states before every ⌈√T⌉-th time step, and
+// the gradient recomputes the others, including the products of its inputs. The gradients are the same, and a step takes
+// longer. On a backend without loops (pure Go) it has no effect.
 func (b *BiRNN) Recompute(recompute bool) *BiRNN {
 	b.recompute = recompute
 	return b
@@ -256,16 +257,16 @@ func (b *BiRNN) Recompute(recompute bool) *BiRNN {
 //
 //	h [T, n, h_f+h_b], with h[t] = H_t = [H_t^f, H_t^b],
 //
-// and the final states of every layer: Forward after the last time step, Backward after the first one, since that is
-// where the backward direction ends (with [BiRNN.BothForward] after the last one as well). h[T-1] thus holds the final
-// forward state, but the final backward state is in h[0].
+// and the final states of every layer: Forward after the last time step, Backward after the first one, where the
+// backward direction ends (with [BiRNN.BothForward] after the last one, too). So h[T-1] holds the final forward state,
+// but h[0] the final backward state.
 func (b *BiRNN) Done() (h *Node, final []State) {
 	hf, hb, below, final := b.build()
 	return b.arranged(b.output(hf, hb, below, len(b.sizes))), final
 }
 
-// DoneApart is [BiRNN.Done] with the outputs of the last layer's two directions apart, [T, n, h_f] and [T, n, h_b]; nil
-// for one that is not there. They are as the cells give them, without merge and residual.
+// DoneApart is [BiRNN.Done] with separate outputs of the two directions of the last layer, [T, n, h_f] and [T, n, h_b],
+// nil for a missing direction. They are the outputs of the cells, without merge and residual.
 func (b *BiRNN) DoneApart() (hf, hb *Node, final []State) {
 	hf, hb, _, final = b.build()
 	return b.arranged(hf), b.arranged(hb), final

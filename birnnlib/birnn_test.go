@@ -32,8 +32,8 @@ func random(seed uint64, dims ...int) *tensors.Tensor {
 // wide draws weights large enough for every influence to be seen.
 var wide = birnnlib.Normal(0.7, 1)
 
-// TestInfluence proves the difference between the two readings, not on a sample but whole: for every pair of time steps
-// (t, s), by the gradient, whether the input X_s changes the state H_t of each direction.
+// TestInfluence checks both readings of the backward direction completely: for every pair of time steps (t, s), the
+// gradient shows whether the input X_s changes the state H_t of each direction.
 func TestInfluence(t *testing.T) {
 	t.Parallel()
 	const T, n, d = 6, 2, 3
@@ -158,8 +158,8 @@ func TestFiniteDifferences(t *testing.T) {
 	})
 }
 
-// TestLengths runs sequences of different lengths in one padded batch, and each one alone and unpadded: outputs and final
-// states are the same, outputs at padding are zero, and nothing depends on what the padding holds.
+// TestLengths runs sequences of different lengths in one padded batch, and each one alone without padding: outputs and
+// final states are the same, and outputs at padding are zero.
 func TestLengths(t *testing.T) {
 	t.Parallel()
 	const T, d = 5, 3
@@ -220,7 +220,7 @@ func TestLengths(t *testing.T) {
 	})
 }
 
-// TestFinalStates answers which output holds the last state of each direction.
+// TestFinalStates checks which output holds the last state of each direction.
 func TestFinalStates(t *testing.T) {
 	const T, n, d = 4, 2, 3
 	b := backendtest.One(t)
@@ -247,7 +247,7 @@ func TestFinalStates(t *testing.T) {
 	}
 }
 
-// TestNormal checks the distribution, and that the seed and the path alone decide the numbers.
+// TestNormal checks the distribution, and that the numbers depend only on the seed and the path.
 func TestNormal(t *testing.T) {
 	draw := func(seed uint64, path string) []float64 {
 		return birnnlib.Normal(0.01, seed)(birnnlib.Weight{Path: path, Dims: []int{100, 300}})
@@ -270,7 +270,7 @@ func TestNormal(t *testing.T) {
 	}
 }
 
-// TestDefaults checks what a network has that was told nothing but its sizes; the weights are the same on every backend.
+// TestDefaults checks a network without options; the weights are the same on every backend.
 func TestDefaults(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		store := model.NewStore()

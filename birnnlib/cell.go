@@ -5,11 +5,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// A Cell is a recurrence: what one direction of one layer computes at one time step. [RNN], [LSTM] and [GRU] are cells, and
-// so is any type with these two methods, of ordinary GoMLX operations. It runs as the step of a [Scan], which see: as a
-// loop where the backend has loops, with its gradient.
+// A Cell is a recurrence: what one direction of one layer computes at one time step. [RNN], [LSTM] and [GRU] are cells;
+// so is any other type with these two methods. Step may use any GoMLX operation; it runs as the step of a [Scan], which
+// is a loop if the backend has loops, and its gradient is derived.
 type Cell interface {
-	// Layout returns which parameters and states the cell has with h hidden units.
+	// Layout returns the parameters and states of the cell with h hidden units.
 	Layout(h int) Layout
 
 	// Step returns the states after one time step, [n, Layout.States[i]] each. It gets the weights in the order of
@@ -17,50 +17,49 @@ type Cell interface {
 	Step(w []*Node, m Moment) (after []*Node)
 }
 
-// Moment is what belongs to one time step t.
+// Moment holds the values of one time step t.
 type Moment struct {
 	A      *Node   // X_t W_x + b, [n, Layout.Columns], computed for all time steps at once before the recurrence
-	P      *Node   // H_{t-1} as it goes into products: with RecurrentDropout, some units of it are zero; [n, h]
+	P      *Node   // H_{t-1} as used in products, with some units zeroed by recurrent dropout; [n, h]
 	Before []*Node // the states of t-1, H_{t-1} first
 }
 
-// Layout is the parameters and states of a cell. In the scope, the name of the direction is appended to each name: "W_xh"
-// becomes "W_xh^f" forward and "W_xh^b" backward.
+// Layout lists the parameters and states of a cell. In the scope each name has the direction appended: "W_xh" becomes
+// "W_xh^f" forward and "W_xh^b" backward.
 type Layout struct {
 	Wx      string                   // the name of the input weights W_x, [d, Columns]
-	Bias    string                   // the name of their bias, [Columns]; "" for no bias
-	Columns int                      // the hidden units, once for each gate
-	BiasAt  func(column int) float64 // the bias's initial values; nil for zeros
+	Bias    string                   // the name of their bias, [Columns]; "": no bias
+	Columns int                      // the number of gates times h
+	BiasAt  func(column int) float64 // the initial bias; nil: zero
 	Weights []CellWeight             // all others
 	States  []int                    // the size of each state; the hidden state H is the first
 }
 
-// CellWeight is a weight matrix or a vector of a cell, by its dimensions.
+// CellWeight is a weight matrix or vector of a cell.
 type CellWeight struct {
 	Name string
 	Dims []int
 }
 
-// formulated is a cell whose gradient is written out. It is faster than the one that GoMLX derives for a time step,
-// since the products that give the gradients with respect to the weights are taken out of the loop, over all time steps at
-// once; see the benchmark.
+// formulated is a [Cell] with a hand-written gradient. It is faster than the derived one, since the products for the
+// gradients of the weights move out of the loop and cover all time steps at once.
 type formulated interface {
 	Cell
 
-	// forward is Step, and returns whatever else backward wants to have.
+	// forward is Step, and also returns whatever else backward needs.
 	forward(w []*Node, m Moment) (after, saved []*Node)
 
-	// backward goes one time step back: from the gradient of the loss with respect to the states after, it computes those
-	// with respect to A, P and the states before (nil for zero), and whatever else weightGradients wants to have. It gets
-	// the weight matrices transposed, as it needs them.
+	// backward goes one time step back: from the gradient of the loss with respect to the states after, it computes
+	// those with respect to A, P and the states before (nil for zero), and whatever else weightGradients needs. It gets
+	// transposed weight matrices.
 	backward(wT []*Node, m past, dAfter []*Node) (dA, dP *Node, dBefore, kept []*Node)
 
-	// weightGradients returns the gradient with respect to each weight from all time steps together: the first axis of every
-	// node of m, dA and kept is time and batch in one, [T·n, …].
+	// weightGradients returns the gradient with respect to each weight from all time steps together: the first axis of
+	// every node of m, dA and kept combines time and batch, [T·n, …].
 	weightGradients(w []*Node, m past, dA *Node, kept []*Node) (dw []*Node)
 }
 
-// past is a time step that was computed.
+// past holds the values of a time step that forward has computed.
 type past struct {
 	Moment
 	After []*Node // the states of t

@@ -35,7 +35,7 @@ var allCells = map[string]birnnlib.Cell{
 	"GRU reset before":     birnnlib.GRU{ResetBefore: true},
 }
 
-// everywhere draws all parameters, vectors too, large enough for each to matter.
+// everywhere draws all parameters, including vectors, large enough for each to matter.
 func everywhere(w birnnlib.Weight) []float64 {
 	values := birnnlib.TorchUniform(5)(w)
 	for i := range values {
@@ -44,7 +44,8 @@ func everywhere(w birnnlib.Weight) []float64 {
 	return values
 }
 
-// network is a network with everything that flows through a recurrence: initial states, outputs and final states in the loss.
+// network is a network that uses all paths through a recurrence: initial states, and outputs and final states in the
+// loss.
 type network struct {
 	cell    birnnlib.Cell
 	change  func(*birnnlib.BiRNN) *birnnlib.BiRNN // further options
@@ -129,7 +130,7 @@ func (net network) run(t *testing.T, b compute.Backend, store *model.Store) []*t
 	return outputs
 }
 
-// same fails where two results differ by more than δ of the largest magnitude.
+// same fails if two results differ by more than δ of the largest magnitude.
 func same(t *testing.T, what string, got, want []*tensors.Tensor, δ float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -151,8 +152,8 @@ func same(t *testing.T, what string, got, want []*tensors.Tensor, δ float64) {
 	}
 }
 
-// TestGradientsOfCells compares every cell's own gradient with the one that GoMLX derives in pure Go for the unrolled cell
-// without one, in all the forms in which a recurrence runs.
+// TestGradientsOfCells compares the hand-written gradient of every cell, in every form of the recurrence, with the one
+// that GoMLX derives in pure Go for the unrolled cell.
 func TestGradientsOfCells(t *testing.T) { gradientsOfCells(t) }
 
 func TestLongGradientsOfCells(t *testing.T) {
@@ -172,14 +173,14 @@ func gradientsOfCells(t *testing.T) {
 		cases[name+", derived"] = gradientCase{plain{cell}, nil}
 		cases[name+", recompute"] = gradientCase{cell, func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Recompute(true) }}
 	}
-	// TestAgainstTorch and TestAgainstONNX have the other cells.
+	// TestAgainstTorch and TestAgainstONNX cover the other cells.
 	onXLA := []string{"LSTM peepholes, proj, default", "GRU reset before, default", "GRU, recompute", "LSTM, derived", "RNN relu, no bias, unroll 2"}
 	matrix(t, slices.Sorted(maps.Keys(cases)), onXLA, func(t *testing.T, b compute.Backend, name string) {
-		// A chunk of two time steps, and a rest.
+		// A chunk of two time steps, and a remainder.
 		net := network{cell: plain{cases[name].cell}, lengths: []int32{3, 0, 2}, T: 3, n: 3, seed: 7}
 		want := net.run(t, gobackend.GetBackend(), model.NewStore())
 		net.cell = cases[name].cell
-		if compiles(b) { // pure Go has no loops: there, all forms are one
+		if compiles(b) { // pure Go has no loops: all forms are the same there
 			net.change = cases[name].change
 		}
 		same(t, name, net.run(t, b, model.NewStore()), want, 1e-12)
@@ -189,7 +190,7 @@ func gradientsOfCells(t *testing.T) {
 // plain hides the gradient of a cell.
 type plain struct{ birnnlib.Cell }
 
-// TestRecomputeIndices is the memory mode on one-hot inputs, whose weights get their gradient in another way there.
+// TestRecomputeIndices tests Recompute on one-hot inputs, whose weights have a different gradient there.
 func TestRecomputeIndices(t *testing.T) { recomputeIndices(t) }
 
 func TestLongRecomputeIndices(t *testing.T) {
@@ -236,7 +237,7 @@ func TestCellGradientsByDifferences(t *testing.T) {
 			for i, v := range variables {
 				values, dims := tensors.MustCopyFlatData[float64](v.MustValue()), v.Shape().Dimensions
 				gradient := tensors.MustCopyFlatData[float64](gradients[i])
-				k := len(values) / 2 // one entry of each will do: the gradients are computed all at once
+				k := len(values) / 2 // one entry is enough: all gradients of a parameter are computed together
 				moved := func(δ float64) float64 {
 					changed := append([]float64(nil), values...)
 					changed[k] += δ
@@ -317,9 +318,9 @@ func int32s(values []int) (converted []int32) {
 	return converted
 }
 
-// TestPadding fills padding with what must not be seen, even infinities: outputs, final states and gradients are the same to
-// the last bit, and those at padding zero. So they are with more padding in pure Go; XLA makes another program of it, which
-// adds up in another order.
+// TestPadding fills padding with values that must not matter, even infinities: outputs, final states and gradients are
+// the same to the last bit, and zero at padding. The same holds for more padding in pure Go; XLA compiles a different
+// program for it, which adds in another order.
 func TestPadding(t *testing.T) { padding(t) }
 
 func TestLongPadding(t *testing.T) {
@@ -390,7 +391,7 @@ func padding(t *testing.T) {
 	})
 }
 
-// TestPrecision computes in 16 bits what 64 bits give, to the precision of the type; gradients too.
+// TestPrecision compares outputs and gradients in 16 and 32 bits with those in 64 bits, to the precision of the type.
 func TestPrecision(t *testing.T) {
 	names := []string{"RNN tanh", "LSTM peepholes", "GRU"}
 	matrix(t, names, names, func(t *testing.T, b compute.Backend, name string) {
@@ -413,14 +414,14 @@ func TestPrecision(t *testing.T) {
 				continue
 			}
 			if compiles(b) && dtype == dtypes.Float32 {
-				continue // TestAgainstTorch has it
+				continue // TestAgainstTorch covers it
 			}
 			same(t, dtype.String(), run(b, dtype), want, tolerance)
 		}
 	})
 }
 
-// TestMerge compares each merge with the two outputs apart.
+// TestMerge compares each merge with the separate outputs.
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	b := backendtest.One(t)
@@ -445,7 +446,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestResidual adds what the second layer has read to what it gives.
+// TestResidual checks that the input of the second layer is added to its output.
 func TestResidual(t *testing.T) {
 	t.Parallel()
 	b := backendtest.One(t)
@@ -464,8 +465,8 @@ func TestResidual(t *testing.T) {
 	}
 }
 
-// TestDropout: none outside training; in training, dropout between layers leaves the last layer's outputs whole, and
-// recurrent dropout lets the first time step be as it is, and zeroes the same units at all others.
+// TestDropout checks that dropout acts only in training, that dropout between layers drops no output of the last layer,
+// and that recurrent dropout does not change the first time step.
 func TestDropout(t *testing.T) {
 	t.Parallel()
 	b := backendtest.One(t)
@@ -546,7 +547,7 @@ func TestOrthogonal(t *testing.T) {
 	}
 }
 
-// TestShapes keeps the sizes of what a network of different cells returns, batch-major.
+// TestShapes checks the shapes of the results of a batch-major network with different cells.
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	b := backendtest.One(t)

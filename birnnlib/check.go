@@ -8,7 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// check panics when the arguments do not fit each other.
+// check panics if the arguments are inconsistent.
 func (b *BiRNN) check() {
 	shape := b.x.Shape()
 	axes := "[time step, batch"
@@ -21,13 +21,13 @@ func (b *BiRNN) check() {
 	}
 	switch {
 	case shape.DType.IsFloat() && b.inputs != 0:
-		Panicf("birnnlib: OneHot(%d) was given, but x is %s; one-hot inputs are given as their indices, %s] of an integer type", b.inputs, given, axes)
+		Panicf("birnnlib: OneHot(%d) was given, but x is %s; pass one-hot inputs as indices, %s] of an integer type", b.inputs, given, axes)
 	case shape.DType.IsFloat() && shape.Rank() != 3:
 		Panicf("birnnlib: x is %s; inputs of a float type must be %s, feature]", given, axes)
 	case shape.DType.IsInt() && shape.Rank() != 2:
 		Panicf("birnnlib: x is %s; indices must be %s]", given, axes)
 	case shape.DType.IsInt() && b.inputs < 1:
-		Panicf("birnnlib: x is %s, the indices of one-hot vectors; say how many entries those have with OneHot(d), d > 0", given)
+		Panicf("birnnlib: x is %s, the indices of one-hot vectors; set their size with OneHot(d), d > 0", given)
 	case !shape.DType.IsFloat() && !shape.DType.IsInt():
 		Panicf("birnnlib: x is %s; it must be of a float type, or of an integer type with OneHot", given)
 	case shape.DType.IsFloat() && b.dtype != shape.DType:
@@ -35,11 +35,11 @@ func (b *BiRNN) check() {
 	case slices.Min(shape.Dimensions) < 1:
 		Panicf("birnnlib: x is %s; every axis must have at least one entry", given)
 	case b.forward == nil || b.back == nil:
-		Panicf("birnnlib: Cells got a nil cell; give one for each direction, even for one that is not there")
+		Panicf("birnnlib: Cells got a nil cell; pass one for each direction, even if the direction has no units")
 	case b.merge < MergeConcat || b.merge > MergeProduct:
-		Panicf("birnnlib: there is no %s; use MergeConcat, MergeSum, MergeMean or MergeProduct", b.merge)
+		Panicf("birnnlib: unknown %s; use MergeConcat, MergeSum, MergeMean or MergeProduct", b.merge)
 	case b.unroll < 0:
-		Panicf("birnnlib: Unroll got %d; give a number of time steps, or 0 for the default", b.unroll)
+		Panicf("birnnlib: Unroll got %d; pass a number of time steps, or 0 for the default", b.unroll)
 	}
 	for name, rate := range map[string]float64{"Dropout": b.dropout, "RecurrentDropout": b.recurrentDropout} {
 		if !(rate >= 0 && rate < 1) {
@@ -48,7 +48,7 @@ func (b *BiRNN) check() {
 	}
 	n := shape.Dim(1)
 	if b.initial != nil && len(b.initial) != len(b.sizes) {
-		Panicf("birnnlib: InitialStates got %d states for %d layers; give one for each layer", len(b.initial), len(b.sizes))
+		Panicf("birnnlib: InitialStates got %d states for %d layers; pass one per layer", len(b.initial), len(b.sizes))
 	}
 	b.checkStateful()
 	for l, s := range b.initial {
@@ -56,7 +56,7 @@ func (b *BiRNN) check() {
 		b.checkState(l, "backward", s.Backward, b.back, n, b.sizes[l].Backward)
 	}
 	if b.lengths != nil && b.mask != nil {
-		Panicf("birnnlib: both Lengths and Mask were given; give one of them")
+		Panicf("birnnlib: both Lengths and Mask were given; use only one")
 	}
 	if b.lengths != nil && (!b.lengths.DType().IsInt() || b.lengths.Rank() != 1 || b.lengths.Shape().Dim(0) != n) {
 		Panicf("birnnlib: Lengths got %s; it must be integers shaped [batch] = [%d]", b.lengths.Shape(), n)

@@ -27,32 +27,33 @@
 //	| b_q               | b_q     | [q]          |
 //
 // These are the parameters of the cell [RNN]. In its place each direction can have an [LSTM], a [GRU], one of them with
-// layer normalisation inside, or a [Cell] of one's own; their documentation has their formulas and parameters.
+// layer normalisation inside, or a custom [Cell]; their documentation gives their formulas and parameters.
 //
-// Sequences are time-major, [time step, batch, feature], as in the formulas; X_t is x[t]. [BiRNN.BatchMajor] changes that.
+// Sequences are time-major, [time step, batch, feature], as in the formulas; X_t is x[t]. [BiRNN.BatchMajor] changes
+// that.
 //
 // # One recurrence
 //
-// The products X_t W_x of all time steps are one product before the recurrence, the gates of a cell are stacked into one
-// product inside it, and the gradient of each weight is one product after it. On XLA the recurrence is a loop, whose
-// time to compile does not grow with the number of time steps; on GoMLX's pure-Go backend, which has no loops, it is
-// unrolled. Both have the gradient that the cell's own formulas say. [BiRNN.Recompute] trades time for memory.
+// The products X_t W_x of all time steps are one product before the recurrence, the gates of a cell are stacked into
+// one product inside it, and the gradient of each weight is one product after it. On XLA the recurrence is a loop,
+// whose time to compile does not grow with the number of time steps; on GoMLX's pure-Go backend, which has no loops, it
+// is unrolled. Both use the hand-written gradient of the cell. [BiRNN.Recompute] trades time for memory.
 //
 // # Which output is the last state
 //
-// The final states are returned with the outputs. That of the forward direction is in the last output, h[T-1] (of a
-// sequence with a length, h[length-1]); that of the backward direction is in the first, h[0], since that is where it ends.
+// [BiRNN.Done] returns the final states with the outputs. The forward direction ends in the last output, h[T-1] (or
+// h[length-1] with [BiRNN.Lengths]); the backward direction ends in the first, h[0].
 //
 // # Panics
 //
-// As GoMLX's own layers do, the graph-building functions panic with an error that names the argument, its shape and
-// the one expected; GoMLX's executors return such a panic as an error.
+// Like GoMLX's layers, the graph-building functions panic with an error that names the argument, its shape and the
+// expected one; GoMLX's executors return such a panic as an error.
 //
 // # Packages
 //
-// [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras; [birnn/birnnlib/examples/text] reads a corpus and cuts it into
-// mini-batches; [birnn/birnnlib/examples/charlm] trains the character-level language model of the lesson;
-// [birnn/birnnlib/backend] chooses between XLA and pure Go, and [birnn/birnnlib/backend/plugin] installs what XLA needs.
+// [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras, [birnn/birnnlib/backend] chooses between XLA and
+// pure Go, and [birnn/birnnlib/backend/plugin] installs the XLA plugin. The packages below birnnlib/examples are models
+// built on this one: [birnn/birnnlib/examples/charlm] is the character-level language model of the first lesson.
 //
 // Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal
 // Processing 45 (11), 1997; the notation is that of A. Zhang, M. Li, Z. C. Lipton and A. J. Smola, Dive into Deep

@@ -16,9 +16,8 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
-// A layer in GoMLX's trainer: it learns whether a sequence of six bits has an odd number of ones, which no single bit
-// tells. The examples are batch-major, as GoMLX's datasets are; the final states of both directions are what the whole
-// sequence has come to.
+// A layer in GoMLX's trainer learns whether a sequence of six bits has an odd number of ones. The examples are
+// batch-major, like GoMLX's datasets; the final states of both directions depend on the whole sequence.
 func ExampleNew_trainer() {
 	rng := rand.New(rand.NewPCG(1, 2))
 	const examples, T = 256, 6
@@ -57,7 +56,7 @@ func ExampleNew_trainer() {
 	// Output: loss below 0.05: true
 }
 
-// A network with forward units only reads a sequence piece by piece, as it comes. Its states stay in the store.
+// A network with only forward units reads a sequence piece by piece. Its states stay in the store.
 func ExampleBiRNN_Streaming() {
 	params := model.NewStore()
 	stream := model.MustNewExec(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) *Node {
@@ -88,7 +87,7 @@ type minimal struct{}
 
 func (minimal) Layout(h int) birnnlib.Layout {
 	return birnnlib.Layout{
-		Wx: "W_x", Bias: "b", Columns: 2 * h, // both products of X_t, side by side
+		Wx: "W_x", Bias: "b", Columns: 2 * h, // both products of X_t, stacked
 		Weights: []birnnlib.CellWeight{{Name: "W_hf", Dims: []int{h, h}}, {Name: "W_hh", Dims: []int{h, h}}},
 		States:  []int{h},
 	}
@@ -104,7 +103,7 @@ func (minimal) Step(w []*Node, m birnnlib.Moment) (after []*Node) {
 	return []*Node{Add(Mul(OneMinus(f), before), Mul(f, candidate))}
 }
 
-// A cell of one's own in a bidirectional network of two layers.
+// A custom cell in a bidirectional network of two layers.
 func ExampleCell() {
 	params := model.NewStore()
 	h, err := model.CallOnce(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) *Node {

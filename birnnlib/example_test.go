@@ -11,8 +11,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Two sequences of three characters go through two hidden layers, the first with different sizes forward and backward, and
-// through an output layer with one output for each of ten characters.
+// Two sequences of three characters pass through two hidden layers, the first with different sizes forward and
+// backward, and an output layer with one output for each of ten characters.
 func Example() {
 	characters := [][]int32{{0, 5}, {9, 3}, {1, 1}} // [time step, batch]
 	params := model.NewStore()
@@ -50,8 +50,8 @@ func Example() {
 	// /b_q [10]
 }
 
-// The first sequence has three time steps, the second one only one: the rest is padding, at which the outputs are zero
-// and which changes nothing else.
+// The first sequence has three time steps, the second one only one. The rest is padding: the outputs there are zero,
+// and nothing else depends on it.
 func ExampleBiRNN_Lengths() {
 	characters := [][]int32{{0, 5}, {9, 0}, {1, 0}}
 	h, err := model.CallOnce(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x, lengths *Node) *Node {

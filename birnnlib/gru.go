@@ -12,12 +12,12 @@ import (
 //	H_t = (1 - Z_t) ⊙ H̃_t + Z_t ⊙ H_{t-1}
 //
 // This is the convention of PyTorch, cuDNN and Keras: the reset gate is applied after the product. ResetBefore applies
-// it before, as the gate's inventors and the ONNX operator's default do, and has no b_hh:
+// it before, like the original paper and the default of the ONNX operator, and has no b_hh:
 //
 //	H̃_t = tanh(X_t W_xh + b_h + (R_t ⊙ H_{t-1}) W_hh)
 //
-// Its parameters stand side by side, in PyTorch's order: W_x = [W_xr, W_xz, W_xh], shaped [d, 3h], W_h likewise [h, 3h],
-// b [3h], and b_hh [h].
+// Its parameters are stacked in PyTorch's order: W_x = [W_xr, W_xz, W_xh], shaped [d, 3h], likewise W_h [h, 3h], b
+// [3h], and b_hh [h].
 //
 // Source: K. Cho and others, Learning phrase representations using RNN encoder-decoder for statistical machine
 // translation, 2014 (where Z_t and 1 - Z_t are exchanged).

@@ -15,27 +15,27 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Weight is a parameter for which an [Initializer] is asked.
+// Weight describes a parameter to an [Initializer].
 type Weight struct {
 	Path      string // in its store
 	Dims      []int  // [inputs, outputs] of a matrix, [h] of a vector, such as a bias
-	Recurrent bool   // a matrix that H_{t-1} is multiplied by
+	Recurrent bool   // a matrix that multiplies H_{t-1}
 	Hidden    int    // the hidden units h of its direction; a matrix has a block of h columns for each gate
 }
 
-// Initializer returns the initial values of a parameter, row by row. Those in this package depend on nothing but the
-// seed, the path and the dimensions: they are the same on every backend and in whatever order the layers are built.
+// Initializer returns the initial values of a parameter, row by row. The values of those in this package depend only on
+// the seed, the path and the dimensions: they are the same on every backend and for every order of building layers.
 type Initializer func(w Weight) []float64
 
-// Normal draws the matrices from N(0, σ²); vectors are zero. The post has σ = 0.01.
+// Normal draws the matrices from N(0, σ²); vectors are zero.
 func Normal(σ float64, seed uint64) Initializer {
 	return func(w Weight) []float64 {
 		return w.draw(seed, func(rng *rand.Rand) float64 { return σ * rng.NormFloat64() })
 	}
 }
 
-// Glorot draws the matrices uniformly from [-a, a] with a = √(6 / (inputs + outputs)), the outputs of each gate counted
-// for themselves; vectors are zero.
+// Glorot draws the matrices uniformly from [-a, a] with a = √(6 / (inputs + outputs)), where outputs are those of one
+// gate; vectors are zero.
 //
 // Source: X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
 func Glorot(seed uint64) Initializer {
@@ -65,8 +65,8 @@ func TorchUniform(seed uint64) Initializer {
 	}
 }
 
-// Orthogonal draws the recurrent matrices from the orthogonal ones, each gate by itself, so that they keep lengths over
-// many time steps; others has the rest.
+// Orthogonal draws random orthogonal recurrent matrices, one per gate, which preserve lengths over many time steps;
+// others draws the remaining parameters.
 //
 // Source: A. M. Saxe, J. L. McClelland and S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
 // linear neural networks, 2014.
@@ -90,7 +90,8 @@ func Orthogonal(seed uint64, others Initializer) Initializer {
 	}
 }
 
-// orthonormal returns a random matrix with orthonormal columns or, if it is wider than high, rows.
+// orthonormal returns a random matrix with orthonormal columns, or with orthonormal rows if it has more columns than
+// rows.
 func orthonormal(rng *rand.Rand, rows, columns int) [][]float64 {
 	// Gram and Schmidt on vectors of normal numbers, twice, since once is not accurate enough.
 	count, length := min(rows, columns), max(rows, columns)
@@ -155,8 +156,8 @@ func (w Weight) draw(seed uint64, next func(rng *rand.Rand) float64) []float64 {
 	return values
 }
 
-// parameter returns the parameter called name in the scope, made by the initializer if it is not there yet; at, if not
-// nil, is added to what the initializer draws.
+// parameter returns the parameter called name in the scope, created by the initializer if it does not exist yet; at, if
+// not nil, is added to the values drawn.
 func parameter(scope *model.Scope, initial Initializer, g *Graph, name string, dtype dtypes.DType, w Weight, at func(i int) float64) *Node {
 	shape := shapes.Make(dtype, w.Dims...)
 	if v := scope.GetVariable(name); v != nil {
@@ -167,7 +168,7 @@ func parameter(scope *model.Scope, initial Initializer, g *Graph, name string, d
 	}
 	w.Path = model.JoinPath(scope.Scope(), name)
 	if initial == nil {
-		Panicf("birnnlib: the parameter %s is not there, and there is no initializer to make it", w.Path)
+		Panicf("birnnlib: the parameter %s does not exist, and there is no initializer to create it", w.Path)
 	}
 	values := initial(w)
 	for i := range values {

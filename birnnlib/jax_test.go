@@ -19,7 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/loss"
 )
 
-// jaxCase is one case of testdata/jax_birnn.json; testdata/jax_birnn.py writes it and tells what it means.
+// jaxCase is one case of testdata/jax_birnn.json; testdata/jax_birnn.py writes it and explains it.
 type jaxCase struct {
 	Activation       string               `json:"activation"`
 	Sizes            [][2]int             `json:"sizes"`
@@ -70,7 +70,7 @@ func (c *jaxCase) shapes() (names []string, shapes [][]int) {
 	return names, shapes
 }
 
-// fill gives the case the inputs and weights that the script's `rule` draws, where the fixture does not hold them.
+// fill sets the inputs and weights that the fixture does not hold, drawn by the `rule` of the script.
 func (c *jaxCase) fill() {
 	if c.Weights != nil {
 		return
@@ -238,7 +238,7 @@ func (c *jaxCase) compare(t *testing.T, b compute.Backend) {
 	}
 }
 
-// closeTo fails when an entry of got is farther from want than 1e-5 of the largest entry.
+// closeTo fails if an entry of got is farther from want than 1e-5 of the largest entry.
 func closeTo(t *testing.T, what string, got, want []float32) {
 	t.Helper()
 	if len(got) != len(want) {

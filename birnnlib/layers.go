@@ -10,7 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// build returns the outputs of the last layer's directions, what it has read, and the final states of all layers.
+// build returns the outputs of both directions of the last layer, its input, and the final states of all layers.
 func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 	b.arrange()
 	b.check()
@@ -18,7 +18,7 @@ func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 	valid := b.valid()
 	below = b.x
 	if valid != nil && below.DType().IsFloat() {
-		below = zeroPadding(below, valid) // 0 times what is there would not be 0, were it infinite
+		below = zeroPadding(below, valid) // a product with 0 is not 0 if padding is infinite
 	}
 	for l := 1; ; l++ {
 		var initial State
@@ -38,7 +38,7 @@ func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 	}
 }
 
-// output returns the output of layer l, given those of its directions and what it has read.
+// output returns the output of layer l, given those of its directions and its input.
 func (b *BiRNN) output(hf, hb, below *Node, l int) (h *Node) {
 	switch {
 	case hb == nil:
@@ -65,8 +65,8 @@ func (b *BiRNN) output(hf, hb, below *Node, l int) (h *Node) {
 	return Add(h, below)
 }
 
-// direction builds one direction of one layer. It returns its outputs [T, n, h] and its last states; nil if it has no
-// units. The name is "f" or "b", as in W_xh^f.
+// direction builds one direction of one layer and returns its outputs [T, n, h] and its last states, or nil if it has
+// no units. The name is "f" or "b", as in W_xh^f.
 func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, units int, initial []*Node, valid *Node, reversed bool) (h *Node, last []*Node) {
 	if units == 0 {
 		return nil, nil
@@ -140,7 +140,7 @@ func (b *BiRNN) arrange() {
 	}
 }
 
-// arranged undoes arrange for an output.
+// arranged reverses arrange for an output.
 func (b *BiRNN) arranged(h *Node) *Node {
 	if b.batchMajor && h != nil {
 		return Transpose(h, 0, 1)
@@ -148,7 +148,7 @@ func (b *BiRNN) arranged(h *Node) *Node {
 	return h
 }
 
-// valid tells, for every time step, which sequences are no padding, [T, n] of Bool; nil if there is none.
+// valid returns which time steps of which sequences are not padding, [T, n] of Bool, or nil if all are.
 func (b *BiRNN) valid() *Node {
 	if b.lengths != nil {
 		return validSteps(b.lengths, b.x.Shape().Dim(0))

@@ -4,7 +4,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// LSTM is the cell with a memory C_t that an input gate I_t, a forget gate F_t and an output gate O_t guard:
+// LSTM is the cell with a memory C_t, an input gate I_t, a forget gate F_t and an output gate O_t:
 //
 //	I_t = σ(X_t W_xi + H_{t-1} W_hi + b_i [+ p_i ⊙ C_{t-1}])
 //	F_t = σ(X_t W_xf + H_{t-1} W_hf + b_f [+ p_f ⊙ C_{t-1}])
@@ -13,9 +13,9 @@ import (
 //	O_t = σ(X_t W_xo + H_{t-1} W_ho + b_o [+ p_o ⊙ C_t])
 //	H_t = O_t ⊙ tanh(C_t) [W_hr]
 //
-// Its parameters stand side by side, in PyTorch's order: W_x = [W_xi, W_xf, W_xc, W_xo], shaped [d, 4h], W_h likewise
-// [h, 4h], and b [4h]. What is in brackets is there only if asked for: the peepholes p_i, p_f and p_o [h], and the
-// projection W_hr [h, r], with which H_t has r units, and W_h is [r, 4h].
+// Its parameters are stacked in PyTorch's order: W_x = [W_xi, W_xf, W_xc, W_xo], shaped [d, 4h], likewise W_h [h, 4h],
+// and b [4h]. The terms in brackets are optional: the peepholes p_i, p_f and p_o [h], and the projection W_hr [h, r],
+// which gives H_t r units and makes W_h [r, 4h].
 //
 // Its states are H_t and C_t.
 //
@@ -25,7 +25,7 @@ import (
 type LSTM struct {
 	Peepholes  bool    // with p_i, p_f and p_o
 	Projection int     // r, the units of H_t; 0: no projection, h units
-	ForgetBias float64 // what b_f starts with; 1 keeps the memory at first (R. Jozefowicz and others, 2015)
+	ForgetBias float64 // the initial b_f; 1 keeps the memory at first (R. Jozefowicz and others, 2015)
 	NoBias     bool    // leaves b out
 }
 
@@ -95,7 +95,7 @@ func (c LSTM) backward(wT []*Node, m past, dAfter []*Node) (dA, dP *Node, dBefor
 	whT, pi, pf, po, whrT := c.weights(wT)
 	i, f, g, o := m.Saved[0], m.Saved[1], m.Saved[2], m.Saved[3]
 	before := m.Before[1]
-	tanh := Tanh(Add(Mul(f, before), Mul(i, g))) // of C_t: computed once more, so that C_{t-1} is all that is kept
+	tanh := Tanh(Add(Mul(f, before), Mul(i, g))) // of C_t, recomputed so that only C_{t-1} is kept
 	dh, dMemory := dAfter[0], dAfter[1]
 	if c.Projection > 0 {
 		kept = []*Node{dh}

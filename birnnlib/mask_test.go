@@ -12,8 +12,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// TestMask has holes inside the sequences: all must be as if the time steps around a hole followed each other, with zeros
-// in the hole.
+// TestMask uses a mask with holes inside the sequences: the results equal those of the sequences without the holes, and
+// are zero in the holes.
 func TestMask(t *testing.T) {
 	const T, n = 5, 3
 	mask := [][]bool{{true, false, true}, {false, true, true}, {true, false, true}, {true, false, true}, {false, true, true}}

@@ -10,12 +10,12 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// compiles reports whether b is XLA, which compiles a graph for a second on one core and has loops. Pure Go compiles in
-// milliseconds and unrolls.
+// compiles reports whether b is XLA, which has loops and takes about a second on one core to compile a graph. Pure Go
+// takes milliseconds, and unrolls.
 func compiles(b compute.Backend) bool { return b.Name() != "Go Backend" }
 
-// matrix runs test for each case on every backend. Pure Go runs all cases. XLA runs onXLA, a few that have every option
-// once; the others follow in the test whose name starts with TestLong.
+// matrix runs test for each case on every backend. Pure Go runs all cases. XLA runs only onXLA, a selection that covers
+// every option; the test whose name starts with TestLong runs the others.
 func matrix(t *testing.T, cases, onXLA []string, test func(t *testing.T, b compute.Backend, name string)) {
 	t.Helper()
 	for _, name := range onXLA {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestFromAnotherModule builds and runs a second module that uses the library as somebody without a published path does:
-// with a require and a replace in its go.mod. README.md shows the same lines.
+// TestFromAnotherModule builds and runs a second module that uses the library by the require and replace lines that
+// README.md shows.
 func TestFromAnotherModule(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {

@@ -6,52 +6,53 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// LayerNormRNN is the cell [RNN] with layer normalisation: at every time step, what the units of one sequence sum up is
-// brought to mean 0 and variance 1, and then to a gain γ of its own for each unit:
+// LayerNormRNN is the cell [RNN] with layer normalisation: at every time step, the weighted sums of the units of one
+// sequence are normalised to mean 0 and variance 1, and then scaled by a gain γ per unit:
 //
 //	H_t = φ(LN(X_t W_xh + H_{t-1} W_hh; γ) + b_h)
 //
 //	LN(z; γ) = γ ⊙ (z - μ) / √(σ² + ε),   μ = 1/k Σ_i z_i,   σ² = 1/k Σ_i (z_i - μ)²,   ε = 10⁻⁵
 //
-// for the k entries z_i of a row. A single unit would always be zero, so there must be two at least; of two, hardly more is
-// left than which is the greater.
+// for the k entries z_i of a row. A single unit would always be zero, so at least two are required; of two units,
+// little more is left than which one is greater.
 //
-// Its parameters are W_xh [d, h], W_hh [h, h], g [h] and b_h [h], where g is γ - 1: as a vector it starts at zero, and so γ
+// Its parameters are W_xh [d, h], W_hh [h, h], g [h] and b_h [h], where g is γ - 1: vectors start at zero, so γ starts
 // at one.
 //
-// Source: J. L. Ba, J. R. Kiros and G. E. Hinton, Layer normalization, 2016, equation 4; ε is that of the authors'
-// program.
+// Source: J. L. Ba, J. R. Kiros and G. E. Hinton, Layer normalization, 2016, equation 4; ε is taken from the authors'
+// code.
 type LayerNormRNN struct {
 	Activation activation.Type // φ, as in RNN; the zero value is the sigmoid
 }
 
-// LayerNormLSTM is the cell [LSTM] with layer normalisation, LN as in [LayerNormRNN]. What comes from the input and what
-// comes from the state are normalised each by itself, all four gates together, and the memory where it is read:
+// LayerNormLSTM is the cell [LSTM] with layer normalisation, with LN as in [LayerNormRNN]. The product with the input
+// and the product with the state are normalised separately, all four gates together, and so is the memory where it is
+// read:
 //
 //	[Z_i, Z_f, Z_c, Z_o] = LN(X_t W_x; γ_x) + LN(H_{t-1} W_h; γ_h) + b
 //	I_t = σ(Z_i)   F_t = σ(Z_f)   C̃_t = tanh(Z_c)   O_t = σ(Z_o)
 //	C_t = F_t ⊙ C_{t-1} + I_t ⊙ C̃_t
 //	H_t = O_t ⊙ tanh(LN(C_t; γ_c) + b_c)
 //
-// Its parameters are W_x [d, 4h] and W_h [h, 4h], in the order of [LSTM], g_x and g_h [4h], g_c [h], b [4h] and b_c [h],
-// where g_x is γ_x - 1, and so on.
+// Its parameters are W_x [d, 4h] and W_h [h, 4h], in the order of [LSTM], g_x and g_h [4h], g_c [h], b [4h] and b_c
+// [h], where g_x is γ_x - 1, and so on.
 //
 // Its states are H_t and C_t.
 //
 // Source: the same paper, supplementary material, the equations for handwriting; b there is the sum of three vectors.
 type LayerNormLSTM struct {
-	// ForgetBias is added to b_f, which itself starts at zero; 1 keeps the memory at first. (In LSTM it is part of b_f.)
+	// ForgetBias is added to b_f, which starts at zero; 1 keeps the memory at first. (In LSTM it is part of b_f.)
 	ForgetBias float64
 }
 
-// LayerNormGRU is the cell [GRU] with layer normalisation, LN as in [LayerNormRNN]. What comes from the input and what
-// comes from the state are normalised each by itself, the two gates together and the candidate H̃_t apart from them:
+// LayerNormGRU is the cell [GRU] with layer normalisation, with LN as in [LayerNormRNN]. The product with the input and
+// the product with the state are normalised separately, the two gates together and the candidate H̃_t on its own:
 //
 //	R_t, Z_t = σ(LN(X_t [W_xr, W_xz]; [γ_xr, γ_xz]) + LN(H_{t-1} [W_hr, W_hz]; [γ_hr, γ_hz]) + [b_r, b_z])
 //	H̃_t = tanh(LN(X_t W_xh; γ_xh) + b_h + R_t ⊙ (LN(H_{t-1} W_hh; γ_hh) + b_hh))
 //	H_t = (1 - Z_t) ⊙ H̃_t + Z_t ⊙ H_{t-1}
 //
-// Its parameters stand side by side, in the order of [GRU]: W_x [d, 3h], W_h [h, 3h], g_x and g_h [3h], b [3h] and b_hh
+// Its parameters are stacked in the order of [GRU]: W_x [d, 3h], W_h [h, 3h], g_x and g_h [3h], b [3h] and b_hh
 // [h], where g_x is γ_x - 1, and g_h likewise.
 //
 // Source: the same paper, supplementary material, the equations for order embeddings, where Z_t and 1 - Z_t are
@@ -73,10 +74,10 @@ func layerNorm(z, g *Node) *Node {
 // shift returns x [n, k] with b [k] added to each row.
 func shift(x, b *Node) *Node { return Add(x, InsertAxes(b, 0)) }
 
-// checkNorm panics when there is but one unit.
+// checkNorm panics if there is only one unit.
 func checkNorm(cell string, h int) {
 	if h < 2 {
-		Panicf("birnnlib.%s: the hidden size is %d; it must be at least 2, as a single unit less its mean is always zero", cell, h)
+		Panicf("birnnlib.%s: the hidden size is %d; it must be at least 2: a single unit minus its mean is always zero", cell, h)
 	}
 }
 

@@ -23,14 +23,14 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// normCells are the cells with layer normalisation; all have a gradient of their own.
+// normCells are the cells with layer normalisation.
 var normCells = map[string]birnnlib.Cell{
 	"RNN":  birnnlib.LayerNormRNN{Activation: activation.TypeTanh},
 	"LSTM": birnnlib.LayerNormLSTM{ForgetBias: 1},
 	"GRU":  birnnlib.LayerNormGRU{},
 }
 
-// torchNorm is testdata/torch_norm.json; testdata/torch_norm.py writes it and tells what it means.
+// torchNorm is testdata/torch_norm.json; testdata/torch_norm.py writes it and explains it.
 type torchNorm struct {
 	T     int                      `json:"T"`
 	N     int                      `json:"n"`
@@ -99,7 +99,7 @@ func normAgainstTorch(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	onXLA := []string{"RNN, tanh, Float32", "GRU, Float64"} // TestNormForms has all three
+	onXLA := []string{"RNN, tanh, Float32", "GRU, Float64"} // TestNormForms covers all three
 	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) { tests[name](t, b) })
 }
 
@@ -195,7 +195,7 @@ func tensorIn(dtype dtypes.DType, values []float64, dims ...int) *tensors.Tensor
 	return tensors.FromFlatDataAndDimensions(rounded, dims...)
 }
 
-// nearTo fails when an entry of got is farther from want than δ of the largest entry.
+// nearTo fails if an entry of got is farther from want than δ of the largest entry.
 func nearTo(t *testing.T, what string, got, want []float64, δ float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -257,15 +257,15 @@ func normInput(T, d int, lengths []int32) (values []float64, padded *tensors.Ten
 	return values, tensors.FromFlatDataAndDimensions(with, T, n, d)
 }
 
-// TestNormForms compares all forms in which the recurrence runs with the gradient that GoMLX derives for the unrolled one,
-// in pure Go, which compiles fastest.
+// TestNormForms compares all forms in which the recurrence runs with the gradient that GoMLX derives for the unrolled
+// one, in pure Go, which compiles fastest.
 func TestNormForms(t *testing.T) {
 	const T = 3
 	lengths := []int32{T, 0, 2}
 	_, x := normInput(T, 3, lengths)
 	type form struct {
 		name   string
-		sizes  birnnlib.Sizes // one direction, since XLA compiles for long; TestNormAgainstTorch has loops in both
+		sizes  birnnlib.Sizes // one direction, to compile faster; TestNormAgainstTorch has loops in both
 		change func(*birnnlib.BiRNN)
 	}
 	unrolled := form{"unrolled", birnnlib.Sizes{Forward: 4}, func(b *birnnlib.BiRNN) { b.Unroll(T) }}
@@ -287,9 +287,9 @@ func TestNormForms(t *testing.T) {
 	})
 }
 
-// TestNormPadding runs sequences of different lengths in one batch, padded with NaN, and each one alone without padding:
-// outputs and final states are the same, and so are the gradients, those of the weights added up. It does so in pure Go;
-// TestNormForms tells that XLA gives the same for such a batch.
+// TestNormPadding runs sequences of different lengths in one batch, padded with NaN, and each one alone without
+// padding: outputs, final states and (added up) gradients are the same. It runs in pure Go; TestNormForms shows that
+// XLA computes the same for such a batch.
 func TestNormPadding(t *testing.T) {
 	const T, d = 5, 3
 	lengths := []int32{3, 5, 1}
@@ -297,7 +297,7 @@ func TestNormPadding(t *testing.T) {
 	sizes := birnnlib.Sizes{Forward: 4, Backward: 3}
 	h := sizes.Forward + sizes.Backward
 	values, padded := normInput(T, d, lengths)
-	// of returns what x [T, n, k] has at the valid time steps of sequence i.
+	// of returns the part of x [T, n, k] at the valid time steps of sequence i.
 	of := func(x []float64, i, k int) (own []float64) {
 		for t := range int(lengths[i]) {
 			own = append(own, x[(t*n+i)*k:(t*n+i+1)*k]...)
@@ -344,7 +344,7 @@ func TestNormPadding(t *testing.T) {
 	}
 }
 
-// TestNormOneUnit: one unit less its mean is zero whatever it reads.
+// TestNormOneUnit checks the error for one unit: minus its mean it is always zero.
 func TestNormOneUnit(t *testing.T) {
 	b := backendtest.One(t)
 	for name, cell := range normCells {
@@ -358,8 +358,8 @@ func TestNormOneUnit(t *testing.T) {
 	}
 }
 
-// TestNormPrecision computes in 16 bits what 64 bits give, gradients too: from the zero state, where ε must not be lost, in
-// few time steps, since LN magnifies what is rounded off.
+// TestNormPrecision compares outputs and gradients in 16 bits with those in 64 bits: from the zero state, where ε must
+// not be rounded away, and for few time steps, since LN magnifies rounding errors.
 func TestNormPrecision(t *testing.T) {
 	x := random(2, 3, 4, 8)
 	for name, cell := range normCells {

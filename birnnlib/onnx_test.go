@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"birnn/birnnlib"
@@ -22,10 +21,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// onnxPythonEnv is the environment variable that names a Python with the packages that testdata/onnx_rnn.py needs.
-const onnxPythonEnv = "BIRNN_ONNX_PYTHON"
-
-// onnxFixture is testdata/onnx_rnn.json; testdata/onnx_rnn.py writes it and tells what it means.
+// onnxFixture is testdata/onnx_rnn.json; testdata/onnx_rnn.py writes it and explains it.
 type onnxFixture struct {
 	ONNX  string      `json:"onnx"`
 	T     int         `json:"T"`
@@ -115,13 +111,14 @@ func (c *onnxCase) draw(name string, size int) []float64 {
 	return values
 }
 
-// onnxBlocks takes apart what ONNX stacks: n blocks of the same size.
+// onnxBlocks splits a stack into n blocks of the same size.
 func onnxBlocks(values []float64, n int) [][]float64 {
 	return slices.Collect(slices.Chunk(values, len(values)/n))
 }
 
-// beside returns ONNX's blocks [h, columns] transposed and side by side, [columns, blocks·h]: the layout of our weights.
-func beside(blocks [][]float64, columns int) array {
+// sideBySide returns ONNX's blocks [h, columns] transposed and side by side, [columns, blocks·h]: the layout of our
+// weights.
+func sideBySide(blocks [][]float64, columns int) array {
 	var values []float64
 	for column := range columns {
 		for _, block := range blocks {
@@ -165,14 +162,14 @@ func (c *onnxCase) parameters(f *onnxFixture) map[string]array {
 		sum := func(gate int) []float64 { return plus(wb[gate], rb[gate]) }
 		switch c.Op {
 		case "RNN":
-			set("W_xh", beside(w, f.D))
-			set("W_hh", beside(r, f.H))
+			set("W_xh", sideBySide(w, f.D))
+			set("W_hh", sideBySide(r, f.H))
 			set("b_h", vector(sum(0)))
 		case "LSTM":
 			// ONNX's order is i, o, f, c; ours is i, f, c, o.
 			const i, o, forget, cell = 0, 1, 2, 3
-			set("W_x", beside([][]float64{w[i], w[forget], w[cell], w[o]}, f.D))
-			set("W_h", beside([][]float64{r[i], r[forget], r[cell], r[o]}, f.H))
+			set("W_x", sideBySide([][]float64{w[i], w[forget], w[cell], w[o]}, f.D))
+			set("W_h", sideBySide([][]float64{r[i], r[forget], r[cell], r[o]}, f.H))
 			set("b", vector(sum(i), sum(forget), sum(cell), sum(o)))
 			if c.Peepholes { // ONNX's order is i, o, f
 				p := onnxBlocks(ps[k], 3)
@@ -183,8 +180,8 @@ func (c *onnxCase) parameters(f *onnxFixture) map[string]array {
 		case "GRU":
 			// ONNX's order is z, r, h: the update gate first; ours is r, z, h.
 			const update, reset, hidden = 0, 1, 2
-			set("W_x", beside([][]float64{w[reset], w[update], w[hidden]}, f.D))
-			set("W_h", beside([][]float64{r[reset], r[update], r[hidden]}, f.H))
+			set("W_x", sideBySide([][]float64{w[reset], w[update], w[hidden]}, f.D))
+			set("W_h", sideBySide([][]float64{r[reset], r[update], r[hidden]}, f.H))
 			if c.LinearBeforeReset == 0 {
 				set("b", vector(sum(reset), sum(update), sum(hidden)))
 			} else { // Rb of h is in the product with the reset gate
@@ -239,7 +236,8 @@ func (c *onnxCase) run(t *testing.T, b compute.Backend, f *onnxFixture, dtype dt
 		}
 		h, final := builder.Done()
 
-		// Y is [T, directions, n, h] in layout 0, where our h is [T, n, directions·h], and [n, T, directions, h] in layout 1.
+		// Y is [T, directions, n, h] in layout 0, where our h is [T, n, directions·h], and [n, T, directions, h] in
+		// layout 1.
 		dims := h.Shape().Dimensions
 		y := Reshape(h, dims[0], dims[1], len(directions), f.H)
 		if c.Layout == 0 {
@@ -267,7 +265,7 @@ func (c *onnxCase) run(t *testing.T, b compute.Backend, f *onnxFixture, dtype dt
 	return results
 }
 
-// wants names what run returns, and gives ONNX's values of it.
+// wants returns the names of the results of run, and ONNX's values.
 func (c *onnxCase) wants() (names []string, values [][]float64) {
 	names, values = []string{"Y", "Y_h", "Y_c"}, [][]float64{c.Y, c.Yh, c.Yc}
 	if c.Op != "LSTM" {
@@ -276,8 +274,8 @@ func (c *onnxCase) wants() (names []string, values [][]float64) {
 	return names, values
 }
 
-// TestAgainstONNX compares outputs and final states with those of ONNX's operators, in float64 to 1e-10 and in float32 to
-// 1e-5 of the largest magnitude in each array.
+// TestAgainstONNX compares outputs and final states with those of ONNX's operators, in float64 to 1e-10 and in float32
+// to 1e-5 of the largest magnitude in each array.
 func TestAgainstONNX(t *testing.T) { againstONNX(t) }
 
 func TestLongAgainstONNX(t *testing.T) {
@@ -303,7 +301,7 @@ func againstONNX(t *testing.T) {
 	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) {
 		c := f.Cases[slices.Index(names, name)]
 		c.compare(t, b, f, dtypes.Float64, 1e-10)
-		if !compiles(b) || c.Direction == "bidirectional" { // the other graphs are parts of these: saves compiling
+		if !compiles(b) || c.Direction == "bidirectional" { // the other graphs are parts of these
 			c.compare(t, b, f, dtypes.Float32, 1e-5)
 		}
 	})
@@ -321,15 +319,13 @@ func (c *onnxCase) compare(t *testing.T, b compute.Backend, f *onnxFixture, dtyp
 	}
 }
 
-// TestONNXFixture lets the script write the fixture again, and compares.
-func TestONNXFixture(t *testing.T) {
-	python := os.Getenv(onnxPythonEnv)
-	if python == "" {
-		t.Skipf("%s is not set: name a python that has onnx there, to compute the fixture again", onnxPythonEnv)
-	}
+// TestLongONNXFixture recomputes the fixture by the script and compares.
+func TestLongONNXFixture(t *testing.T) {
+	testall.Long(t)
+	python := testall.Python(t, "onnx")
 	path := filepath.Join(t.TempDir(), "onnx_rnn.json")
 	if out, err := exec.CommandContext(t.Context(), python, "testdata/onnx_rnn.py", path).CombinedOutput(); err != nil {
-		t.Fatalf("%s=%s: %v\n%s", onnxPythonEnv, python, err, strings.TrimSpace(string(out)))
+		t.Fatalf("%s testdata/onnx_rnn.py: %v\n%s", python, err, out)
 	}
 	old, again := readONNX(t, "testdata/onnx_rnn.json"), readONNX(t, path)
 	t.Logf("the fixture is of onnx %s, computed again with onnx %s", old.ONNX, again.ONNX)
@@ -347,7 +343,7 @@ func TestONNXFixture(t *testing.T) {
 				}
 			}
 		}
-		again.Cases[i].Y, again.Cases[i].Yh, again.Cases[i].Yc = c.Y, c.Yh, c.Yc // leaves what has to be the same
+		again.Cases[i].Y, again.Cases[i].Yh, again.Cases[i].Yc = c.Y, c.Yh, c.Yc // compared above
 	}
 	if !reflect.DeepEqual(again, old) {
 		t.Error("the cases are not those of the fixture; write it again")

@@ -22,7 +22,8 @@ func Output(scope *model.Scope, h *Node, q int, initializer Initializer) *Node {
 	return affine(h, whq, bq)
 }
 
-// affine returns x w + b for x [..., d], w [d, q] and b [q], or nil for none: one matrix product whatever the rank of x.
+// affine returns x w + b for x [..., d], w [d, q] and b [q], or nil for none: one matrix product whatever the rank of
+// x.
 func affine(x, w, b *Node) *Node {
 	dims := slices.Clone(x.Shape().Dimensions)
 	d, q := w.Shape().Dim(0), w.Shape().Dim(1)
@@ -60,8 +61,8 @@ func nodeByNode(g *Graph) bool { return !canLoop(g.Backend()) }
 // CrossEntropy returns the mean softmax cross-entropy of the outputs o [..., q] of [Output] for the labels y [...],
 // integers from 0 to q-1: the mean of log Σ_k exp(o_k) - o_y, a scalar.
 //
-// It is GoMLX's loss.SparseCategoricalCrossEntropyLogits with the gradient written out, (softmax(o) - onehot(y)) / N for N
-// labels, which spares several walks over an array of the size of o.
+// It is GoMLX's loss.SparseCategoricalCrossEntropyLogits with a hand-written gradient, (softmax(o) - onehot(y)) / N for
+// N labels, which saves several passes over an array of the size of o.
 func CrossEntropy(o, y *Node) *Node {
 	if !o.DType().IsFloat() || !y.DType().IsInt() || o.Rank() != y.Rank()+1 || y.Shape().Size()*o.Shape().Dim(-1) != o.Shape().Size() {
 		Panicf("birnnlib.CrossEntropy: the outputs are %s and the labels %s; they must be [..., q] of a float type and [...] of an integer type", o.Shape(), y.Shape())

@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkParts takes a training step of the benchmarks' LSTM apart: two bidirectional layers of h + h units on d = h
-// inputs, mini-batches of n. What the products and the forward gates take less than the whole goes into the backward gates,
-// what the loops write and read, and the update.
+// BenchmarkParts measures the parts of a training step of the benchmarks' LSTM: two bidirectional layers of h + h units
+// on d = h inputs, mini-batches of n. The rest of the whole step is spent on the backward gates, on what the loops
+// write and read, and on the update.
 //
 //	GOMLX_BACKEND=xla:cpu go test -run - -bench Parts ./birnnlib
 func BenchmarkParts(b *testing.B) {
 	const n, h = 32, 256
 	backend := backendtest.One(b)
-	// Numbers that differ, or XLA would compute nothing.
+	// Distinct numbers, or XLA would compute nothing.
 	values := func(g *Graph, dims ...int) *Node {
 		x := IotaFull(g, shapes.Make(dtypes.Float32, dims...))
 		return MulScalar(Sin(x), 0.05)
@@ -106,7 +106,7 @@ func BenchmarkParts(b *testing.B) {
 			x1, x2, dA, w1, w2 := x[0], x[1], x[2], x[3], x[4]
 			var all []*Node
 			for direction := range 2 {
-				// Another factor for each direction, or XLA would compute one of them only.
+				// A different factor for each direction, or XLA would compute only one of them.
 				k := func(x *Node) *Node { return MulScalar(x, float64(1+direction)) }
 				for _, y := range []*Node{times(x1, k(w1)), times(x2, k(w2)), transposedTimes(x1, k(dA)), transposedTimes(x2, k(dA)),
 					transposedTimes(k(x1), dA), transposedTimes(k(AddScalar(x1, 1)), dA), Dot(dA, k(w2)).General([]int{1}, nil, []int{1}, nil)} {
@@ -116,7 +116,7 @@ func BenchmarkParts(b *testing.B) {
 			return Stack(all, 0)
 		})
 		bench(name("the whole step"), 0, func(g *Graph) []*Node { return []*Node{values(g, T, n, h)} }, nil)
-		// What lies between the products of the loops: gates and states, written as the gradient needs them.
+		// The part between the products of the loops: gates and states, kept as the gradient needs them.
 		bench(name("gates and states, forward"), 0, func(g *Graph) []*Node {
 			return []*Node{values(g, h, 4*h), values(g, n, h), values(g, T, n, 4*h)}
 		}, func(x []*Node) *Node {

@@ -12,7 +12,7 @@ import (
 //
 // Its parameters are W_xh [d, h], W_hh [h, h] and b_h [h].
 type RNN struct {
-	// Activation is φ: activation.TypeSigmoid, TypeTanh or TypeRelu. None (the zero value) is the sigmoid, as in the post.
+	// Activation is φ: activation.TypeSigmoid, TypeTanh or TypeRelu. The zero value means the sigmoid.
 	Activation activation.Type
 	NoBias     bool // leaves b_h out
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// TestSharding splits the batch over several devices by GoMLX's auto-sharding: outputs, loss and all gradients are those
-// of a single device. XLA's client for the CPU shows four devices.
+// TestSharding splits the batch over several devices by GoMLX's auto-sharding: outputs, loss and all gradients equal
+// those of a single device. XLA's client for the CPU has four devices.
 func TestSharding(t *testing.T) { sharding(t, map[string]birnnlib.Cell{"LSTM": birnnlib.LSTM{}}) }
 
 func TestLongSharding(t *testing.T) {

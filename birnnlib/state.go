@@ -10,31 +10,30 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// stateName starts the names of the variables that hold states from one call to the next: "state_1^f" is H^f, "state_2^f"
+// stateName is the prefix of the variables that hold states from one call to the next: "state_1^f" is H^f, "state_2^f"
 // the memory C^f of an LSTM.
 const stateName = "state_"
 
-// Stateful lets a sequence go on in the next mini-batch: the final states stay in variables of the scope, which are not
-// trained, and are the initial states of the next call of the graph, without a gradient from there to here. Row i of the
-// next mini-batch must continue row i of this one. [ResetStates] starts anew.
+// Stateful continues each sequence in the next mini-batch: the final states are kept in non-trainable variables of the
+// scope, and are the initial states of the next call of the graph, without a gradient between calls. Row i of the next
+// mini-batch must continue row i of this one. [ResetStates] sets the states to zero again.
 //
-// Only what walks forward in time can be carried. By the formulas the backward direction starts at zero after the last
-// time step of every mini-batch, since what comes after it is not there yet; with [BiRNN.BothForward] both directions walk
-// forward, and both are carried.
+// Only a direction that walks forward in time can be carried. The backward direction starts at zero after the last time
+// step of every mini-batch, because the inputs after it are not known yet; with [BiRNN.BothForward] both directions are
+// carried.
 func (b *BiRNN) Stateful() *BiRNN {
 	b.stateful = true
 	return b
 }
 
-// Streaming is [BiRNN.Stateful] for reading a sequence piece by piece as it comes, one time step or several at each call:
-// the outputs are those of the whole sequence read at once. A network with a backward direction cannot do that, and
-// Done panics.
+// Streaming is [BiRNN.Stateful] for reading a sequence piece by piece, one or more time steps per call: the outputs
+// equal those of the whole sequence read at once. With a backward direction that is impossible, and Done panics.
 func (b *BiRNN) Streaming() *BiRNN {
 	b.streaming = true
 	return b.Stateful()
 }
 
-// ResetStates sets the states that Stateful networks keep in the scope to zero.
+// ResetStates sets to zero the states that Stateful networks keep in the scope.
 func ResetStates(scope *model.Scope) error {
 	for v := range scope.IterVariables() {
 		if !strings.HasPrefix(v.Name(), stateName) {
@@ -47,7 +46,7 @@ func ResetStates(scope *model.Scope) error {
 	return nil
 }
 
-// checkStateful panics when the states cannot be carried.
+// checkStateful panics if the states cannot be carried.
 func (b *BiRNN) checkStateful() {
 	if !b.stateful {
 		return
@@ -57,13 +56,13 @@ func (b *BiRNN) checkStateful() {
 	}
 	for l, s := range b.sizes {
 		if b.streaming && s.Backward > 0 && !b.bothForward {
-			Panicf("birnnlib: layer %d has %d backward units, and cannot stream: the backward state of a time step comes from "+
-				"the steps after it, which are not there yet; use Sizes{Forward: %d}, or read whole windows", l+1, s.Backward, s.Forward)
+			Panicf("birnnlib: layer %d has %d backward units, and cannot stream: the backward state of a time step depends on "+
+				"the steps after it, which are not known yet; use Sizes{Forward: %d}, or read whole windows", l+1, s.Backward, s.Forward)
 		}
 	}
 }
 
-// carried returns the variables that hold the states of one direction of a layer, nil if they are not carried.
+// carried returns the variables that hold the states of one direction of a layer, or nil if they are not carried.
 func (b *BiRNN) carried(scope *model.Scope, name string, sizes []int, reversed bool) (variables []*model.Variable) {
 	if !b.stateful || reversed {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// TestStreaming reads a sequence in pieces of several lengths: the outputs are those of the whole read at once, and after
-// ResetStates again.
+// TestStreaming reads a sequence in pieces of several lengths: the outputs equal those of the whole sequence, and again
+// after ResetStates.
 func TestStreaming(t *testing.T) {
 	t.Parallel()
 	const n, d = 2, 3
@@ -65,7 +65,7 @@ func TestStreaming(t *testing.T) {
 	})
 }
 
-// TestStatefulBackward: by the formulas the backward direction of every mini-batch starts at zero.
+// TestStatefulBackward checks that the backward direction starts at zero in every mini-batch.
 func TestStatefulBackward(t *testing.T) {
 	b := backendtest.One(t)
 	store, sizes := model.NewStore(), birnnlib.Sizes{Forward: 2, Backward: 3}

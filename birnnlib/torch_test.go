@@ -21,7 +21,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// torchCase is one case of testdata/torch_rnn.json; testdata/torch_rnn.py writes it and tells what it means.
+// torchCase is one case of testdata/torch_rnn.json; testdata/torch_rnn.py writes it and explains it.
 type torchCase struct {
 	Number           int                  `json:"number"`
 	Kind             string               `json:"kind"`
@@ -42,7 +42,7 @@ type torchCase struct {
 	XGradient        []float64            `json:"x_gradient"`
 	InitialGradients [][]float64          `json:"initial_gradients"`
 
-	// What the script's rule draws, by [torchCase.draw].
+	// Drawn by the rule of the script, in [torchCase.draw].
 	x       []float64   // [T, n, d]
 	initial [][]float64 // of each state [layers and directions, n, its size]
 	weights map[string]array
@@ -111,7 +111,7 @@ func (c *torchCase) cell() birnnlib.Cell {
 	return birnnlib.GRU{}
 }
 
-// stateSizes are r, and of an LSTM h too.
+// stateSizes are r and, for an LSTM, h.
 func (c *torchCase) stateSizes() []int {
 	if strings.HasPrefix(c.Kind, "LSTM") {
 		return []int{c.R, c.H}
@@ -119,7 +119,7 @@ func (c *torchCase) stateSizes() []int {
 	return []int{c.R}
 }
 
-// draw draws inputs, initial states and weights, as the script does: each from its stream.
+// draw draws inputs, initial states and weights as the script does, each from a separate stream.
 func (c *torchCase) draw() {
 	stream := 100 * uint64(c.Number)
 	next := func(scale float64, dims ...int) array {
@@ -178,14 +178,14 @@ func inFloat64(t *tensors.Tensor) (values []float64) {
 	return values
 }
 
-// torchResult is what a case gives, in the shapes of the fixture.
+// torchResult is the result of a case, in the shapes of the fixture.
 type torchResult struct {
 	outputs, x, loss []float64
 	final, initial   [][]float64
 	gradients        map[string][]float64
 }
 
-// run builds the network with PyTorch's weights, and computes what the fixture holds.
+// run builds the network with PyTorch's weights and computes the values in the fixture.
 func (c *torchCase) run(t *testing.T, b compute.Backend, dtype dtypes.DType, change func(*birnnlib.BiRNN)) torchResult {
 	t.Helper()
 	weights := map[string]*tensors.Tensor{}
@@ -274,7 +274,7 @@ func (c *torchCase) run(t *testing.T, b compute.Backend, dtype dtypes.DType, cha
 	if c.WithInitial {
 		r.initial = take(len(stateSizes))
 	}
-	// The gradients lie as the parameters do, and so become PyTorch's as these do.
+	// The gradients have the layout of the parameters, so Export converts them, too.
 	gradients := model.NewStore()
 	for i, path := range paths {
 		if _, err := gradients.CreateVariable(path, outputs[i]); err != nil {
@@ -299,7 +299,7 @@ func (c *torchCase) run(t *testing.T, b compute.Backend, dtype dtypes.DType, cha
 	return r
 }
 
-// compare fails where a result is farther from PyTorch's than δ of the largest magnitude of its array.
+// compare fails if a result is farther from PyTorch's than δ of the largest magnitude of its array.
 func (c *torchCase) compare(t *testing.T, r torchResult, δ float64) {
 	t.Helper()
 	near(t, "outputs", r.outputs, c.Outputs, δ)
@@ -321,7 +321,7 @@ func (c *torchCase) compare(t *testing.T, r torchResult, δ float64) {
 	}
 }
 
-// near is closeTo in float64, to a tolerance that is given.
+// near is closeTo in float64 with a given tolerance.
 func near(t *testing.T, what string, got, want []float64, δ float64) {
 	t.Helper()
 	if len(got) != len(want) || len(want) == 0 {
@@ -341,8 +341,8 @@ func near(t *testing.T, what string, got, want []float64, δ float64) {
 	}
 }
 
-// TestAgainstTorch compares everything that the fixture holds, in float32 to 1e-5 and in float64 to 1e-10 of the largest
-// magnitude in each array. Pure Go unrolls both; XLA unrolls the one in float32, and has a loop in float64.
+// TestAgainstTorch compares all values in the fixture, in float32 to 1e-5 and in float64 to 1e-10 of the largest
+// magnitude in each array. Pure Go unrolls both; XLA unrolls in float32 and loops in float64.
 func TestAgainstTorch(t *testing.T) { againstTorch(t) }
 
 func TestLongAgainstTorch(t *testing.T) {
@@ -371,9 +371,9 @@ func againstTorch(t *testing.T) {
 	})
 }
 
-// TestTorchEmptySequence adds to the sequences of different lengths one of length 0, which PyTorch refuses, with inputs
-// that are no numbers. Nothing changes for the others and the weights. The empty one has outputs of 0, and its final
-// states are its initial ones: so what they add to the loss has the gradient of s cos s.
+// TestTorchEmptySequence adds a sequence of length 0, which PyTorch refuses, with NaN as inputs. Nothing changes for
+// the other sequences and the weights. The empty one has zero outputs, and its final states are its initial ones, which
+// add s cos s to the loss.
 func TestTorchEmptySequence(t *testing.T) { torchEmptySequence(t) }
 
 func TestLongTorchEmptySequence(t *testing.T) {
@@ -405,7 +405,7 @@ func torchEmptySequence(t *testing.T) {
 		}
 		r := more.run(t, b, dtypes.Float64, nil)
 
-		// Takes the empty sequence out of an array, which must hold that value for it.
+		// out removes the empty sequence, whose values must be want, from an array.
 		out := func(what string, values []float64, outer int, want float64) []float64 {
 			rest, empty := withoutSequence(values, outer, more.N, at)
 			for _, v := range empty {
@@ -428,7 +428,7 @@ func torchEmptySequence(t *testing.T) {
 	})
 }
 
-// withSequence returns values [outer, n, …] with another sequence at that place of the batch, with v everywhere.
+// withSequence returns values [outer, n, …] with a sequence of values v inserted at that index of the batch.
 func withSequence(values []float64, outer, n, at int, v float64) (more []float64) {
 	inner := len(values) / outer / n
 	for i := range outer {
@@ -446,7 +446,7 @@ func withSequence(values []float64, outer, n, at int, v float64) (more []float64
 	return more
 }
 
-// withoutSequence undoes withSequence.
+// withoutSequence reverses withSequence.
 func withoutSequence(values []float64, outer, n, at int) (rest, removed []float64) {
 	inner := len(values) / outer / n
 	for i := range outer * n {

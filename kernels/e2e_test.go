@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"birnn/internal/testall"
 )
 
 // world is a home folder of its own in which the real program runs, with the
@@ -28,9 +30,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	if os.Getenv("BIRNN_E2E") == "" {
-		t.Skip("installs for real, with the network: set BIRNN_E2E=1")
-	}
+	testall.Long(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("the kernels need a Unix")
 	}
@@ -151,7 +151,7 @@ if err != nil {
 dir, _ := os.Getwd()
 fmt.Println(dir, os.Getenv("GOMLX_BACKEND"), MustNewExec(backend, dot).MustCall([]float32{1, 2, 3}, []float32{4, 5, 6})[0])`
 
-func TestEndToEnd(t *testing.T) {
+func TestLongEndToEnd(t *testing.T) {
 	w := newWorld(t)
 	before := w.listing()
 	dir := t.TempDir()

@@ -2,8 +2,8 @@ package notebooks
 
 import (
 	"bufio"
-	"cmp"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/page"
@@ -19,19 +21,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// BrowserEnv is the environment variable that asks for TestInJupyterLab and names the Chromium to use; "1" looks for it on
-// the PATH. Beside it, BIRNN_BROWSER_SHOTS may name a directory for screenshots.
-const BrowserEnv = "BIRNN_BROWSER"
-
 // state is what the page shows.
 type state struct {
 	Cells    int      // code cells
-	Waiting  int      // of them, those that have not run to the end
+	Waiting  int      // code cells that have not finished
 	Failed   int      // cells that ended in an error
-	Errors   []string // what went wrong, as the cells show it
-	Formulas int      // that MathJax has set
-	Pictures int      // in outputs, charts that Vega-Lite has drawn included
-	Loaded   int      // of images, here and in the text, those that the browser could draw
+	Errors   []string // as the cells show them
+	Formulas int      // set by MathJax
+	Pictures int      // in outputs, including charts drawn by Vega-Lite
+	Loaded   int      // images drawn by the browser, in outputs and text
 	All      int
 	Text     string // of all outputs
 }
@@ -44,7 +42,7 @@ const readState = `(() => {
 	return {
 		Cells: cells.length,
 		Waiting: prompts.filter(p => !/^\[\d+\]:$/.test(p)).length,
-		Failed: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"], .jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').filter(e => !e.textContent.startsWith('✗')).length, // but for what the checks say
+		Failed: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"], .jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').filter(e => !e.textContent.startsWith('✗')).length, // without those of the checks
 		Errors: all('.jp-Notebook [data-mime-type="application/vnd.jupyter.error"], .jp-Notebook [data-mime-type="application/vnd.jupyter.stderr"]').map(e => e.textContent),
 		Formulas: all('.jp-Notebook mjx-container').length,
 		Pictures: all('.jp-Notebook .jp-OutputArea img, .jp-Notebook .jp-OutputArea .vega-embed .marks').length,
@@ -54,20 +52,15 @@ const readState = `(() => {
 	};
 })()`
 
-// TestInJupyterLab opens every lesson as a reader does, with the command of the README in a real browser, runs all cells,
-// compares what is on the page and what JupyterLab saves with the committed notebook, and looks at it in the dark theme
-// too. BIRNN_BROWSER_LESSONS, a pattern such as 0[1-7]*, chooses among the lessons.
-func TestInJupyterLab(t *testing.T) {
-	needBrowser(t)
+// TestLongInJupyterLab opens every lesson in Chinese with the command of the README in a real browser, runs all cells,
+// and compares the page and the file that JupyterLab saves with the committed notebook. With `go test -artifacts` it
+// keeps screenshots, also in the dark theme.
+func TestLongInJupyterLab(t *testing.T) {
+	testall.Long(t)
 	url := startLab(t)
 	all := lessons(t)
-	pattern := cmp.Or(os.Getenv("BIRNN_BROWSER_LESSONS"), "*")
 	for _, name := range all {
-		if chosen, err := filepath.Match(pattern, name); err != nil {
-			t.Fatal(err)
-		} else if chosen {
-			t.Run(name, func(t *testing.T) { runInJupyterLab(t, strings.Replace(url, all[0], name, 1), name) })
-		}
+		t.Run(name, func(t *testing.T) { runInJupyterLab(t, strings.Replace(url, all[0], name, 1), name) })
 	}
 }
 
@@ -92,7 +85,7 @@ func runInJupyterLab(t *testing.T, url, name string) {
 		}
 		for _, o := range cell.Outputs {
 			if o.Type == "error" {
-				failing++ // the check of an exercise that nobody has solved
+				failing++ // the check of an unsolved exercise
 			}
 			if _, ok := o.Data["image/png"]; ok {
 				pictures++
@@ -136,20 +129,20 @@ func runInJupyterLab(t *testing.T, url, name string) {
 		t.Errorf("%d cells failed, want the %d checks of exercises: %q", s.Failed, failing, s.Errors)
 	}
 	if s.Formulas < formulas {
-		t.Errorf("%d formulas are set, want at least the %d that stand by themselves", s.Formulas, formulas)
+		t.Errorf("%d formulas are set, want at least the %d display formulas", s.Formulas, formulas)
 	}
 	if s.Pictures < pictures || s.Loaded != s.All {
 		t.Errorf("%d pictures in outputs, want %d; %d of %d on the page are drawn", s.Pictures, pictures, s.Loaded, s.All)
 	}
 
 	var ran *notebook
-	begin := time.Now() // JupyterLab saves by itself, too, before all is there
+	begin := time.Now() // JupyterLab also saves automatically, before all outputs have arrived
 	run("saving", chromedp.KeyEvent("s", chromedp.KeyModifiers(input.ModifierCtrl)))
 	for ran == nil {
 		if info, err := os.Stat(lesson); err != nil {
 			t.Fatal(err)
 		} else if info.ModTime().After(begin) {
-			time.Sleep(time.Second) // until all of it is written
+			time.Sleep(time.Second) // until the file is complete
 			ran = read(t, lesson)
 		}
 		if time.Since(begin) > time.Minute {
@@ -170,7 +163,7 @@ func runInJupyterLab(t *testing.T, url, name string) {
 	run("the theme as it was", theme(`{}`))
 }
 
-// setTheme saves the settings of the theme, of which a page that is loaded takes notice.
+// setTheme saves the settings of the theme, which take effect when a page is loaded.
 const setTheme = `(async () => {
 	const base = location.pathname.replace(/lab\/.*/, '');
 	const xsrf = document.cookie.match(/_xsrf=([^;]*)/);
@@ -181,19 +174,10 @@ const setTheme = `(async () => {
 	if (!answer.ok) throw new Error(answer.statusText);
 })()`
 
-func needBrowser(t *testing.T) {
-	if os.Getenv(BrowserEnv) == "" {
-		t.Skipf("set %s=1 to use JupyterLab in Chromium; it takes minutes", BrowserEnv)
-	}
-}
-
 // startBrowser starts Chromium until the end of the test.
 func startBrowser(t *testing.T) context.Context {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	if browser := os.Getenv(BrowserEnv); browser != "1" {
-		options = append(options, chromedp.ExecPath(browser))
-	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -241,15 +225,15 @@ func startLab(t *testing.T) (url string) {
 	return url
 }
 
-// screenshot saves what the page shows down to a height, where BIRNN_BROWSER_SHOTS asks for it: in parts, for a picture
-// cannot be of any size.
+// screenshot saves what the page shows down to a height, with `go test -artifacts`: in parts, since the size of a
+// picture is limited.
 func screenshot(t *testing.T, ctx context.Context, name string, height float64) {
 	t.Helper()
-	dir := os.Getenv("BIRNN_BROWSER_SHOTS")
-	if dir == "" {
+	if keep := flag.Lookup("test.artifacts"); keep == nil || keep.Value.String() != "true" {
 		return
 	}
-	var used float64 // below, there is nothing
+	dir := t.ArtifactDir()
+	var used float64 // the height of the content
 	err := chromedp.Run(ctx, chromedp.Evaluate(`Math.max(200, ...Array.from(document.querySelectorAll('.jp-Notebook .jp-Cell')).map(e => e.getBoundingClientRect().bottom + 50))`, &used))
 	const part = 4000.0
 	height = min(height, used)

@@ -7,19 +7,19 @@ import (
 	"testing"
 )
 
-// The tags of cells that belong to an exercise: the one to start from, and the one that checks the answer. The second has
-// the tag "raises-exception" too, by which running all cells goes on when the check fails.
+// The tags of cells that belong to an exercise: the one to start from, and the one that checks the answer. The second
+// also has the tag "raises-exception", so that running all cells continues if the check fails.
 const (
 	exerciseStart = "exercise"
 	exerciseCheck = "exercise-check"
 )
 
-// ExecutedEnv is the environment variable that names a folder with notebooks that were executed just now, to be looked at
-// in place of the committed ones.
+// ExecutedEnv is the environment variable that names the folder of `kernels run -o`: TestExercises and TestFresh check
+// the notebooks there instead of the committed ones. .ci/run sets it.
 const ExecutedEnv = "BIRNN_EXECUTED"
 
-// TestExercises checks that each check of an exercise fails with the cell to start from and passes with its solution, as
-// the executed notebooks have it.
+// TestExercises checks the outputs of executed notebooks: each check of an exercise fails with the cell to start from
+// and passes with its solution.
 func TestExercises(t *testing.T) {
 	root := "."
 	if dir := os.Getenv(ExecutedEnv); dir != "" {
@@ -32,11 +32,11 @@ func TestExercises(t *testing.T) {
 			}
 			lesson := filepath.Join(root, lang, filepath.Base(name))
 			if _, err := os.Stat(lesson); err != nil {
-				lesson = filepath.Join(lang, filepath.Base(name)) // as it was executed before
+				lesson = filepath.Join(lang, filepath.Base(name)) // as committed
 			}
 			asked, solved := checks(t, lesson), checks(t, filepath.Join(root, lang, name))
 			if len(asked) < 3 {
-				t.Errorf("%s has %d exercises with a check, want 3 at least", lesson, len(asked))
+				t.Errorf("%s has %d exercises with a check, want at least 3", lesson, len(asked))
 			}
 			for id, failed := range asked {
 				if !failed {
@@ -55,7 +55,7 @@ func TestExercises(t *testing.T) {
 	}
 }
 
-// checks tells for each cell that checks an exercise whether it failed.
+// checks reports for each cell that checks an exercise whether it failed.
 func checks(t *testing.T, path string) map[string]bool {
 	failed := map[string]bool{}
 	starts := 0

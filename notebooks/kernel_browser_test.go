@@ -13,13 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
-// session are the cells of a notebook that shows what the kernel does: results, pictures, a live curve, a kept value, and
-// at the end an error.
+// session holds the cells of a notebook that shows the features of the kernel: results, pictures, a live curve, a kept
+// value and, at the end, an error.
 var session = []string{
 	"P{1, \"分开\"}\n\ntype P struct {\n\tX    int\n\tName string\n}",
 	"t := keep.Value(\"t\", func() (*tensors.Tensor, error) { return tensors.FromValue([][]float32{{1, 2}, {3, 4}}), nil })\nt",
@@ -29,9 +31,9 @@ var session = []string{
 	"func inverse(x []int, i int) int {\n\treturn 1 / x[i]\n}\n\ninverse([]int{1, 0}, 1)",
 }
 
-// TestKernelInJupyterLab runs that notebook, completes a name behind Chinese text, and asks for documentation.
-func TestKernelInJupyterLab(t *testing.T) {
-	needBrowser(t)
+// TestLongKernelInJupyterLab runs the session and completes a name after Chinese text.
+func TestLongKernelInJupyterLab(t *testing.T) {
+	testall.Long(t)
 	lesson := lessons(t)[0]
 	const name = "kernel-test.ipynb"
 	path := filepath.Join("zh", name)
@@ -110,12 +112,12 @@ func write(t *testing.T, path string, sources []string) {
 	}
 }
 
-// TestKernelInNotebook runs a cell in Notebook 7, whose command BIRNN_NOTEBOOK names.
-func TestKernelInNotebook(t *testing.T) {
-	needBrowser(t)
-	command := os.Getenv("BIRNN_NOTEBOOK")
-	if command == "" {
-		t.Skip("set BIRNN_NOTEBOOK to the path of jupyter-notebook")
+// TestLongKernelInNotebook runs a cell in Notebook 7.
+func TestLongKernelInNotebook(t *testing.T) {
+	testall.Long(t)
+	command, err := exec.LookPath("jupyter-notebook")
+	if err != nil {
+		testall.Missing(t, "Notebook 7: %v", err)
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.ipynb"), []string{"func f() string { return \"分开\" }", "f()"})
@@ -138,7 +140,7 @@ func TestKernelInNotebook(t *testing.T) {
 	for url == "" && lines.Scan() {
 		url = address.FindString(lines.Text())
 	}
-	go func() { // or it would wait for us
+	go func() { // or the pipe would fill
 		for lines.Scan() {
 		}
 	}()

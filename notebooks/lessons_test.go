@@ -1,4 +1,4 @@
-// Package notebooks holds the lessons, in Chinese in zh and in English in en; its tests keep the two true to each other.
+// Package notebooks holds the lessons, in Chinese (zh) and in English (en). Its tests keep the two consistent.
 package notebooks
 
 import (
@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// notebook is what the tests need of the Jupyter notebook format 4.
+// notebook is the part of the Jupyter notebook format 4 that the tests need.
 type notebook struct {
 	Cells    []*cell `json:"cells"`
 	Metadata struct {
@@ -82,18 +82,18 @@ func lessons(t *testing.T) []string {
 	for _, lang := range []string{"zh", "en"} {
 		for _, name := range list(filepath.Join(lang, "solutions")) {
 			if _, err := os.Stat(filepath.Join(lang, name)); err != nil {
-				t.Errorf("%s has solutions of a lesson that is not there: %s", lang, name)
+				t.Errorf("%s has solutions of a missing lesson: %s", lang, name)
 			}
 		}
 	}
 	zh, en := list("zh"), list("en")
 	if len(zh) == 0 || !slices.Equal(zh, en) {
-		t.Fatalf("the lessons are %q in Chinese and %q in English; they must be the same, and some", zh, en)
+		t.Fatalf("the lessons are %q in Chinese and %q in English; they must be the same, and not empty", zh, en)
 	}
 	return zh
 }
 
-// solutions lists those of the lessons that have solutions of their exercises.
+// solutions lists the lessons that have solutions.
 func solutions(t *testing.T) (names []string) {
 	for _, name := range lessons(t) {
 		if _, err := os.Stat(filepath.Join("en", "solutions", name)); err == nil {
@@ -103,8 +103,8 @@ func solutions(t *testing.T) (names []string) {
 	return names
 }
 
-// TestSameInBothLanguages compares the cells of each lesson: the same kinds in the same order, the same code but for
-// strings and comments, the same headings by level, the same pictures, the same formulas and the same figures put out.
+// TestSameInBothLanguages compares the cells of each lesson: their kinds and order, their code except strings and
+// comments, the levels of headings, the pictures, the formulas, and the numbers in the outputs.
 func TestSameInBothLanguages(t *testing.T) {
 	for _, name := range append(lessons(t), solutions(t)...) {
 		zh, en := read(t, filepath.Join("zh", name)), read(t, filepath.Join("en", name))
@@ -125,13 +125,13 @@ func TestSameInBothLanguages(t *testing.T) {
 				t.Errorf("%s, cell %d differs:\nChinese %q\nEnglish %q", name, i, x, y)
 			}
 			if x, y := figures(a), figures(b); !slices.EqualFunc(x, y, nearly) && !slices.Contains(a.Meta.Tags, varies) {
-				t.Errorf("%s, cell %d puts out other figures:\nChinese %q\nEnglish %q", name, i, x, y)
+				t.Errorf("%s, cell %d prints different numbers:\nChinese %q\nEnglish %q", name, i, x, y)
 			}
 		}
 	}
 }
 
-// figures returns the numbers that a cell has put out, by size: the words around them may come in another order.
+// figures returns the sorted numbers in the outputs of a cell: the word order may differ between languages.
 func figures(c *cell) []string {
 	all := number.FindAllString(c.shown(), -1)
 	slices.SortFunc(all, func(a, b string) int {
@@ -142,8 +142,8 @@ func figures(c *cell) []string {
 	return all
 }
 
-// code returns the tokens of Go code without the text of strings and comments. GoNB's lines, which start with % or !, are
-// kept as they are.
+// code returns the tokens of Go code without the text of strings and comments. Lines for GoNB, which start with % or !,
+// are kept unchanged.
 func code(source string) (tokens []string) {
 	for part := range strings.SplitSeq(source, "\n%") {
 		var s scanner.Scanner
@@ -170,7 +170,7 @@ var (
 	formula = regexp.MustCompile(`(?s)\$\$.*?\$\$`)
 )
 
-// skeleton returns what the prose of both languages has in common.
+// skeleton returns the parts of the prose that do not depend on the language.
 func skeleton(source string) (parts []string) {
 	for _, m := range heading.FindAllStringSubmatch(source, -1) {
 		parts = append(parts, m[1])
@@ -181,10 +181,10 @@ func skeleton(source string) (parts []string) {
 	return append(parts, formula.FindAllString(source, -1)...)
 }
 
-// rejected matches what the terminology rejects: “不说“递归””.
+// rejected matches the terms that the terminology rejects: “不说“递归””.
 var rejected = regexp.MustCompile(`不说“([^”]+)”`)
 
-// spaced matches a space between Chinese and Latin letters, but none that Markdown needs.
+// spaced matches a space between Chinese and Latin letters, except those that Markdown needs.
 var spaced = regexp.MustCompile(`\p{Han} [A-Za-z0-9$]|[A-Za-z0-9$] \p{Han}`)
 
 var (
@@ -192,7 +192,7 @@ var (
 	lettered   = regexp.MustCompile(`^[\p{L}\p{N}]`)
 )
 
-// TestTerms checks that the Chinese text keeps to TERMINOLOGY.md.
+// TestTerms checks that the Chinese text follows TERMINOLOGY.md.
 func TestTerms(t *testing.T) {
 	terms, err := os.ReadFile("TERMINOLOGY.md")
 	if err != nil {
@@ -212,11 +212,11 @@ func TestTerms(t *testing.T) {
 					t.Errorf("zh/%s, cell %s, says %s; see TERMINOLOGY.md", name, cell.ID, word[1])
 				}
 			}
-			// Markdown takes the ** behind punctuation, before a letter, for no end of anything.
+			// In Markdown, ** between punctuation and a letter does not end bold text.
 			parts := strings.Split(string(cell.Source), "**")
 			for i := 1; i+1 < len(parts); i += 2 {
 				if punctuated.MatchString(parts[i]) && lettered.MatchString(parts[i+1]) {
-					t.Errorf("zh/%s, cell %s: **%s** ends in punctuation and will not be bold; put that behind it", name, cell.ID, parts[i])
+					t.Errorf("zh/%s, cell %s: **%s** ends in punctuation and will not be bold; move the punctuation after the **", name, cell.ID, parts[i])
 				}
 			}
 			if space := spaced.FindString(string(cell.Source)); space != "" {
@@ -226,8 +226,8 @@ func TestTerms(t *testing.T) {
 	}
 }
 
-// TestExecuted checks that the lessons are committed as the kernel birnn-xla ran them, on the text that is in the
-// library: with outputs, without an error.
+// TestExecuted checks that the committed lessons were executed by the kernel birnn-xla on the embedded text, with
+// outputs and without errors.
 func TestExecuted(t *testing.T) {
 	for _, name := range lessons(t) {
 		for _, lang := range []string{"zh", "en"} {
@@ -251,7 +251,7 @@ func TestExecuted(t *testing.T) {
 					if _, ok := o.Data["image/png"]; ok {
 						pictures++
 						if _, ok := o.Data["text/plain"]; !ok {
-							t.Errorf("%s, cell %d: a picture has no text in its place", path, i)
+							t.Errorf("%s, cell %d: a picture has no alternative text", path, i)
 						}
 					}
 				}
@@ -267,8 +267,8 @@ func TestExecuted(t *testing.T) {
 	}
 }
 
-// TestCells checks that a cell has one idea, by its length, and that it runs on bare GoNB, which fails on a dot import that
-// no declaration uses.
+// TestCells limits the length of cells, so that each has one idea, and checks that they run on plain GoNB, which fails
+// on a dot import that no declaration uses.
 func TestCells(t *testing.T) {
 	const longest = 33 // lines; about 25 is the aim
 	for _, name := range append(lessons(t), solutions(t)...) {
@@ -278,7 +278,7 @@ func TestCells(t *testing.T) {
 			}
 			source := string(cell.Source)
 			if lines := strings.Count(source, "\n") + 1; lines > longest {
-				t.Errorf("%s, cell %s has %d lines, want %d at most; split it", name, cell.ID, lines, longest)
+				t.Errorf("%s, cell %s has %d lines, want at most %d; split it", name, cell.ID, lines, longest)
 			}
 			declared, _, _ := strings.Cut(source, "%%")
 			if strings.Contains(declared, `. "github.com/`) && !strings.Contains(declared, "\nfunc ") {

@@ -13,19 +13,20 @@ import (
 	"testing"
 )
 
-// varies is the tag of cells that print what another machine computes otherwise: times, and what a training came to that
-// goes another way after the smallest difference. Of them only the form is compared, line by line.
+// varies is the tag of cells whose outputs depend on the machine: times, and results of chaotic trainings. Only the
+// number of their lines is compared.
 const varies = "varies"
 
-// Numbers may differ by a part of this, for machines round differently, or by one in the last digit.
+// tolerance is the relative difference allowed between numbers, since machines round differently; one in the last digit
+// is allowed, too.
 const tolerance = 0.05
 
-// TestFresh compares the notebooks that were executed just now, in BIRNN_EXECUTED by the kernel birnn-xla, with the
-// committed ones: the same outputs of each cell, in the same words, with the same numbers.
+// TestFresh compares the outputs of the notebooks in BIRNN_EXECUTED, executed by the kernel birnn-xla, with the
+// committed ones: the same words and the same numbers.
 func TestFresh(t *testing.T) {
 	root := os.Getenv(ExecutedEnv)
 	if root == "" {
-		t.Skipf("set %s to the folder with notebooks that `kernels run -o` has just executed", ExecutedEnv)
+		t.Skipf("set %s to the folder with notebooks that `kernels run -o` executed", ExecutedEnv)
 	}
 	compared := 0
 	for _, name := range append(lessons(t), solutions(t)...) {
@@ -39,7 +40,7 @@ func TestFresh(t *testing.T) {
 		}
 	}
 	if compared == 0 {
-		t.Errorf("there is no executed notebook in %s", root)
+		t.Errorf("no executed notebook in %s", root)
 	}
 }
 
@@ -47,17 +48,17 @@ func TestFresh(t *testing.T) {
 func compare(t *testing.T, path string, committed, executed *notebook) {
 	t.Helper()
 	if len(committed.Cells) != len(executed.Cells) {
-		t.Errorf("%s has %d cells, and %d executed ones", path, len(committed.Cells), len(executed.Cells))
+		t.Errorf("%s has %d cells, but %d were executed", path, len(committed.Cells), len(executed.Cells))
 		return
 	}
 	for i, cell := range committed.Cells {
 		if difference := differ(cell.shown(), executed.Cells[i].shown(), slices.Contains(cell.Meta.Tags, varies)); difference != "" {
-			t.Errorf("%s, cell %s, does not put out what it did: %s", path, cell.ID, difference)
+			t.Errorf("%s, cell %s, has a different output: %s", path, cell.ID, difference)
 		}
 	}
 }
 
-// shown returns what a cell has put out, as text: what it wrote, then the forms and the text of each display.
+// shown returns the outputs of a cell as text: streams, then the forms and the text of each display.
 func (c *cell) shown() string {
 	var wrote, displays strings.Builder
 	for _, o := range c.Outputs {
@@ -69,7 +70,7 @@ func (c *cell) shown() string {
 			}
 			slices.Sort(forms)
 			var text lines
-			_ = json.Unmarshal(o.Data["text/plain"], &text) // a display without text has none to compare
+			_ = json.Unmarshal(o.Data["text/plain"], &text) // a display may have no text
 			fmt.Fprintf(&displays, "%s: %s\n", strings.Join(forms, ", "), text)
 		}
 	}
@@ -78,10 +79,10 @@ func (c *cell) shown() string {
 
 var number = regexp.MustCompile(`[-+]?\d+(\.\d+)?([eE][-+]?\d+)?`)
 
-// differ tells how b differs from a; "" if it does not, but for rounding.
+// differ describes how b differs from a, except by rounding; "" if it does not.
 func differ(a, b string, formOnly bool) string {
 	if formOnly {
-		// A long line may be broken elsewhere, and a word be another one.
+		// Line breaks within long lines and words may differ.
 		if x, y := strings.Count(a, "\n"), strings.Count(b, "\n"); x != y {
 			return fmt.Sprintf("%d lines, now %d:\n%s\n%s", x, y, a, b)
 		}
@@ -99,7 +100,7 @@ func differ(a, b string, formOnly bool) string {
 	return ""
 }
 
-// words returns what stands between the numbers, without the blanks before a number, which make room for its sign.
+// words returns the text between the numbers, without the blanks before a number, which align its sign.
 func words(text string) []string {
 	parts := number.Split(text, -1)
 	for i, part := range parts {
@@ -108,7 +109,7 @@ func words(text string) []string {
 	return parts
 }
 
-// nearly tells whether two numbers are the same but for rounding.
+// nearly reports whether two numbers are the same except for rounding.
 func nearly(a, b string) bool {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)

@@ -1,9 +1,10 @@
-// Package lower shows what becomes of a function on its way to the machine: the
-// graph that GoMLX makes of it, and the StableHLO that XLA compiles.
+// Package lower shows the intermediate forms of a function: the graph that GoMLX builds, and the StableHLO that XLA
+// compiles.
 package lower
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,7 +19,6 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/pkg/errors"
 	"k8s.io/klog/v2"
 )
 
@@ -28,17 +28,18 @@ type Lowered struct {
 	outputs []*graph.Node
 }
 
-// Build builds f, a function from *graph.Node to *graph.Node or []*graph.Node, for inputs of the given shapes. Where f
-// takes a *model.Scope first, it gets one of a new store. Panics of f, GoMLX's errors, are returned.
+// Build builds f, a function from *graph.Node to *graph.Node or []*graph.Node, for inputs of the given shapes. If the
+// first argument of f is a *model.Scope, it gets one of a new store. Build returns panics of f, GoMLX's errors, as
+// errors.
 func Build(b compute.Backend, f any, inputs ...shapes.Shape) (l *Lowered, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			l, err = nil, errors.Errorf("building the graph: %v", r)
+			l, err = nil, fmt.Errorf("building the graph: %v", r)
 		}
 	}()
 	fn := reflect.ValueOf(f)
 	if fn.Kind() != reflect.Func {
-		return nil, errors.Errorf("expected a function, got a %T", f)
+		return nil, fmt.Errorf("expected a function, got a %T", f)
 	}
 	g := graph.NewGraph(b, "lowered")
 	var args []reflect.Value
@@ -57,7 +58,7 @@ func Build(b compute.Backend, f any, inputs ...shapes.Shape) (l *Lowered, err er
 		}
 	}
 	if n := fn.Type().NumIn(); n != len(args) {
-		return nil, errors.Errorf("the function takes %d arguments, and there are shapes for %d", n, len(args))
+		return nil, fmt.Errorf("the function takes %d arguments, but %d were given", n, len(args))
 	}
 	l = &Lowered{g: g}
 	for _, result := range fn.Call(args) {
@@ -67,32 +68,33 @@ func Build(b compute.Backend, f any, inputs ...shapes.Shape) (l *Lowered, err er
 		case []*graph.Node:
 			l.outputs = append(l.outputs, r...)
 		default:
-			return nil, errors.Errorf("the function returns a %v, expected *graph.Node or []*graph.Node", result.Type())
+			return nil, fmt.Errorf("the function returns a %v, expected *graph.Node or []*graph.Node", result.Type())
 		}
 	}
 	return l, nil
 }
 
-// Graph returns GoMLX's graph, a line for each node.
+// Graph returns GoMLX's graph, one line per node.
 func (l *Lowered) Graph() string { return l.g.String() }
 
-// Nodes returns the nodes of GoMLX's graph, those in the bodies of loops among them, each after its inputs.
+// Nodes returns the nodes of GoMLX's graph, including those in the bodies of loops, each after its inputs.
 func (l *Lowered) Nodes() []*graph.Node { return l.g.Nodes() }
 
-// Outputs returns the nodes that the function returned. What they do not need is in the graph, but backends leave it out.
+// Outputs returns the nodes that the function returned. Backends skip the nodes of the graph that these do not depend
+// on.
 func (l *Lowered) Outputs() []*graph.Node { return l.outputs }
 
-// capturing serialises the use of klog's settings, which are the process's.
+// capturing guards klog's settings, which are global.
 var capturing sync.Mutex
 
-// StableHLO returns the program that XLA compiles, and compiles it. The backend must be XLA's.
+// StableHLO compiles the function and returns the StableHLO program that XLA compiles. The backend must be XLA.
 func (l *Lowered) StableHLO() (program string, err error) {
 	if name := l.g.Backend().Name(); !strings.HasPrefix(name, "xla") && !strings.Contains(name, "hlo") {
-		return "", errors.Errorf("the backend %s does not compile StableHLO; ask for xla:cpu", name)
+		return "", fmt.Errorf("the backend %s does not compile StableHLO; ask for xla:cpu", name)
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = errors.Errorf("compiling: %v", r)
+			err = fmt.Errorf("compiling: %v", r)
 		}
 	}()
 	capturing.Lock()
@@ -107,7 +109,7 @@ func (l *Lowered) StableHLO() (program string, err error) {
 	}
 	_, program, found := strings.Cut(log.String(), "StableHLO program:\n")
 	if !found {
-		return "", errors.New("go-xla did not log its program; is this another version of it?")
+		return "", errors.New("go-xla did not log its program; check its version")
 	}
 	if end := strings.Index(program, "\n}\n"); end >= 0 {
 		program = program[:end+3]
@@ -142,11 +144,11 @@ var shapeText = regexp.MustCompile(`^(\w+)\[([\d, ]*)\]$`)
 func ParseShape(text string) (shapes.Shape, error) {
 	m := shapeText.FindStringSubmatch(strings.TrimSpace(text))
 	if m == nil {
-		return shapes.Shape{}, errors.Errorf("%q is no shape; expected a type and dimensions, as in float32[32,256]", text)
+		return shapes.Shape{}, fmt.Errorf("%q is not a shape; expected a type and dimensions, as in float32[32,256]", text)
 	}
 	dtype, ok := dtypes.MapOfNames[m[1]]
 	if !ok {
-		return shapes.Shape{}, errors.Errorf("%q has no type that GoMLX knows; expected float32, int32 or the like", text)
+		return shapes.Shape{}, fmt.Errorf("%q has no type that GoMLX knows; expected float32, int32 or the like", text)
 	}
 	var dims []int
 	for part := range strings.SplitSeq(m[2], ",") {
@@ -155,7 +157,7 @@ func ParseShape(text string) (shapes.Shape, error) {
 		}
 		n, err := strconv.Atoi(part)
 		if err != nil || n < 1 {
-			return shapes.Shape{}, errors.Errorf("%q has the dimension %s, expected a number from 1", text, part)
+			return shapes.Shape{}, fmt.Errorf("%q has the dimension %s, expected a number from 1", text, part)
 		}
 		dims = append(dims, n)
 	}

@@ -56,7 +56,7 @@ func TestBuildErrors(t *testing.T) {
 func TestParseShape(t *testing.T) {
 	for text, want := range map[string]string{
 		"float32[32,256]": "(Float32)[32, 256]", "int32[]": "(Int32)", " bfloat16[ 1, 2 ] ": "(BFloat16)[1, 2]",
-		"float32": "is no shape", "floaty[1]": "no type", "int32[0]": "dimension 0",
+		"float32": "is not a shape", "floaty[1]": "no type", "int32[0]": "dimension 0",
 	} {
 		shape, err := ParseShape(text)
 		got := shape.String()

@@ -97,7 +97,7 @@ func (a array) transposed() array {
 	return t
 }
 
-// parameters are what an import is going to set.
+// parameters are those that an import will set.
 type parameters struct {
 	dtype, from dtypes.DType // of the parameters, if not none, and of the weights
 	paths       []string     // below the scope
@@ -111,7 +111,7 @@ func (p *parameters) add(l int, suffix string, values []named) {
 	}
 }
 
-// set makes the parameters in the scope, or changes them; all of them, or, with an error, none.
+// set creates or changes the parameters in the scope; with an error, none of them.
 func (p *parameters) set(scope *model.Scope) error {
 	dtype := p.dtype
 	if dtype == dtypes.InvalidDType {

@@ -14,37 +14,38 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// KerasOptions say which network the weights of Keras are of.
+// KerasOptions describes the network that the weights of Keras belong to.
 type KerasOptions struct {
-	// Cell is the cell of both directions of all layers. An RNN has the activation that SimpleRNN was made with; an LSTM
-	// has no peepholes and no projection; a GRU has ResetBefore where Keras has reset_after=False. With NoBias it is
-	// a layer made with use_bias=False.
+	// Cell is the cell of both directions of all layers: an RNN with the activation of SimpleRNN, an LSTM without
+	// peepholes and projection, or a GRU, with ResetBefore for reset_after=False. NoBias corresponds to use_bias=False.
 	Cell birnnlib.Cell
 
-	// Layers are the names of the recurrent layers, the first one nearest to the input, as in "bidirectional", "lstm_1".
-	// None stands for a single layer, to which all weights belong.
+	// Layers are the names of the recurrent layers, starting at the input, for example "bidirectional", "lstm_1". If
+	// empty, all weights belong to a single layer.
 	Layers []string
 
-	// DType is that of the parameters; none (the zero value) is that of the weights.
+	// DType is the dtype of the parameters; the zero value means that of the weights.
 	DType dtypes.DType
 }
 
-// ImportKeras is [Import] for the weights of Keras' layers SimpleRNN, LSTM and GRU, each by itself or in a Bidirectional.
-// Their names are the paths that Keras 3 gives them, as a file has them that Python writes with
+// ImportKeras is [Import] for the weights of Keras' layers SimpleRNN, LSTM and GRU, alone or in a Bidirectional. The
+// names are their paths in Keras 3, as written by
 //
 //	weights = {w.path: numpy.ascontiguousarray(w.numpy()) for w in model.weights}
 //	safetensors.numpy.save_file(weights, "model.safetensors")
 //
-// (Without ascontiguousarray, arrays that lie transposed in memory get into the file scrambled.)
-// Of a path such as sequential/bidirectional/forward_lstm/lstm_cell/kernel, the name of the layer, the direction and the
-// last part count: in a layer that has anything under forward_…, the rest is the backward direction. What is below none of
-// the layers is passed over. With k gates (SimpleRNN 1, LSTM 4, GRU 3), d inputs and h hidden units, a direction has
+// (Without ascontiguousarray, arrays that are transposed in memory are written scrambled.)
+//
+// In a path such as sequential/bidirectional/forward_lstm/lstm_cell/kernel, only the name of the layer, the direction
+// and the last part matter. If a layer has paths with forward_…, its other paths are the backward direction. Paths
+// outside the layers are ignored. With k gates (SimpleRNN 1, LSTM 4, GRU 3), d inputs and h hidden units, a direction
+// has
 //
 //	| last part        | shape   | gates                                                                 |
 //	| ---------------- | ------- | --------------------------------------------------------------------- |
-//	| kernel           | [d, kh] | of an LSTM i, f, c, o, as here; of a GRU z, r, h                      |
-//	| recurrent_kernel | [h, kh] | likewise                                                              |
-//	| bias             | [kh]    | likewise; of a GRU with reset_after=True [2, 3h], of the two products |
+//	| kernel           | [d, kh] | LSTM: i, f, c, o, as here; GRU: z, r, h                               |
+//	| recurrent_kernel | [h, kh] | the same                                                              |
+//	| bias             | [kh]    | the same; GRU with reset_after=True: [2, 3h], one for each product    |
 //
 // The sizes may differ by layer and direction.
 func ImportKeras(scope *model.Scope, weights map[string]*tensors.Tensor, o KerasOptions) ([]birnnlib.Sizes, error) {
@@ -103,7 +104,7 @@ func ImportKeras(scope *model.Scope, weights map[string]*tensors.Tensor, o Keras
 	return sizes, nil
 }
 
-// keras is what Keras has for a cell.
+// keras describes the layer of Keras that corresponds to a cell.
 type keras struct {
 	name       string // LSTM
 	gates      int
@@ -127,7 +128,7 @@ func kerasOf(cell birnnlib.Cell) (k keras, err error) {
 	case birnnlib.GRU:
 		k = keras{name: "GRU", gates: 3, bias: !c.NoBias, resetAfter: !c.ResetBefore}
 	default:
-		return k, fmt.Errorf("torch: the cell is a %T; Keras has what birnnlib.RNN, LSTM and GRU are", cell)
+		return k, fmt.Errorf("torch: the cell is a %T; Keras has only birnnlib.RNN, LSTM and GRU", cell)
 	}
 	k.cell = cell
 	return k, checkCell(cell)
@@ -140,15 +141,14 @@ type kerasWeight struct {
 	array
 }
 
-// find returns the weights of the directions of a layer by the last parts of their paths; nil for a direction that is not
-// there.
+// find returns the weights of the directions of a layer by the last parts of their paths; nil for a missing direction.
 func (k keras) find(weights map[string]*tensors.Tensor, layer string) (directions [2]map[string]kerasWeight, err error) {
 	directions[0] = map[string]kerasWeight{}
 	needed := []string{"kernel", "recurrent_kernel"}
 	if k.bias {
 		needed = append(needed, "bias")
 	}
-	paths := map[string][]string{} // what follows the layer's name, in parts
+	paths := map[string][]string{} // the parts after the name of the layer
 	for name := range weights {
 		path := strings.TrimSuffix(name, ":0") // which TensorFlow appends
 		if layer != "" {
@@ -171,14 +171,14 @@ func (k keras) find(weights map[string]*tensors.Tensor, layer string) (direction
 	for _, name := range names {
 		i, last := 0, paths[name][len(paths[name])-1]
 		if bidirectional && !forward(name) {
-			i = 1 // backward_…, unless the layer was given a name of its own
+			i = 1 // backward_…, unless the layer has a custom name
 		}
 		if !slices.Contains(needed, last) {
-			return directions, fmt.Errorf("torch: %q is no weight of a %s with the cell %+v, whose names end with %s; say which layers to take with Layers, and whether there is a bias with NoBias of the cell",
+			return directions, fmt.Errorf("torch: %q is not a weight of a %s with the cell %+v, whose names end with %s; select the layers with Layers, and set NoBias of the cell if there is no bias",
 				name, k.name, k.cell, strings.Join(needed, ", "))
 		}
 		if other, twice := directions[i][last]; twice {
-			return directions, fmt.Errorf("torch: both %q and %q are the %s of the layer %q; say which layers to take with Layers", other.name, name, last, layer)
+			return directions, fmt.Errorf("torch: both %q and %q are the %s of the layer %q; select the layers with Layers", other.name, name, last, layer)
 		}
 		t := weights[name]
 		if t == nil || !t.Ok() {
@@ -201,7 +201,7 @@ func (k keras) find(weights map[string]*tensors.Tensor, layer string) (direction
 	return directions, nil
 }
 
-// ours returns the parameters of a direction in the order in which birnnlib makes them.
+// ours returns the parameters of a direction in the order in which birnnlib creates them.
 func (k keras) ours(direction map[string]kerasWeight) (d, h int, ours []named, err error) {
 	expect := func(w kerasWeight, hint string, dims ...int) error {
 		if slices.Equal(w.dims, dims) {

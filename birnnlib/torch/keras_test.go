@@ -25,7 +25,7 @@ var kerasFiles = map[string]struct {
 	"keras_gru_reset_before": {birnnlib.GRU{ResetBefore: true}, []string{"bidirectional_2"}, []birnnlib.Sizes{{Forward: 3, Backward: 3}}},
 }
 
-// TestImportKeras computes with Keras' weights what Keras computes.
+// TestImportKeras compares a network with Keras' weights with Keras.
 func TestImportKeras(t *testing.T) {
 	for name, test := range kerasFiles {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestImportKeras(t *testing.T) {
 	}
 }
 
-// TestImportKerasBare takes weights without any path, in another dtype.
+// TestImportKerasBare imports weights without paths, into another dtype.
 func TestImportKerasBare(t *testing.T) {
 	weights, scope := load(t, "keras_rnn"), model.NewStore().RootScope()
 	bare := map[string]*tensors.Tensor{
@@ -105,7 +105,7 @@ func TestKerasNotImported(t *testing.T) {
 		{"projection", "keras_lstm", birnnlib.LSTM{Projection: 2}, nil, nil, []string{"projection"}},
 		{"peepholes", "keras_lstm", birnnlib.LSTM{Peepholes: true}, nil, nil, []string{"p_i", "Keras"}},
 		{"activation", "keras_rnn", birnnlib.RNN{Activation: activation.TypeGelu}, nil, nil, []string{"Gelu", "sigmoid"}},
-		{"a cell of one's own", "keras_lstm", struct{ birnnlib.Cell }{birnnlib.LSTM{}}, nil, nil, []string{"struct", "birnnlib.RNN, LSTM and GRU"}},
+		{"a custom cell", "keras_lstm", struct{ birnnlib.Cell }{birnnlib.LSTM{}}, nil, nil, []string{"struct", "birnnlib.RNN, LSTM and GRU"}},
 	} {
 		weights, store := load(t, test.file), model.NewStore()
 		if test.change != nil {

@@ -25,18 +25,18 @@ import (
 )
 
 // A .safetensors file is the length of the header in 8 bytes, the header, and the values of all tensors without a gap,
-// little-endian and row by row. The header is a JSON object that tells the dtype, the shape, and where in the values each
-// tensor begins and ends: https://huggingface.co/docs/safetensors#format
+// little-endian and row by row. The header is a JSON object with the dtype, the shape, and the first and last byte of
+// each tensor: https://huggingface.co/docs/safetensors#format
 //
-// The module github.com/nlpodyssey/safetensors reads it too, and came through fuzzing without a panic. But it takes the
-// last of two tensors of one name, and its errors do not say which tensor is wrong; both would need a reader in front
-// of it that is as long as this one.
+// The module github.com/nlpodyssey/safetensors reads the format, too, and passed fuzzing without a panic. But it
+// silently takes the last of two tensors with the same name, and its errors do not name the tensor; to add both, a
+// wrapper would be as long as this reader.
 
-// maxHeader is the longest header that the format's own implementation reads.
+// maxHeader is the longest header that the reference implementation reads.
 const maxHeader = 100_000_000
 
-// formatDTypes are the dtypes by their names in a file. Those that a recurrent network has not are here since the file of
-// a whole model may hold them, such as a counter of batches.
+// formatDTypes are the dtypes by their names in a file. Some are not used by recurrent networks, but the file of a
+// whole model may contain them, for example a counter of batches.
 var formatDTypes = map[string]dtypes.DType{
 	"BOOL": dtypes.Bool,
 	"U8":   dtypes.Uint8, "U16": dtypes.Uint16, "U32": dtypes.Uint32, "U64": dtypes.Uint64,
@@ -44,9 +44,9 @@ var formatDTypes = map[string]dtypes.DType{
 	"F16": dtypes.Float16, "BF16": dtypes.BFloat16, "F32": dtypes.Float32, "F64": dtypes.Float64,
 }
 
-// Load reads all tensors of a .safetensors file, by their names. It takes the memory that the tensors take.
+// Load reads all tensors of a .safetensors file, by their names.
 //
-// Where the file is not what the format says, the error names the tensor, what it has and what was expected.
+// If the file is malformed, the error names the tensor, what it has and what was expected.
 func Load(path string) (map[string]*tensors.Tensor, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -77,7 +77,7 @@ type entry struct {
 // read reads a file of that many bytes.
 func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 	if size < 8 {
-		return nil, fmt.Errorf("it has %d bytes; a .safetensors file begins with 8 bytes that tell the length of its header", size)
+		return nil, fmt.Errorf("it has %d bytes; a .safetensors file begins with 8 bytes with the length of its header", size)
 	}
 	at := func(buffer []byte, offset int64) error {
 		_, err := io.ReadFull(io.NewSectionReader(r, offset, int64(len(buffer))), buffer)
@@ -89,7 +89,7 @@ func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 	}
 	length := binary.LittleEndian.Uint64(first)
 	if length > maxHeader || length > uint64(size-8) {
-		return nil, fmt.Errorf("its header should have %d bytes, but %d follow, and at most %d are allowed; it is cut off, or no .safetensors file", length, size-8, maxHeader)
+		return nil, fmt.Errorf("its header should have %d bytes, but %d follow, and at most %d are allowed; it is truncated or not a .safetensors file", length, size-8, maxHeader)
 	}
 	header := make([]byte, length)
 	if err := at(header, 8); err != nil {
@@ -110,12 +110,12 @@ func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 			return nil, fmt.Errorf("tensor %q has data_offsets %v; it must begin at %d, where %s ends: tensors can neither overlap nor leave a gap", e.name, e.Offsets, end, before)
 		}
 		if e.Offsets[1] > values {
-			return nil, fmt.Errorf("tensor %q has data_offsets %v, but the file ends after %d bytes of values; it is cut off", e.name, e.Offsets, values)
+			return nil, fmt.Errorf("tensor %q has data_offsets %v, but the file ends after %d bytes of values; it is truncated", e.name, e.Offsets, values)
 		}
 		end, before = e.Offsets[1], strconv.Quote(e.name)
 	}
 	if end != values {
-		return nil, fmt.Errorf("the file has %d bytes of values, but %s ends at %d; what follows belongs to no tensor", values, before, end)
+		return nil, fmt.Errorf("the file has %d bytes of values, but %s ends at %d; the rest belongs to no tensor", values, before, end)
 	}
 
 	weights := make(map[string]*tensors.Tensor, len(entries))
@@ -138,7 +138,7 @@ func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 	return weights, nil
 }
 
-// parse reads the header and checks what each entry says of itself.
+// parse reads the header and checks each entry on its own.
 func parse(header []byte) (entries []entry, err error) {
 	if !utf8.Valid(header) {
 		return nil, errors.New("its header is not UTF-8; it is no .safetensors file")
@@ -209,7 +209,7 @@ func (e *entry) parse(dec *json.Decoder) error {
 	for _, dim := range dims {
 		over, product := bits.Mul64(size, dim)
 		if over != 0 || product > math.MaxInt || dim > math.MaxInt {
-			return fmt.Errorf("its shape is %v: that many values have no room in memory", dims)
+			return fmt.Errorf("its shape is %v: so many values do not fit into memory", dims)
 		}
 		size = product
 		e.Shape = append(e.Shape, int(dim))
@@ -221,7 +221,7 @@ func (e *entry) parse(dec *json.Decoder) error {
 	return nil
 }
 
-// members reads a JSON object, and calls member to read the value of each of its names, which must not come twice.
+// members reads a JSON object, and calls member to read the value of each of its names, which must be unique.
 func members(dec *json.Decoder, what string, member func(name string) error) error {
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return fmt.Errorf("%s must be a JSON object, and begins with %v", what, t)
@@ -271,9 +271,8 @@ func isString(t json.Token) bool {
 	return ok
 }
 
-// Save writes the tensors into a .safetensors file. They can be of the float types Float32, Float64, BFloat16 and
-// Float16, of integers or Bool. The file appears whole or not at all: it is written under another name, in the same
-// directory, and then renamed, which replaces what path names.
+// Save writes the tensors to a .safetensors file. Their dtypes may be Float32, Float64, BFloat16, Float16, integers or
+// Bool. Save is atomic: it writes a temporary file in the same directory and renames it to path.
 func Save(path string, weights map[string]*tensors.Tensor) (err error) {
 	defer func() {
 		if err != nil {
@@ -299,7 +298,7 @@ func Save(path string, weights map[string]*tensors.Tensor) (err error) {
 	})
 }
 
-// headerOf returns what comes before the values, and the names of those tensors that have values, in their order.
+// headerOf returns the header, including its length, and the names of the tensors that have values, in their order.
 func headerOf(weights map[string]*tensors.Tensor) (header []byte, names []string, err error) {
 	formatNames := map[dtypes.DType]string{}
 	for name, dtype := range formatDTypes {
@@ -310,16 +309,16 @@ func headerOf(weights map[string]*tensors.Tensor) (header []byte, names []string
 		t := weights[name]
 		switch {
 		case name == "__metadata__" || !utf8.ValidString(name):
-			return nil, nil, fmt.Errorf("no tensor can have the name %q; give it another", name)
+			return nil, nil, fmt.Errorf("the name %q is reserved; rename the tensor", name)
 		case t == nil || !t.Ok():
 			return nil, nil, fmt.Errorf("tensor %q is nil or finalized", name)
 		case formatNames[t.DType()] == "":
 			return nil, nil, fmt.Errorf("tensor %q is %s; the format has no such dtype", name, t.Shape())
 		}
 	}
-	// The widest dtypes come first, so that all are aligned, as the format's own implementation writes them.
+	// The widest dtypes come first, so that all are aligned, as in the reference implementation.
 	slices.SortStableFunc(names, func(a, b string) int { return weights[b].DType().Size() - weights[a].DType().Size() })
-	// Some programs, such as Hugging Face's Transformers, take only files that say that they are PyTorch's.
+	// Some programs, such as Hugging Face's Transformers, accept only files marked as PyTorch's.
 	entries := map[string]any{"__metadata__": map[string]string{"format": "pt"}}
 	end := uint64(0)
 	for _, name := range names {

@@ -28,7 +28,7 @@ func fileOf(header string, values int) []byte {
 	return file
 }
 
-// oneOf each dtype, with shapes of every kind.
+// oneOf returns a tensor of each dtype, with various shapes.
 func oneOfEach() map[string]*tensors.Tensor {
 	return map[string]*tensors.Tensor{
 		"f32":            tensors.FromValue([][]float32{{1, -2.5}, {3e38, 1e-45}, {0, 7}}),
@@ -55,7 +55,7 @@ func TestSaveLoad(t *testing.T) {
 	}
 	same(t, got, want)
 
-	// As the format says: the header at a multiple of 8 bytes, and so all values aligned.
+	// By the format, the header is padded to a multiple of 8 bytes, so that all values are aligned.
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestSaveLoad(t *testing.T) {
 	if length := binary.LittleEndian.Uint64(file); length%8 != 0 || file[8] != '{' {
 		t.Errorf("the header has %d bytes, and begins with %q", length, file[8])
 	}
-	// None at all.
+	// No tensors.
 	if err := Save(path, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func bytesOf(t *testing.T, tensor *tensors.Tensor) (data []byte) {
 	return data
 }
 
-// TestSaveFails: what cannot be written leaves the file that was there before, and nothing else.
+// TestSaveFails checks that a failed Save leaves only the previous file.
 func TestSaveFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "weights.safetensors")
@@ -140,7 +140,7 @@ func TestSaveFails(t *testing.T) {
 	}
 }
 
-// damaged are files that are not what the format says, and what the error must tell.
+// damaged are malformed files and the parts of their errors.
 var damaged = []struct {
 	name string
 	file []byte
@@ -151,7 +151,7 @@ var damaged = []struct {
 	{"header cut off", fileOf(`{}`, 0)[:9], []string{"header", "2 bytes", "1 follow"}},
 	{"header too long", append(binary.LittleEndian.AppendUint64(nil, 1<<63+5), "{}"...), []string{"9223372036854775813 bytes", "at most 100000000"}},
 	{"header of all ones", bytes.Repeat([]byte{0xff}, 64), []string{"18446744073709551615 bytes", "56 follow"}},
-	{"another format", append([]byte("PK\x03\x04"), make([]byte, 100)...), []string{"no .safetensors file"}},
+	{"another format", append([]byte("PK\x03\x04"), make([]byte, 100)...), []string{"not a .safetensors file"}},
 	{"no JSON", fileOf(`{"a":`, 0), []string{"not JSON"}},
 	{"more than JSON", fileOf(`{} {}`, 0), []string{"not JSON"}},
 	{"no UTF-8", fileOf("{\"\xff\":1}", 0), []string{"UTF-8"}},
@@ -175,12 +175,12 @@ var damaged = []struct {
 	{"three offsets", fileOf(`{"weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}`, 4), []string{`"weight"`, "[0 4 4]", "[begin, end]"}},
 	{"end before begin", fileOf(`{"weight":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4), []string{`"weight"`, "[4 0]", "4 bytes"}},
 	{"shape and offsets differ", fileOf(`{"weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,20]}}`, 20), []string{`"weight"`, "[0 20]", "[2 3]", "24 bytes"}},
-	{"overflow to 0", fileOf(`{"weight":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0), []string{`"weight"`, "[4294967296 4294967296]", "no room"}},
-	{"overflow to 4", fileOf(`{"weight":{"dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4]}}`, 4), []string{`"weight"`, "no room"}},
-	{"0 times overflow", fileOf(`{"weight":{"dtype":"F32","shape":[0,18446744073709551615],"data_offsets":[0,0]}}`, 0), []string{`"weight"`, "no room"}},
+	{"overflow to 0", fileOf(`{"weight":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0), []string{`"weight"`, "[4294967296 4294967296]", "do not fit into memory"}},
+	{"overflow to 4", fileOf(`{"weight":{"dtype":"F32","shape":[4611686018427387905],"data_offsets":[0,4]}}`, 4), []string{`"weight"`, "do not fit into memory"}},
+	{"0 times overflow", fileOf(`{"weight":{"dtype":"F32","shape":[0,18446744073709551615],"data_offsets":[0,0]}}`, 0), []string{`"weight"`, "do not fit into memory"}},
 	{"beyond 64 bits", fileOf(`{"weight":{"dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,4]}}`, 4), []string{`"weight"`, "18446744073709551616"}},
-	{"huge, cut off", fileOf(`{"weight":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}`, 4), []string{`"weight"`, "[0 4000000000000]", "4 bytes", "cut off"}},
-	{"cut off", fileOf(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"weight":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, 11), []string{`"weight"`, "[4 12]", "11 bytes"}},
+	{"huge, cut off", fileOf(`{"weight":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}`, 4), []string{`"weight"`, "[0 4000000000000]", "4 bytes", "truncated"}},
+	{"truncated", fileOf(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"weight":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, 11), []string{`"weight"`, "[4 12]", "11 bytes"}},
 	{"too long", fileOf(`{"weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 5), []string{`"weight" ends at 4`, "5 bytes"}},
 	{"values of nothing", fileOf(`{}`, 1), []string{"1 bytes", "no tensor"}},
 	{"overlap", fileOf(`{"weight":{"dtype":"F32","shape":[1],"data_offsets":[2,6]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 6), []string{`"weight"`, "[2 6]", "4", `"a"`}},
@@ -220,7 +220,7 @@ func TestLoadDamaged(t *testing.T) {
 	}
 }
 
-// TestLoadCutOff cuts a file off at every byte.
+// TestLoadCutOff truncates a file at every byte.
 func TestLoadCutOff(t *testing.T) {
 	file, err := os.ReadFile("testdata/torch_gru_no_bias_float16.safetensors")
 	if err != nil {
@@ -234,14 +234,14 @@ func TestLoadCutOff(t *testing.T) {
 			t.Errorf("no error with %d bytes of %d", size, len(file))
 		}
 	}
-	// And one that shrinks while it is read.
+	// A file that shrinks while it is read.
 	if _, err := read(bytes.NewReader(file[:len(file)-1]), int64(len(file))); err == nil {
 		t.Error("no error of a file that shrinks")
 	}
 }
 
-// FuzzLoad: no input makes the reader panic or take more memory than the file has; what it takes is written and read
-// again as it is.
+// FuzzLoad checks that no input makes the reader panic, and that tensors that were read stay the same when saved and
+// loaded.
 func FuzzLoad(f *testing.F) {
 	for _, test := range damaged {
 		if len(test.file) < 1<<12 {

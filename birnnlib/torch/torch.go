@@ -1,20 +1,22 @@
-// Package torch exchanges the weights of recurrent networks with PyTorch, and takes over those of Keras.
+// Package torch imports the weights of recurrent networks from PyTorch and Keras, and exports them to PyTorch.
 //
-// PyTorch's nn.RNN, nn.LSTM and nn.GRU are what [birnnlib.New] builds with the cells [birnnlib.RNN], [birnnlib.LSTM] and
-// [birnnlib.GRU], with the same hidden size h in all layers and directions. In Python,
+// PyTorch's nn.RNN, nn.LSTM and nn.GRU correspond to [birnnlib.New] with the cells [birnnlib.RNN], [birnnlib.LSTM] and
+// [birnnlib.GRU] and the same hidden size h in all layers and directions. In Python,
 //
 //	safetensors.torch.save_file(model.state_dict(), "model.safetensors")
 //
-// writes the weights of a model into a file, from which they come into a scope so:
+// writes the weights of a model to a file; in Go,
 //
 //	weights, err := torch.Load("model.safetensors")
 //	sizes, err := torch.Import(scope, weights, torch.Options{Cell: birnnlib.LSTM{}, Prefix: "encoder.rnn."})
 //
-// and birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}) then computes what the module computes. The way back is
-// [Export], [Save] and, in Python, model.load_state_dict(safetensors.torch.load_file("model.safetensors")).
+// reads them into a scope, where birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}) computes what the module
+// computes. The way back is [Export], [Save] and, in Python,
+// model.load_state_dict(safetensors.torch.load_file("model.safetensors")).
 //
-// With k gates (RNN 1, LSTM 4, GRU 3), d inputs and h hidden units, of which a projection makes r (else r = h), the weights
-// of layer l (from 1 here, from 0 there) are, forward; backward, _reverse is appended there, and ^b here instead of ^f:
+// With k gates (RNN 1, LSTM 4, GRU 3), d inputs and h hidden units, projected to r units (else r = h), the table lists
+// the forward weights of layer l, counted from 1 here and from 0 in PyTorch. Backward weights have the suffix _reverse
+// in PyTorch, and ^b instead of ^f here.
 //
 //	| PyTorch             | shape   | here                  | shape   |
 //	| ------------------- | ------- | --------------------- | ------- |
@@ -24,9 +26,9 @@
 //	| bias_hh_l<l-1>      | [kh]    | GRU: b_hh^f           | [h]     |
 //	| weight_hr_l<l-1>    | [r, h]  | LSTM: W_hr^f          | [h, r]  |
 //
-// The gates have the same order. PyTorch adds up its two biases, and so b is their sum; but of a GRU, bias_hh has a part
-// in the product with the reset gate, which is b_hh, and only its other two parts go into b. [Export] writes b into
-// bias_ih, and zeros into what is left of bias_hh.
+// The gates have the same order. PyTorch adds its two biases, so b is their sum; but in a GRU the reset gate multiplies
+// one part of bias_hh, which becomes b_hh, and only the other two parts are added to b. [Export] writes b to bias_ih
+// and zeros to the rest of bias_hh.
 package torch
 
 import (
@@ -45,28 +47,27 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Options say which network the weights are of.
+// Options describes the network that the weights belong to.
 type Options struct {
-	// Cell is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes, or a
-	// GRU that resets after the product. With NoBias it is a module made with bias=False, with Projection one with
-	// proj_size.
+	// Cell is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes,
+	// or a GRU that resets after the product. NoBias corresponds to bias=False, Projection to proj_size.
 	Cell birnnlib.Cell
 
-	// Prefix is what comes before the names in PyTorch, with its dot, as in "encoder.rnn.": the attributes of the model
-	// under which the module is. Import passes over all names that do not begin with it.
+	// Prefix is the prefix of the names in PyTorch, including the final dot: "encoder.rnn." for the module
+	// model.encoder.rnn. Import ignores names without it.
 	Prefix string
 
-	// DType is that of the parameters which Import makes; none (the zero value) is that of the weights. Export has no use
-	// for it.
+	// DType is the dtype of the parameters that Import creates; the zero value means that of the weights. Export
+	// ignores it.
 	DType dtypes.DType
 }
 
 // Import sets the parameters of a network in the scope to the weights of a PyTorch module, and returns the sizes of its
-// layers, as [birnnlib.New] wants them: how many layers and directions there are, the names of the weights tell.
-// Parameters that are in the scope already get the new values; they must have the same shapes.
+// layers for [birnnlib.New]. The names of the weights determine the number of layers and directions. Parameters that
+// exist in the scope get the new values; they must have the same shapes.
 //
-// Weights of another cell, unknown, missing or of wrong shapes or dtypes are an error that names them, and then nothing in
-// the scope is changed.
+// If weights belong to another cell, are unknown or missing, or have wrong shapes or dtypes, Import returns an error
+// that names them and leaves the scope unchanged.
 func Import(scope *model.Scope, weights map[string]*tensors.Tensor, o Options) ([]birnnlib.Sizes, error) {
 	m, err := moduleOf(o.Cell)
 	if err != nil {
@@ -96,9 +97,9 @@ func Import(scope *model.Scope, weights map[string]*tensors.Tensor, o Options) (
 
 // Export returns the parameters of a network in the scope as the weights of a PyTorch module.
 //
-// A network that PyTorch does not have is an error: one with hidden sizes that differ, without a forward direction, with
-// directions in some layers only, or with parameters that the cell in Options has not. What the parameters do not show
-// is up to you: PyTorch's layers are merged by MergeConcat, without a residual, and not as posted.
+// Export returns an error for a network that PyTorch lacks: with different hidden sizes, without a forward direction,
+// with two directions in some layers only, or with parameters that the cell in Options does not have. It cannot check
+// what the parameters do not show: PyTorch's layers use MergeConcat, without Residual and without BothForward.
 func Export(scope *model.Scope, o Options) (map[string]*tensors.Tensor, error) {
 	m, err := moduleOf(o.Cell)
 	if err != nil {
@@ -108,7 +109,7 @@ func Export(scope *model.Scope, o Options) (map[string]*tensors.Tensor, error) {
 	layout := o.Cell.Layout(1)
 	wx, ok := have[layerPath(0, layout.Wx, "")]
 	if !ok {
-		return nil, fmt.Errorf("torch: the scope %s has no %s, the first weights of %s; give the scope that birnnlib.New got", scope.Scope(), layerPath(0, layout.Wx, ""), m.name)
+		return nil, fmt.Errorf("torch: the scope %s has no %s, the first weights of %s; pass the scope given to birnnlib.New", scope.Scope(), layerPath(0, layout.Wx, ""), m.name)
 	}
 	dims := wx.Shape().Dimensions
 	if len(dims) != 2 || dims[1] == 0 || dims[1]%m.gates != 0 {
@@ -199,7 +200,7 @@ func activationName(c birnnlib.RNN) string {
 	return c.Activation.String()
 }
 
-// checkCell returns an error when the cell has a weight that neither PyTorch nor Keras has, such as a peephole.
+// checkCell returns an error if the cell has a weight that neither PyTorch nor Keras has, such as a peephole.
 func checkCell(cell birnnlib.Cell) error {
 	for _, w := range cell.Layout(1).Weights {
 		if !slices.Contains([]string{"W_hh", "W_h", "b_hh", "W_hr"}, w.Name) {
@@ -243,8 +244,8 @@ func (m module) ourDims(h, d int) map[string][]int {
 	return dims
 }
 
-// ours returns the parameters of one direction of one layer with h hidden units, given its weights in PyTorch, in the order
-// in which birnnlib makes them.
+// ours returns the parameters of one direction of one layer with h hidden units, given its weights in PyTorch, in the
+// order in which birnnlib creates them.
 func (m module) ours(h int, theirs func(name string) array) (ours []named) {
 	layout := m.cell.Layout(h)
 	ours = append(ours, named{layout.Wx, theirs("weight_ih").transposed()})
@@ -271,7 +272,7 @@ func (m module) ours(h int, theirs func(name string) array) (ours []named) {
 	return append(ours, named{layout.Bias, b})
 }
 
-// theirs undoes ours, up to how b is split.
+// theirs reverses ours, except for the split of b.
 func (m module) theirs(h int, ours map[string]array) map[string]array {
 	theirs := map[string]array{}
 	for name, a := range ours {
@@ -310,7 +311,7 @@ func (w *network) directions() []string {
 	return []string{""}
 }
 
-// outputs returns how many each layer has, which are the inputs of the next.
+// outputs returns the number of outputs of each layer, which are the inputs of the next.
 func (w *network) outputs(m module) int { return len(w.directions()) * m.r(w.h) }
 
 var weightName = regexp.MustCompile(`^(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)_l(0|[1-9][0-9]{0,8})(_reverse)?$`)
@@ -339,7 +340,7 @@ func (m module) read(weights map[string]*tensors.Tensor, prefix string) (*networ
 		return nil, fmt.Errorf("torch: none of the %d weights has a name that begins with %q; %s", len(weights), prefix, prefixHint(weights))
 	}
 
-	// The sizes: of weight_hh, since its shape tells the number of gates too.
+	// The sizes are those of weight_hh, whose shape depends on the number of gates, too.
 	get := func(name string) (*tensors.Tensor, []int, error) {
 		t, ok := given[name]
 		if !ok {
@@ -420,7 +421,7 @@ func (m module) symbolic() string {
 	return shape
 }
 
-// optionHint tells which option of the cell is about a weight.
+// optionHint returns a hint to the option of the cell that concerns a weight.
 func (m module) optionHint(base string) string {
 	switch {
 	case strings.HasPrefix(base, "bias"):
@@ -431,7 +432,7 @@ func (m module) optionHint(base string) string {
 	return ""
 }
 
-// prefixHint tells where in the names modules begin.
+// prefixHint returns a hint to the prefixes of the recurrent modules among the names.
 func prefixHint(weights map[string]*tensors.Tensor) string {
 	var prefixes []string
 	for name := range weights {
@@ -460,8 +461,8 @@ func layerPath(l int, name, suffix string) string {
 
 var layerName = regexp.MustCompile(`^layer_[0-9]+/`)
 
-// variablesOf returns the parameters of all layers in the scope, by their paths below it. States that a network keeps from
-// call to call are none.
+// variablesOf returns the parameters of all layers in the scope, by their paths below it, without the states that a
+// network keeps from call to call.
 func variablesOf(scope *model.Scope) map[string]*model.Variable {
 	have := map[string]*model.Variable{}
 	root := strings.TrimSuffix(scope.Scope(), model.ScopeSeparator) + model.ScopeSeparator
@@ -474,7 +475,7 @@ func variablesOf(scope *model.Scope) map[string]*model.Variable {
 	return have
 }
 
-// anyOf tells whether layer l, counted from 0, is there.
+// anyOf reports whether layer l, counted from 0, exists.
 func anyOf(have map[string]*model.Variable, l int) bool {
 	for path := range have {
 		if strings.HasPrefix(path, fmt.Sprintf("layer_%d/", l+1)) {

@@ -14,6 +14,7 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/torch"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -79,7 +80,7 @@ func floats(t *testing.T, tensor *tensors.Tensor) (values []float64) {
 	return values
 }
 
-// closeTo fails where two tensors differ by more than δ of the largest magnitude.
+// closeTo fails if two tensors differ by more than δ of the largest magnitude.
 func closeTo(t *testing.T, what string, got, want *tensors.Tensor, δ float64) {
 	t.Helper()
 	if !got.Shape().Equal(want.Shape()) {
@@ -126,7 +127,7 @@ var pytorchFiles = map[string]struct {
 
 const prefix = "encoder.rnn."
 
-// TestImport computes with PyTorch's weights what PyTorch computes.
+// TestImport compares a network with PyTorch's weights with PyTorch.
 func TestImport(t *testing.T) {
 	for name, test := range pytorchFiles {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +156,7 @@ func variables(t *testing.T, store *model.Store) map[string]string {
 	return values
 }
 
-// TestRoundTrip exports what was imported, into a file, and imports that: the parameters are the same to the last bit.
+// TestRoundTrip exports imported weights to a file and imports it: the parameters are the same to the last bit.
 func TestRoundTrip(t *testing.T) {
 	for name, test := range pytorchFiles {
 		weights, scope := load(t, name), model.NewStore().Scope("/a")
@@ -166,7 +167,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for path, want := range weights { // the weights themselves; only the biases are split in another way
+		for path, want := range weights { // the weights themselves; only the biases are split differently
 			if strings.HasPrefix(path, prefix+"weight") && !exported[path].Equal(want) {
 				t.Errorf("%s: %s is exported as %s, want %s", name, path, exported[path].GoStr(), want.GoStr())
 			}
@@ -189,7 +190,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestImportInto an existing network changes its parameters, and nothing else.
+// TestImportInto checks that importing into an existing network changes only its parameters.
 func TestImportInto(t *testing.T) {
 	weights, store := load(t, "torch_lstm"), model.NewStore()
 	scope, sizes := store.Scope("/net"), pytorchFiles["torch_lstm"].sizes
@@ -200,12 +201,12 @@ func TestImportInto(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := variables(t, store)
-	// First what fails: another dtype than the network's.
+	// A dtype that differs from the network's fails.
 	_, err := torch.Import(scope, weights, torch.Options{Cell: birnnlib.LSTM{}, Prefix: prefix, DType: dtypes.Float64})
 	if err == nil || !strings.Contains(err.Error(), "/net/layer_1/W_x^f") || !strings.Contains(err.Error(), "(Float64)[3 12]") && !strings.Contains(err.Error(), "(Float64)[3, 12]") {
 		t.Errorf("the error of another dtype is %v", err)
 	}
-	// One that would fail at the last parameter.
+	// So does a wrong last parameter.
 	last := store.GetVariable("/net/layer_2/b^b")
 	if err := store.DeleteVariable(last.Path()); err != nil {
 		t.Fatal(err)
@@ -236,7 +237,7 @@ func TestImportInto(t *testing.T) {
 	}
 }
 
-// TestNotImported: what does not fit is an error that names it and what was expected, and leaves nothing in the store.
+// TestNotImported checks that weights that do not fit cause an error that names them, and leave nothing in the store.
 func TestNotImported(t *testing.T) {
 	type weights = map[string]*tensors.Tensor
 	matrix := func(rows, columns int) *tensors.Tensor {
@@ -283,7 +284,7 @@ func TestNotImported(t *testing.T) {
 		{"reset before", "torch_gru", birnnlib.GRU{ResetBefore: true}, nil, []string{"ResetBefore"}},
 		{"peepholes", "torch_lstm", birnnlib.LSTM{Peepholes: true}, nil, []string{"p_i", "PyTorch"}},
 		{"no cell", "torch_lstm", nil, nil, []string{"nil", "birnnlib.RNN, LSTM and GRU"}},
-		{"a cell of one's own", "torch_lstm", struct{ birnnlib.Cell }{birnnlib.LSTM{}}, nil, []string{"struct", "birnnlib.RNN, LSTM and GRU"}},
+		{"a custom cell", "torch_lstm", struct{ birnnlib.Cell }{birnnlib.LSTM{}}, nil, []string{"struct", "birnnlib.RNN, LSTM and GRU"}},
 	} {
 		weights, store := load(t, test.file), model.NewStore()
 		if test.change != nil {
@@ -304,7 +305,7 @@ func TestNotImported(t *testing.T) {
 		}
 	}
 
-	// Another prefix than that of the module.
+	// A prefix that differs from the module's.
 	for p, want := range map[string]string{
 		"":         `"encoder.rnn."`,
 		"rnn.":     `"encoder.rnn."`,
@@ -321,7 +322,7 @@ func TestNotImported(t *testing.T) {
 	}
 }
 
-// built is a network with random parameters in the scope.
+// built builds a network with random parameters in the scope.
 func built(t *testing.T, scope *model.Scope, cell birnnlib.Cell, dtype dtypes.DType, sizes ...birnnlib.Sizes) {
 	t.Helper()
 	if _, err := model.CallOnce(gobackend.GetBackend(), scope.Store(), func(_ *model.Scope, x *Node) *Node {
@@ -340,7 +341,7 @@ func TestNotExported(t *testing.T) {
 		name  string
 		cell  birnnlib.Cell
 		sizes []birnnlib.Sizes
-		as    birnnlib.Cell // what is asked for; nil: cell
+		as    birnnlib.Cell // the cell in Options; nil: cell
 		after func(t *testing.T, store *model.Store)
 		want  []string
 	}{
@@ -394,7 +395,7 @@ func TestNotExported(t *testing.T) {
 	}
 }
 
-// TestExportStateful: the states that a network keeps are no weights.
+// TestExportStateful checks that the states kept by a network are not exported.
 func TestExportStateful(t *testing.T) {
 	scope := model.NewStore().RootScope()
 	if _, err := model.CallOnce(gobackend.GetBackend(), scope.Store(), func(_ *model.Scope, x *Node) *Node {
@@ -412,15 +413,10 @@ func TestExportStateful(t *testing.T) {
 	}
 }
 
-// pythonEnv is the environment variable that names a Python with torch and safetensors.
-const pythonEnv = "BIRNN_TORCH_PYTHON"
-
-// TestAgainstPyTorch lets PyTorch load exported networks and compares what it computes.
-func TestAgainstPyTorch(t *testing.T) {
-	python := os.Getenv(pythonEnv)
-	if python == "" {
-		t.Skipf("%s is not set: name a python that has torch and safetensors there, to let PyTorch load what is exported", pythonEnv)
-	}
+// TestLongPyTorch lets PyTorch load exported networks and compares what it computes.
+func TestLongPyTorch(t *testing.T) {
+	testall.Long(t)
+	python := testall.Python(t, "torch", "safetensors")
 	type moduleCase struct {
 		Class     string         `json:"class"`
 		Arguments map[string]any `json:"arguments"`
@@ -485,7 +481,7 @@ func TestAgainstPyTorch(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "cases.json"), blob, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	// A file of every dtype goes through the format's own implementation, there and back.
+	// A file with every dtype makes a round trip through the reference implementation.
 	echo := map[string]*tensors.Tensor{
 		"f32": tensors.FromValue([][]float32{{1, -2.5, 1e-45}}), "f64": tensors.FromValue([]float64{1.0 / 3}),
 		"bf16": tensors.FromValue([]bfloat16.BFloat16{bfloat16.FromFloat32(-1.5)}), "f16": tensors.FromValue([]float16.Float16{float16.FromFloat32(6e-8)}),
@@ -499,7 +495,7 @@ func TestAgainstPyTorch(t *testing.T) {
 	}
 
 	if output, err := exec.Command(python, filepath.Join("testdata", "load.py"), dir).CombinedOutput(); err != nil {
-		t.Fatalf("%s, which %s names, fails: %v\n%s", python, pythonEnv, err, output)
+		t.Fatalf("%s: %v\n%s", python, err, output)
 	}
 	for _, c := range cases {
 		out, err := torch.Load(filepath.Join(dir, c.File+".out"))

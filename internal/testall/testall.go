@@ -7,16 +7,20 @@
 // The names of the tests that are left out start with TestLong, so that the go command can list and choose them; its
 // summary of passing packages cannot show them:
 //
-//	go test -list '^TestLong' ./...                 # lists what `go test ./...` leaves out
-//	BIRNN_TEST=all go test -run '^TestLong' ./...   # runs only that
-//	BIRNN_TEST=all go test ./...             # runs everything
+//	go test -list ^TestLong ./...                              # lists what `go test ./...` leaves out
+//	BIRNN_TEST=all go test -timeout 40m -run ^TestLong ./...   # runs only that
+//	BIRNN_TEST=all go test -timeout 40m ./...                  # runs everything
 //
-// A matrix of which a few cases run by default has two test functions, TestX with these few and TestLongX with the rest.
+// A matrix of which a few cases run by default has two test functions, TestX with these few and TestLongX with the
+// rest.
 package testall
 
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -42,8 +46,8 @@ func Long(t testing.TB) {
 	}
 }
 
-// Missing ends a test that lacks a tool. It says what is missing and how to get it, and fails where every test is to run,
-// else skips.
+// Missing ends a test that lacks a tool. It says what is missing and how to get it, and fails where every test is to
+// run, else skips.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	text := fmt.Sprintf(format, args...)
@@ -51,4 +55,23 @@ func Missing(t testing.TB, format string, args ...any) {
 		t.Fatalf("missing, with %s=all: %s", Env, text)
 	}
 	t.Skip("left out: ", text)
+}
+
+// Python returns the interpreter of the environment that `go run ./birnnlib/benchmarks -install` makes, where it can
+// import the modules. The tests that compute fixtures again need more of it than the benchmarks do: install that there,
+// too, as .ci/run does.
+func Python(t testing.TB, modules ...string) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := filepath.Join(cache, "birnn", "benchmarks", "bin", "python")
+	if runtime.GOOS == "windows" {
+		python = filepath.Join(cache, "birnn", "benchmarks", "Scripts", "python.exe")
+	}
+	if out, err := exec.Command(python, "-c", "import "+strings.Join(modules, ", ")).CombinedOutput(); err != nil {
+		Missing(t, "a Python with %s at %s: %v %s", strings.Join(modules, ", "), python, err, out)
+	}
+	return python
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
 	"birnn/kernels/internal/process"
 )
 
@@ -39,15 +40,13 @@ type class struct {
 }
 
 func newClass(t *testing.T) *class {
-	if os.Getenv("BIRNN_HUB") == "" {
-		t.Skip("installs JupyterHub and adds accounts to this machine for a while: set BIRNN_HUB=1")
-	}
+	testall.Long(t) // it installs JupyterHub and adds accounts to this machine for a while
 	if os.Geteuid() != 0 {
-		t.Skip("needs root, to add accounts")
+		testall.Missing(t, "root, to add accounts")
 	}
 	for _, command := range []string{"useradd", "chpasswd", "runuser", "python3", "npm", "cc"} {
 		if _, err := exec.LookPath(command); err != nil {
-			t.Skip(err)
+			testall.Missing(t, "%v", err)
 		}
 	}
 	goCommand, err := exec.LookPath("go")

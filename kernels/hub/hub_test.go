@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// TestClass has two students work at the same time on what they share.
-func TestClass(t *testing.T) {
+// TestLongClass has two students work at the same time on what they share.
+func TestLongClass(t *testing.T) {
 	c := newClass(t)
 	c.install()
 	a, b := c.add("a"), c.add("b")

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
 	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/process"
@@ -76,10 +77,7 @@ func bin(t testing.TB) string {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(h.Bin(), "gonb")); err != nil {
-		if os.Getenv("BIRNN_E2E") != "" {
-			t.Fatalf("GoNB is not installed: %v", err)
-		}
-		t.Skip("needs GoNB: go run ./kernels install")
+		testall.Missing(t, "GoNB: go run ./kernels install")
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"gonb", "goimports", "gopls", "gopls-real"} {

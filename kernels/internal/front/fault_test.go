@@ -9,32 +9,29 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
 	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/history"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
 
-// rounds is how many faults the tests make; BIRNN_FAULTS asks for more.
-func rounds(t *testing.T, few int) int {
-	n, err := strconv.Atoi(os.Getenv("BIRNN_FAULTS"))
-	if err != nil {
-		n = few
-	}
-	t.Logf("%d rounds", n)
-	return n
-}
-
 // TestFaults kills, stops, floods and interrupts at random moments of a cell:
 // each cell ends, the next one is answered in full, and the history and a kept
 // value are whole.
-func TestFaults(t *testing.T) {
+func TestFaults(t *testing.T) { faults(t, 4) }
+
+func TestLongFaults(t *testing.T) {
+	testall.Long(t)
+	faults(t, 16)
+}
+
+func faults(t *testing.T, rounds int) {
 	project := t.TempDir()
 	k := startIn(t, project)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -42,7 +39,7 @@ func TestFaults(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	cells := 1
-	for round := range rounds(t, 12) {
+	for round := range rounds {
 		cells++
 		a := k.send(fmt.Sprintf("%%%%\nfmt.Println(\"started\", %d)\nfor { fmt.Println(strings.Repeat(\"洪水\", 1000)); time.Sleep(time.Millisecond) }", round))
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
@@ -104,7 +101,14 @@ func TestFaults(t *testing.T) {
 
 // TestFrontKilled kills the whole kernel at random moments, as the machine's
 // owner or its memory may, and checks that nothing is left of it.
-func TestFrontKilled(t *testing.T) {
+func TestFrontKilled(t *testing.T) { frontKilled(t, 2) }
+
+func TestLongFrontKilled(t *testing.T) {
+	testall.Long(t)
+	frontKilled(t, 8)
+}
+
+func frontKilled(t *testing.T, rounds int) {
 	dir := bin(t)
 	program := filepath.Join(dir, "kernels")
 	build := exec.Command("go", "build", "-o", program, "birnn/kernels")
@@ -118,7 +122,7 @@ func TestFrontKilled(t *testing.T) {
 	}
 	program = filepath.Join(home, "bin", "kernels")
 	rng := rand.New(rand.NewPCG(3, 4))
-	for round := range rounds(t, 6) {
+	for round := range rounds {
 		temp := t.TempDir()
 		connection, err := wire.Loopback()
 		if err != nil {
@@ -177,18 +181,21 @@ func mentioning(dir string) (all []string) {
 	return all
 }
 
-// TestManyCells runs a hundred cells and looks at the memory of the kernel.
-func TestManyCells(t *testing.T) {
+// TestManyCells runs many cells and looks at the memory of the kernel.
+func TestManyCells(t *testing.T) { manyCells(t, 20) }
+
+func TestLongManyCells(t *testing.T) {
+	testall.Long(t)
+	manyCells(t, 100)
+}
+
+func manyCells(t *testing.T, n int) {
 	k := start(t)
 	inUse := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
-	}
-	n := 100
-	if testing.Short() {
-		n = 20
 	}
 	var before uint64
 	for i := range n {

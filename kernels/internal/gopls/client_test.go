@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
 	"birnn/kernels/internal/home"
 )
 
@@ -28,10 +29,7 @@ func command(t testing.TB) string {
 			return path
 		}
 	}
-	if os.Getenv("BIRNN_E2E") == "1" {
-		t.Fatal("gopls is not installed: go run ./kernels install")
-	}
-	t.Skip("gopls is not installed: go run ./kernels install")
+	testall.Missing(t, "gopls: go run ./kernels install")
 	return ""
 }
 
