@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 
+	"birnn/internal/simd"
 	"birnn/kernels/internal/process"
 )
 
@@ -102,6 +103,12 @@ func toolchain(ctx context.Context, dir string) (Toolchain, error) {
 
 // Command returns the path of the go command.
 func (t Toolchain) Command() string { return filepath.Join(t.GOROOT, "bin", "go") }
+
+// By returns the toolchain with another Go.
+func (t Toolchain) By(other simd.Toolchain) Toolchain {
+	t.GOROOT, t.GOVERSION = other.GOROOT, other.Go
+	return t
+}
 
 // XLA reports why go-xla cannot be built here, or nil.
 func (t Toolchain) XLA() error {

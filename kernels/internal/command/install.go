@@ -10,6 +10,7 @@ import (
 
 	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/kernelspec"
 )
 
 func (a *App) install(ctx context.Context, args []string) int {
@@ -20,6 +21,7 @@ func (a *App) install(ctx context.Context, args []string) int {
 	if _, code, done := f.parse(args, false); done {
 		return code
 	}
+	f.options.TryAgain = true
 	installed, problems, err := a.ensure(ctx, f.options)
 	if err != nil {
 		return a.failed(ctx, err)
@@ -29,6 +31,9 @@ func (a *App) install(ctx context.Context, args []string) int {
 		names = append(names, spec.Name)
 	}
 	fmt.Fprintf(a.Out, "installed in %s: %s\n", f.options.Home.Dir, strings.Join(names, ", "))
+	if installed.SIMD.Reason != "" {
+		fmt.Fprintf(a.Out, "%s is pure Go %v\n", kernelspec.Go, installed.SIMD)
+	}
 	if len(problems) > 0 {
 		fmt.Fprintf(a.Err, "%d step(s) failed, see above; the kernels named here work\n", len(problems))
 		return fails

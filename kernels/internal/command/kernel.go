@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,6 +22,7 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 	f := a.flags("kernel", "", "Runs a Go kernel for Jupyter, which calls this command; see \"install\".")
 	file := f.String("f", "", "connection `file` that Jupyter has written")
 	root := f.String("root", "", "`folder` of the repository, whose packages cells can import (default: the one that this folder is in)")
+	bin := f.String("bin", "", "`folder` of gonb, goimports and gopls (default: that of the installation)")
 	if _, code, done := f.parse(args, false); done {
 		return code
 	}
@@ -54,7 +56,8 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 		end()
 	}()
 	err = front.Run(own, front.Config{
-		ConnectionFile: *file, Root: *root, Bin: f.options.Home.Bin(), Project: folder, Log: a.Err, Interrupts: interrupts,
+		ConnectionFile: *file, Root: *root, Bin: cmp.Or(*bin, f.options.Home.Bin()), Kernels: filepath.Join(f.options.Home.Jupyter(), "kernels"),
+		Project: folder, Log: a.Err, Interrupts: interrupts,
 	})
 	if err != nil {
 		return a.failed(own, err)

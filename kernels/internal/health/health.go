@@ -173,6 +173,12 @@ func (e *examiner) steps() {
 			continue // plugins have been looked at
 		}
 		c := Check{Name: s.Title}
+		if s.Name == setup.SIMD && plan.Done(s) {
+			c.Name, c.Detail = "pure Go", e.manifest.SIMD.String()
+			if e.manifest.SIMD.Costs {
+				c.Detail += fmt.Sprintf("; when that has changed: %s", install)
+			}
+		}
 		if !plan.Done(s) {
 			c.Problem, c.Fix = "it is missing or not up to date", install
 		} else if err := e.version(s, &c); err != nil {
@@ -186,7 +192,7 @@ func (e *examiner) steps() {
 		c.Problem, c.Fix = err.Error(), install
 	} else if s := plan.Kernels(specs); !plan.Done(s) {
 		c.Name = s.Title
-		c.Problem, c.Fix = "they do not fit the repository, the Go or the plugins that are here now", install
+		c.Problem, c.Fix = "the installed kernels are out of date: the repository, the Go version or the plugins have changed", install
 	} else {
 		c.Name = s.Title
 	}
@@ -208,18 +214,15 @@ func (e *examiner) version(s *setup.Step, c *Check) error {
 		c.Detail = "Python " + versions[2]
 		return nil
 	}
-	for _, tool := range pins.Tools {
-		if tool.Name == s.Name {
-			program := filepath.Join(e.opts.Home.Bin(), tool.Binary())
-			info, err := buildinfo.ReadFile(program)
-			if err != nil {
-				return err
-			}
-			if info.Path != tool.Package || info.Main.Version != tool.Version {
-				return fmt.Errorf("%s is %s %s, expected %s %s", program, info.Path, info.Main.Version, tool.Package, tool.Version)
-			}
-			c.Detail = "built with " + info.GoVersion
+	if tool := s.Tool; tool != nil {
+		info, err := buildinfo.ReadFile(s.Program)
+		if err != nil {
+			return err
 		}
+		if info.Path != tool.Package || info.Main.Version != tool.Version {
+			return fmt.Errorf("%s is %s %s, expected %s %s", s.Program, info.Path, info.Main.Version, tool.Package, tool.Version)
+		}
+		c.Detail = "built with " + info.GoVersion
 	}
 	return nil
 }
@@ -268,7 +271,7 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 	defer os.RemoveAll(dir)
 	probe := filepath.Join(dir, "probe")
 	opts := process.Options{Dir: e.checkout.Root, Env: spec.Environ()}
-	if _, err := process.Run(e.ctx, opts, e.checkout.Go.Command(), "build", "-o", probe, "./kernels/internal/probe"); err != nil {
+	if _, err := process.Run(e.ctx, opts, spec.GoCommand(), "build", "-o", probe, "./kernels/internal/probe"); err != nil {
 		c.Problem, c.Fix = "the program that tries it does not build: "+err.Error(), install
 		return
 	}

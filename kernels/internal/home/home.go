@@ -49,8 +49,11 @@ func (h Home) Path(elem ...string) string {
 	return filepath.Join(append([]string{h.Dir}, elem...)...)
 }
 
-// Bin is where GoNB, goimports and gopls are.
+// Bin is where the kernel, GoNB, goimports and gopls are.
 func (h Home) Bin() string { return h.Path("bin") }
+
+// BinOf is where the same programs are, built by another Go than the one that is here.
+func (h Home) BinOf(version string) string { return h.Path("bin-" + version) }
 
 // Jupyter is the Jupyter data directory that has our kernelspecs.
 func (h Home) Jupyter() string { return h.Path("share", "jupyter") }
@@ -63,7 +66,7 @@ func (h Home) Temp() string { return h.Path("tmp") }
 
 // contents are the names in the folder that we may have made, for an uninstall
 // that touches nothing else.
-var contents = []string{"bin", "env-*", "etc", "log", "projects", "run", "share", "tmp"}
+var contents = []string{"bin", "bin-*", "env-*", "etc", "log", "projects", "run", "share", "tmp"}
 
 // ErrForeign is wrapped by errors about a folder that is not ours.
 var ErrForeign = errors.New("is not empty and was not made by this command")

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"birnn/internal/simd"
 )
 
 // Manifest says what was installed: enough to know what need not be done again,
@@ -20,6 +22,7 @@ type Manifest struct {
 	AskedPython string            `json:"asked_python,omitempty"` // the one that was asked for to make it, if any
 	Steps       map[string]string `json:"steps"`                  // the stamp of each step that was done
 	Plain       bool              `json:"plain,omitempty"`        // whether the kernels are GoNB alone
+	SIMD        *simd.Toolchain   `json:"simd,omitempty"`         // how the pure-Go kernel builds, once that was found out
 	Outside     []string          `json:"outside,omitempty"`      // kernelspecs outside the folder, each a directory
 	PluginDirs  []string          `json:"plugin_dirs,omitempty"`  // where PJRT plugins were put, each with a record beside it
 	MadeDirs    []string          `json:"made_dirs,omitempty"`    // directories made on the way, removed when empty

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 )
 
@@ -23,6 +24,9 @@ const (
 
 // IsOurs reports whether a kernel of that name is one that we install.
 func IsOurs(name string) bool { return slices.Contains([]string{XLA, Go, CUDA}, name) }
+
+// PureGo is the variable in the environment of the pure-Go kernel that says how it builds: see [simd.Toolchain.String].
+const PureGo = "BIRNN_PURE_GO"
 
 // Spec is a kernel: what its kernel.json says, and its logo.
 type Spec struct {
@@ -43,9 +47,13 @@ type JSON struct {
 
 // Config is what the kernels depend on.
 type Config struct {
-	Checkout   checkout.Checkout
-	Home       string // the private folder
-	Bin        string // where the kernel, gonb, goimports and gopls are
+	Checkout checkout.Checkout
+	Home     string // the private folder
+	Bin      string // where the kernel, gonb, goimports and gopls are
+
+	SIMD    simd.Toolchain // how the pure-Go kernel builds
+	PureBin string         // Bin of the pure-Go kernel where SIMD has another Go than Checkout
+
 	Plain      bool   // GoNB alone, without the front
 	PluginDir  string // where the CPU plugin is; "" leaves birnn-xla out
 	CUDADir    string // where the CUDA plugin is; "" leaves birnn-cuda out
@@ -66,11 +74,12 @@ func Build(c Config) ([]Spec, error) {
 		specs = append(specs, c.spec(CUDA, "Go · BiRNN (CUDA)", "#5b8c2a", map[string]string{
 			"GOMLX_BACKEND": "xla:cuda", "CGO_ENABLED": "1", "GOEXPERIMENT": "", "PJRT_PLUGIN_LIBRARY_PATH": c.CUDADir}))
 	}
-	pure := map[string]string{"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOEXPERIMENT": ""}
-	if c.Checkout.Go.GOARCH == "amd64" {
-		pure["GOEXPERIMENT"] = "simd" // 3 to 9 times faster
+	pure := c
+	if c.SIMD.Mode == simd.Pinned {
+		pure.Checkout.Go, pure.Bin = c.Checkout.Go.By(c.SIMD), c.PureBin
 	}
-	return append(specs, c.spec(Go, "Go · BiRNN (pure Go)", "#007d9c", pure)), nil
+	return append(specs, pure.spec(Go, "Go · BiRNN (pure Go)", "#007d9c", map[string]string{
+		"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOEXPERIMENT": c.SIMD.Experiment(), "GODEBUG": c.SIMD.Debug(), PureGo: c.SIMD.String()})), nil
 }
 
 func (c Config) spec(name, display, color string, env map[string]string) Spec {
@@ -81,6 +90,7 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 		"PATH":        c.path(),
 		"GOFLAGS":     goFlags(tools.GOOS, tools.GOARCH),
 		"GOTOOLCHAIN": "local", // the one on the PATH above
+		"GOROOT":      "",
 		"GOMODCACHE":  tools.GOMODCACHE,
 		"GOCACHE":     tools.GOCACHE,
 		// Without this the "go get" that GoNB runs for each cell asks the network
@@ -100,7 +110,7 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 			env[key] = strings.ReplaceAll(value, "$", "$$") // Jupyter substitutes
 		}
 	}
-	argv := []string{filepath.Join(c.Bin, "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", c.Checkout.Root, "-dir", c.Home}
+	argv := []string{filepath.Join(c.Bin, "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", c.Checkout.Root, "-dir", c.Home, "-bin", c.Bin}
 	if c.Plain {
 		argv = []string{filepath.Join(c.Bin, "gonb"), "--kernel", "{connection_file}", "-go_work=" + c.Checkout.Root}
 	}
@@ -156,6 +166,30 @@ func (s Spec) Environ() []string {
 	}
 	slices.Sort(env)
 	return env
+}
+
+// GoCommand returns the path of the kernel's go command.
+func (s Spec) GoCommand() string { return FindGo(s.Getenv("PATH")) }
+
+// Getenv returns what a variable of [Spec.Environ] is set to, or "".
+func (s Spec) Getenv(key string) string {
+	for _, entry := range s.Environ() {
+		if value, ok := strings.CutPrefix(entry, key+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// FindGo returns the go command that a PATH leads to; the kernel's shim of that name does not count.
+func FindGo(path string) string {
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, "go")
+		if info, err := os.Stat(file); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 && filepath.Base(dir) != "shims" {
+			return file
+		}
+	}
+	return "go"
 }
 
 // Stamp changes with anything that Write writes.

@@ -10,7 +10,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"birnn/internal/simd"
 )
+
+// Go is the Go of the pure-Go kernel where the Go that is here does not compile SIMD instructions.
+const Go = simd.Go
 
 // Versions that people like to know.
 const (

@@ -185,7 +185,7 @@ func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []str
 	offline := append(spec.Environ(), "GOBIN")
 	online := append(slices.Clone(offline), "GOPROXY="+p.Checkout.Go.GOPROXY)
 	run := func(dir string, env []string, args ...string) (string, error) {
-		return process.Run(ctx, process.Options{Dir: dir, Env: env, Log: log}, p.Checkout.Go.Command(), args...)
+		return process.Run(ctx, process.Options{Dir: dir, Env: env, Log: log}, spec.GoCommand(), args...)
 	}
 	root := p.Checkout.Root
 	out, err := run(root, append(slices.Clone(online), "GOWORK=off"), append([]string{"list", "-e", "-find",

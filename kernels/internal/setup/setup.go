@@ -13,11 +13,13 @@ import (
 	"strings"
 
 	"birnn/birnnlib/backend/plugin"
+	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
+	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -35,6 +37,7 @@ type Options struct {
 	NoCUDA        bool          // leave CUDA out even where there is a GPU
 	Plain         *bool         // whether the kernels are GoNB alone, without the front; nil leaves them as they are
 	User          bool          // kernelspecs for every Jupyter of the user too
+	TryAgain      bool          // look again whether pure Go can have SIMD instructions that it goes without
 }
 
 // Step is a part of the installation.
@@ -43,6 +46,9 @@ type Step struct {
 	Title    string // what it does, for people
 	Remedy   string // what to do when it fails, unless the network did
 	Optional bool   // the rest is of use without it
+
+	Tool    *pins.Tool // what it builds, if that is a pinned program
+	Program string     // where it puts that
 
 	stamp   string
 	present func() bool // whether what it made is there
@@ -74,12 +80,15 @@ func (p Problem) Error() string { return p.Err.Error() }
 // NewPlan returns the plan for what is to be installed. It changes nothing.
 func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 	p := &Plan{Options: opts, Checkout: co, Manifest: m, out: io.Discard}
+	p.Steps = append(p.Steps, p.simd())
 	if opts.Jupyter == "" {
 		p.Steps = append(p.Steps, p.python())
 	}
-	p.Steps = append(p.Steps, p.tools()...)
-	if !m.Plain {
-		p.Steps = append(p.Steps, p.kernel())
+	for _, e := range p.environments() {
+		p.Steps = append(p.Steps, p.tools(e)...)
+		if !m.Plain {
+			p.Steps = append(p.Steps, p.kernel(e))
+		}
 	}
 	if co.Go.XLA() == nil && !opts.NoXLA {
 		p.Steps = append(p.Steps, p.cpuPlugin())
@@ -126,7 +135,13 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 		}
 		return nil
 	}
-	if err := do(p.Steps); err != nil {
+	// The first step decides which others there are.
+	if err := do(p.Steps[:1]); err != nil {
+		return nil, problems, err
+	}
+	p = NewPlan(co, m, opts)
+	p.out = c.Writer()
+	if err := do(p.Steps[1:]); err != nil {
 		return nil, problems, err
 	}
 	// Which kernels there are depends on which plugins there are now.
@@ -142,11 +157,14 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 		changed = true
 	}
 	if changed {
+		if err := p.removeOldPrograms(); err != nil {
+			return nil, problems, err
+		}
 		if err := m.ListFiles(); err != nil {
 			return nil, problems, err
 		}
 	}
-	installed := &Installed{Specs: specs, Checkout: co}
+	installed := &Installed{Specs: specs, Checkout: co, SIMD: *m.SIMD}
 	if opts.Jupyter == "" {
 		installed.Jupyter = jupyter.Private(opts.Home, m.Python)
 	} else if installed.Jupyter, err = jupyter.Existing(ctx, opts.Home, opts.Jupyter); err != nil {
@@ -160,6 +178,7 @@ type Installed struct {
 	Jupyter  jupyter.Jupyter
 	Specs    []kernelspec.Spec
 	Checkout checkout.Checkout
+	SIMD     simd.Toolchain
 }
 
 // Has reports whether one of our kernels is installed.
@@ -232,6 +251,9 @@ func (p *Plan) explain(s *Step, err error, log string) error {
 // Specs returns the kernels that can work with what is installed now.
 func (p *Plan) Specs() ([]kernelspec.Spec, error) {
 	config := kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), Home: p.Options.Home.Dir, Plain: p.Manifest.Plain}
+	if t := p.Manifest.SIMD; t != nil {
+		config.SIMD, config.PureBin = *t, p.Options.Home.BinOf(t.Go)
+	}
 	if p.Checkout.Go.XLA() == nil {
 		for _, f := range plugin.Find() {
 			switch f.Name {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
@@ -164,6 +165,87 @@ func TestKernelsOfOthers(t *testing.T) {
 	}
 	if data, err := os.ReadFile(theirs); err != nil || string(data) != `{"argv": ["x"]}` {
 		t.Errorf("their kernel was touched: %s, %v", data, err)
+	}
+}
+
+// TestSIMD checks when it is looked again how pure Go is built, and that a Go of its own gets its own programs.
+func TestSIMD(t *testing.T) {
+	p := newPlan(t)
+	goroot := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(goroot, "bin"), 0o755), os.WriteFile(filepath.Join(goroot, "bin", "go"), nil, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	goMod := filepath.Join(p.Checkout.Root, "go.mod")
+	if err := os.WriteFile(goMod, []byte("require github.com/gomlx/compute v0.1.6\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if p.Done(p.simd()) {
+		t.Error("before anything was looked at, it counts as done")
+	}
+	remember := func(found simd.Toolchain) {
+		p.Manifest.SIMD = &found
+		p.Manifest.Steps[SIMD] = p.simd().stamp
+	}
+	pinned := simd.Toolchain{Mode: simd.Pinned, Go: "go1.26.11", GOROOT: goroot}
+	plain := simd.Toolchain{Mode: simd.Plain, Go: "go1.27.4", GOROOT: goroot, Costs: true}
+	remember(pinned)
+	for _, test := range []struct {
+		name   string
+		change func()
+		want   bool
+	}{
+		{"nothing changed", func() {}, true},
+		{"another version of compute", func() { os.WriteFile(goMod, []byte("require github.com/gomlx/compute v0.1.7\n"), 0o644) }, false},
+		{"that is remembered", func() { remember(pinned) }, true},
+		{"another Go", func() { p.Checkout.Go.GOVERSION = "go1.28" }, false},
+		{"slow", func() { remember(plain) }, true},
+		{"slow, and install is called", func() { p.Options.TryAgain = true }, false},
+		{"fast, and install is called", func() { remember(pinned) }, true},
+		{"the Go was removed", func() { os.RemoveAll(goroot) }, false},
+	} {
+		if test.change(); p.Done(p.simd()) != test.want {
+			t.Errorf("%s: it counts as done: %v, want %v", test.name, !test.want, test.want)
+		}
+	}
+
+	programs := func() (all []string) {
+		for _, s := range NewPlan(p.Checkout, p.Manifest, p.Options).Steps {
+			if s.Tool != nil {
+				all = append(all, s.Name+" in "+filepath.Base(filepath.Dir(s.Program)))
+			}
+		}
+		return all
+	}
+	here := []string{"gonb in bin", "goimports in bin", "gopls in bin"}
+	if got, want := programs(), append(slices.Clone(here), "gonb-go1.26.11 in bin-go1.26.11", "goimports-go1.26.11 in bin-go1.26.11", "gopls-go1.26.11 in bin-go1.26.11"); !slices.Equal(got, want) {
+		t.Errorf("with a pinned Go %q are built, want %q", got, want)
+	}
+	for _, dir := range []string{p.Options.Home.BinOf("go1.26.11"), p.Options.Home.BinOf("go1.26.9"), p.Options.Home.Bin()} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (names []string) {
+		dirs, err := filepath.Glob(p.Options.Home.Path("bin*"))
+		if err := errors.Join(err, p.removeOldPrograms()); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range dirs {
+			if exists(dir) {
+				names = append(names, filepath.Base(dir))
+			}
+		}
+		return names
+	}
+	if got, want := left(), []string{"bin", "bin-go1.26.11"}; !slices.Equal(got, want) {
+		t.Errorf("programs are left in %q, want %q", got, want)
+	}
+	remember(plain)
+	if got := programs(); !slices.Equal(got, here) {
+		t.Errorf("without a pinned Go %q are built, want %q", got, here)
+	}
+	if got, want := left(), []string{"bin"}; !slices.Equal(got, want) {
+		t.Errorf("programs are left in %q, want %q", got, want)
 	}
 }
 

@@ -10,36 +10,113 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"birnn/internal/simd"
+	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
 // buildEnv keeps the caller's settings for building other things out of ours.
-var buildEnv = []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE", "GOOS", "GOARCH", "GOEXPERIMENT", "CGO_ENABLED=0", "GOBIN"}
+var buildEnv = []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE", "GOOS", "GOARCH", "GOEXPERIMENT", "CGO_ENABLED=0", "GOBIN",
+	"GOTOOLCHAIN=local", "GOROOT"}
+
+// environment is a Go and the folder of the programs that it builds for kernels.
+type environment struct {
+	tools checkout.Toolchain
+	bin   string
+	name  string // distinguishes its steps; "" for the Go that is here
+}
+
+// environments returns the Go that is here and, where pure Go needs it, the pinned one.
+func (p *Plan) environments() []environment {
+	here := p.Checkout.Go
+	all := []environment{{here, p.Options.Home.Bin(), ""}}
+	if t := p.Manifest.SIMD; t != nil && t.Mode == simd.Pinned {
+		all = append(all, environment{here.By(*t), p.Options.Home.BinOf(t.Go), t.Go})
+	}
+	return all
+}
+
+// step names a step of the environment.
+func (e environment) step(name string) string {
+	if e.name == "" {
+		return name
+	}
+	return name + "-" + e.name
+}
+
+// title does the same for people.
+func (e environment) title(title string) string {
+	if e.name == "" {
+		return title
+	}
+	return title + ", built by " + e.name
+}
+
+// SIMD is the name of the step that finds out how the pure-Go kernel builds.
+const SIMD = "simd"
+
+// simd finds out how the pure-Go kernel builds, which decides which programs there are.
+func (p *Plan) simd() *Step {
+	mod, _ := os.ReadFile(filepath.Join(p.Checkout.Root, "go.mod"))
+	return &Step{
+		Name:   SIMD,
+		Title:  "whether pure Go compiles with SIMD instructions",
+		Remedy: "see whether \"go version\" works and the disk has room, then run the same command again",
+		stamp:  pins.Stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
+		present: func() bool {
+			t := p.Manifest.SIMD
+			return t != nil && exists(filepath.Join(t.GOROOT, "bin", "go")) && !(t.Costs && p.Options.TryAgain)
+		},
+		run: func(ctx context.Context, log io.Writer) error {
+			t, err := simd.Find(ctx, p.Checkout.Root, p.Checkout.Go.Command())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(log, "pure Go %v\n", t)
+			p.Manifest.SIMD = &t
+			return nil
+		},
+	}
+}
+
+// removeOldPrograms removes the programs built by a pinned Go that is not used any more.
+func (p *Plan) removeOldPrograms() error {
+	dirs, err := filepath.Glob(p.Options.Home.BinOf("*"))
+	for _, dir := range dirs {
+		if !slices.ContainsFunc(p.environments(), func(e environment) bool { return e.bin == dir }) {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return err
+}
 
 // tools builds the Go kernel and the programs it calls.
-func (p *Plan) tools() []*Step {
+func (p *Plan) tools(e environment) []*Step {
 	var steps []*Step
 	for _, tool := range pins.Tools {
 		mod, sum := tool.Files()
-		program := filepath.Join(p.Options.Home.Bin(), tool.Name)
-		binary := filepath.Join(p.Options.Home.Bin(), tool.Binary())
+		program := filepath.Join(e.bin, tool.Name)
+		binary := filepath.Join(e.bin, tool.Binary())
 		steps = append(steps, &Step{
-			Name:    tool.Name,
-			Title:   fmt.Sprintf("%s %s", tool.Name, tool.Version),
+			Name:    e.step(tool.Name),
+			Title:   e.title(fmt.Sprintf("%s %s", tool.Name, tool.Version)),
+			Tool:    &tool,
+			Program: binary,
 			Remedy:  "see whether \"go version\" works and the disk has room, then run the same command again",
-			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, p.Checkout.Go.GOVERSION),
+			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, e.tools.GOVERSION),
 			present: func() bool { return exists(program) && exists(binary) },
 			run: func(ctx context.Context, log io.Writer) error {
-				dir := filepath.Join(p.Options.Home.Temp(), tool.Name)
-				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(p.Options.Home.Bin(), 0o755), tool.WriteModule(dir)); err != nil {
+				dir := filepath.Join(p.Options.Home.Temp(), e.step(tool.Name))
+				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(e.bin, 0o755), tool.WriteModule(dir)); err != nil {
 					return err
 				}
 				built := filepath.Join(dir, "built")
 				opts := process.Options{Dir: dir, Env: buildEnv, Log: log}
-				if _, err := process.Run(ctx, opts, p.Checkout.Go.Command(), "build", "-o", built, tool.Package); err != nil {
+				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", built, tool.Package); err != nil {
 					return err
 				}
 				if tool.Wrapper != "" {
@@ -60,15 +137,15 @@ const kernelProgram = "birnn-kernels"
 
 // kernel builds the kernel from the repository, with the program that stands
 // in for the go command in it.
-func (p *Plan) kernel() *Step {
-	root, bin := p.Checkout.Root, p.Options.Home.Bin()
+func (p *Plan) kernel(e environment) *Step {
+	root, bin := p.Checkout.Root, e.bin
 	program, shim := filepath.Join(bin, kernelProgram), filepath.Join(bin, "shims", "go")
 	hash, hashErr := sources(root)
 	return &Step{
-		Name:    "kernel",
-		Title:   "the kernel",
+		Name:    e.step("kernel"),
+		Title:   e.title("the kernel"),
 		Remedy:  "see whether \"go vet ./kernels/...\" passes, then run the same command again",
-		stamp:   pins.Stamp(hash, p.Checkout.Go.GOVERSION),
+		stamp:   pins.Stamp(hash, e.tools.GOVERSION),
 		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
 			if hashErr != nil {
@@ -77,7 +154,7 @@ func (p *Plan) kernel() *Step {
 			opts := process.Options{Dir: root, Env: buildEnv, Log: log}
 			for path, pkg := range map[string]string{program: "./kernels", shim: "./kernels/internal/shim"} {
 				// A kernel that runs keeps the old file: the new one comes by a rename.
-				if _, err := process.Run(ctx, opts, p.Checkout.Go.Command(), "build", "-o", path+".new", pkg); err != nil {
+				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", path+".new", pkg); err != nil {
 					return err
 				}
 				if err := os.Rename(path+".new", path); err != nil {
