@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"birnn/internal/simd"
 )
 
 // world is a home folder of its own in which the real program runs, with the
@@ -28,8 +30,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	if os.Getenv("BIRNN_E2E") == "" {
-		t.Skip("installs for real, with the network: set BIRNN_E2E=1")
+	if os.Getenv("BIRNN_E2E") == "" && os.Getenv("BIRNN_TEST") != "all" {
+		t.Skip("installs for real, with the network: set BIRNN_TEST=all")
 	}
 	if runtime.GOOS == "windows" {
 		t.Skip("the kernels need a Unix")
@@ -219,6 +221,67 @@ func TestEndToEnd(t *testing.T) {
 	if after := w.listing(); !slices.Equal(before, after) {
 		t.Errorf("uninstall left %q, before there was %q", after, before)
 	}
+	w.nothingRuns(t)
+}
+
+// TestNewerGo installs with a Go that does not compile GoMLX's SIMD instructions: the pure-Go kernel has them by the pinned
+// Go, and does without where that must not be fetched. XLA's kernel has the newer Go.
+func TestNewerGo(t *testing.T) {
+	const newer = "go1.27.4"
+	w := newWorld(t)
+	if runtime.GOARCH != "amd64" {
+		t.Skip("GoMLX has SIMD instructions for amd64 only")
+	}
+	w.env = append(w.env, "GOTOOLCHAIN="+newer)
+	dir := t.TempDir()
+	kernels := func(t *testing.T, pureGo string, said string, flags ...string) {
+		t.Helper()
+		code, out, errOut := w.run(dir, append([]string{"install"}, flags...)...)
+		if code != 0 || !strings.Contains(out, said) {
+			t.Fatalf("install: exit code %d, want that it says %q\n%s%s", code, said, errOut, out)
+		}
+		versions := map[string]string{"birnn-go": pureGo}
+		if strings.Contains(out, "birnn-xla") {
+			versions["birnn-xla"] = newer
+		}
+		code, out, errOut = w.run(dir, append([]string{"doctor"}, flags...)...)
+		if code != 0 || !strings.Contains(out, said) || !strings.Contains(out, "Everything works.") {
+			t.Errorf("doctor: exit code %d, want that it says %q\n%s%s", code, said, out, errOut)
+		}
+		for kernel, version := range versions {
+			imports := map[string]string{"birnn-go": `"runtime"`, "birnn-xla": "\"runtime\"\n\t_ \"github.com/gomlx/go-xla/compute/xla\""}[kernel]
+			path := notebook(t, dir, kernel+".ipynb", strings.ReplaceAll(cellDot, "@IMPORT@", imports)+"\nfmt.Println(\"by \" + runtime.Version())")
+			executed := t.TempDir()
+			code, out, errOut := w.run(dir, append([]string{"run", "-kernel", kernel, "-o", executed, path}, flags...)...)
+			if code != 0 {
+				t.Errorf("%s: exit code %d\n%s%s", kernel, code, out, errOut)
+				continue
+			}
+			data, err := os.ReadFile(filepath.Join(executed, kernel+".ipynb"))
+			if err != nil || !strings.Contains(string(data), "float32(32)") || !strings.Contains(string(data), `by `+version+`\n`) {
+				t.Errorf("%s: want 32 by %s (%v)\n%s", kernel, version, err, data)
+			}
+		}
+	}
+	kernels(t, simd.Go+"-X:simd", "with SIMD instructions, built by "+simd.Go)
+
+	// The same with the newer Go alone, and the same Jupyter.
+	goroot, err := exec.Command("env", "GOTOOLCHAIN="+newer, "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jupyter, _ := filepath.Glob(filepath.Join(w.home, ".local", "share", "birnn", "env-*", "bin", "jupyter"))
+	if len(jupyter) != 1 {
+		t.Fatalf("found the commands %q, want one", jupyter)
+	}
+	path := filepath.Join(strings.TrimSpace(string(goroot)), "bin")
+	for i, entry := range w.env {
+		if rest, ok := strings.CutPrefix(entry, "PATH="); ok {
+			w.env[i] = "PATH=" + path + ":" + rest
+		}
+	}
+	w.env = append(w.env, "GOTOOLCHAIN=local")
+	kernels(t, newer, "without SIMD instructions, several times slower: "+newer, "-dir", filepath.Join(w.home, "plain"), "-jupyter", jupyter[0])
 	w.nothingRuns(t)
 }
 

@@ -128,7 +128,7 @@ func Find(ctx context.Context, root, goCommand string) (Toolchain, error) {
 	if err := json.Unmarshal([]byte(out), &here); err != nil {
 		return Toolchain{}, fmt.Errorf("go env: %w", err)
 	}
-	version, _, _ := strings.Cut(here.GOVERSION, " ") // "go1.26.5 X:simd"
+	version, _, _ := strings.Cut(here.GOVERSION, "-X:") // "go1.26.8-X:simd"
 	plain := Toolchain{Mode: Plain, Go: version, GOROOT: here.GOROOT}
 	if here.GOARCH != "amd64" {
 		plain.Reason = "GoMLX has them for amd64 only, this is " + here.GOARCH

@@ -23,7 +23,7 @@ func fakeGo(t *testing.T, arch, gotoolchain, cases string) string {
 	path := filepath.Join(t.TempDir(), "go")
 	script := `#!/bin/sh
 if [ "$1 $2" = "env -json" ]; then
-	echo '{"GOVERSION": "go1.30.0 X:simd", "GOROOT": "/here", "GOARCH": "` + arch + `", "GOTOOLCHAIN": "'$GOTOOLCHAIN'"}'
+	echo '{"GOVERSION": "go1.30.0-X:simd", "GOROOT": "/here", "GOARCH": "` + arch + `", "GOTOOLCHAIN": "'$GOTOOLCHAIN'"}'
 	exit
 fi
 if [ "$1" = build ] && [ "$GOEXPERIMENT" != simd ]; then echo "built without the experiment" >&2; exit 1; fi
@@ -125,6 +125,61 @@ func TestFindHere(t *testing.T) {
 	if out, err := runGo(t.Context(), root, goCommand, append(found.Env(), "CGO_ENABLED=0"), "build", Package); err != nil {
 		t.Errorf("%v does not build: %v %s", found, err, out)
 	}
+}
+
+// TestUnfetchable checks with a real newer Go that pure Go builds without SIMD instructions where the pinned Go cannot be
+// fetched: modules come from a folder that has all that were downloaded, and no toolchain.
+func TestUnfetchable(t *testing.T) {
+	if os.Getenv("BIRNN_TEST") != "all" {
+		t.Skip("fetches go1.27.4: set BIRNN_TEST=all")
+	}
+	if runtime.GOARCH != "amd64" {
+		t.Skip("there are SIMD instructions to go without on amd64 only")
+	}
+	goroot, err := runGo(t.Context(), ".", "go", []string{"GOTOOLCHAIN=go1.27.4"}, "env", "GOROOT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	downloads, err := runGo(t.Context(), ".", "go", nil, "env", "GOMODCACHE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := t.TempDir()
+	link := func(names ...string) {
+		from := filepath.Join(append([]string{strings.TrimSpace(downloads), "cache", "download"}, names...)...)
+		entries, err := os.ReadDir(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(append([]string{proxy}, names...)...)
+		for _, entry := range entries {
+			if name := entry.Name(); name != "golang.org" && name != "toolchain" {
+				if err := errors.Join(os.MkdirAll(to, 0o755), os.Symlink(filepath.Join(from, name), filepath.Join(to, name))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	link()
+	link("golang.org")
+	for key, value := range map[string]string{
+		"GOPROXY": "file://" + proxy, "GOMODCACHE": t.TempDir(), "GOTOOLCHAIN": "auto", "GONOSUMDB": "*", "GOFLAGS": "-modcacherw",
+	} {
+		t.Setenv(key, value)
+	}
+	root := filepath.Join("..", "..")
+	goCommand := filepath.Join(strings.TrimSpace(goroot), "bin", "go")
+	found, err := Find(t.Context(), root, goCommand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Mode != Plain || !found.Costs || !strings.Contains(found.Reason, Go+" cannot be fetched") {
+		t.Errorf("found %+v, want to go without SIMD instructions since %s cannot be fetched", found, Go)
+	}
+	if _, err := runGo(t.Context(), root, goCommand, append(found.Env(), "CGO_ENABLED=0"), "build", Package); err != nil {
+		t.Error(err)
+	}
+	t.Log("pure Go ", found)
 }
 
 func TestDepends(t *testing.T) {

@@ -175,7 +175,7 @@ func goVersion() string {
 			version, _, _ = strings.Cut(string(data), "\n")
 		}
 	}
-	version, _, _ = strings.Cut(version, " ") // "go1.26.5 X:simd"
+	version, _, _ = strings.Cut(version, "-X:") // "go1.26.8-X:simd"
 	return strings.TrimPrefix(version, "go")
 }
 
