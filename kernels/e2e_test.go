@@ -19,8 +19,7 @@ import (
 	"birnn/internal/simd"
 )
 
-// world is a home folder of its own in which the real program runs, with the
-// caches of Go and pip that are there already.
+// world is a temporary home folder in which the real program runs, with the caller's caches of Go and pip.
 type world struct {
 	t       *testing.T
 	program string
@@ -53,13 +52,12 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What the caller has set for other work must not get into the kernels: only
-	// the go command is on the PATH besides the system's.
+	// Nothing of the caller's PATH may get into the kernels except the go command.
 	bin := t.TempDir()
 	if err := os.Symlink(goCommand, filepath.Join(bin, "go")); err != nil {
 		t.Fatal(err)
 	}
-	// Itself, not a version manager's stand-in, which would look at HOME.
+	// The interpreter itself: a version manager's stand-in depends on HOME.
 	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		t.Skip("needs Python")
@@ -79,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// run runs the program and returns its exit code and what it wrote.
+// run runs the program and returns its exit code and output.
 func (w *world) run(dir string, args ...string) (code int, out, errOut string) {
 	w.t.Helper()
 	cmd := w.command(dir, args...)
@@ -98,8 +96,7 @@ func (w *world) command(dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// listing returns the home folder's paths, without the caches of Go, pip and
-// Jupyter and Go's own telemetry.
+// listing returns the paths in the home folder, without the caches of Go, pip and Jupyter and without Go's telemetry.
 func (w *world) listing() []string {
 	var paths []string
 	err := filepath.WalkDir(w.home, func(path string, d fs.DirEntry, err error) error {
@@ -187,7 +184,7 @@ func TestEndToEnd(t *testing.T) {
 		if code != 0 || !strings.Contains(out, "(1, 2, 3) · (4, 5, 6) = 32") || !strings.Contains(out, "Everything works.") {
 			t.Errorf("exit code %d\n%s%s", code, out, errOut)
 		}
-		// The one thing that is found wrong has the command that mends it.
+		// The only problem names the command that repairs it.
 		gopls := filepath.Join(w.home, ".local", "share", "birnn", "bin", "gopls")
 		if runtime.GOOS == "linux" && os.Remove(gopls) == nil {
 			code, out, errOut = w.run(dir, "doctor", "-json")
@@ -210,7 +207,7 @@ func TestEndToEnd(t *testing.T) {
 				t.Errorf("exit code %d, wrong is %q", code, wrong)
 			}
 			if code, out, errOut := w.run(dir, "install"); code != 0 || strings.Count(errOut, "✓") != 1 {
-				t.Errorf("mending: exit code %d\n%s%s", code, out, errOut)
+				t.Errorf("repair: exit code %d\n%s%s", code, out, errOut)
 			}
 		}
 	})
@@ -224,8 +221,8 @@ func TestEndToEnd(t *testing.T) {
 	w.nothingRuns(t)
 }
 
-// TestNewerGo installs with a Go that does not compile GoMLX's SIMD instructions: the pure-Go kernel has them by the pinned
-// Go, and does without where that must not be fetched. XLA's kernel has the newer Go.
+// TestNewerGo installs with a Go that does not compile GoMLX with SIMD instructions. The pure-Go kernel uses the pinned
+// Go and, if GOTOOLCHAIN forbids to fetch that, has no SIMD instructions. XLA's kernel uses the newer Go.
 func TestNewerGo(t *testing.T) {
 	const newer = "go1.27.4"
 	w := newWorld(t)
@@ -321,7 +318,7 @@ func (w *world) testKernel(t *testing.T, kernel string) {
 	if code != 1 {
 		t.Errorf("a failing cell: exit code %d\n%s%s", code, stdout, stderr)
 	}
-	for _, want := range []string{"✓ [1/3]", "✗ [2/3]", "cell 2 of fail.ipynb", `panic("it broke")`, "panic: it broke", "so far", "what ran is kept"} {
+	for _, want := range []string{"✓ [1/3]", "✗ [2/3]", "cell 2 of fail.ipynb", `panic("it broke")`, "panic: it broke", "so far", "what ran is saved"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}
@@ -369,7 +366,7 @@ func (w *world) testInterrupt(t *testing.T) {
 	w.nothingRuns(t)
 }
 
-// testLab opens JupyterLab, looks whether it answers, and presses Ctrl-C.
+// testLab opens JupyterLab, checks that it answers, and presses Ctrl-C.
 func (w *world) testLab(t *testing.T) {
 	cmd := w.command(t.TempDir(), "lab", "-no-browser", "-lang", "en")
 	stdout, err := cmd.StdoutPipe()
@@ -411,7 +408,7 @@ func (w *world) testLab(t *testing.T) {
 	w.nothingRuns(t)
 }
 
-// nothingRuns checks that no process of ours is left.
+// nothingRuns checks that no process of the installation is left.
 func (w *world) nothingRuns(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -434,5 +431,5 @@ func waitFor(t *testing.T, ready func() bool) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatal("it did not happen within two minutes")
+	t.Fatal("timed out after two minutes")
 }

@@ -1,9 +1,10 @@
 // Package simd finds out how programs on GoMLX's pure-Go backend are built best here: with SIMD instructions by the Go
 // that is here, with SIMD instructions by a pinned Go, or without them.
 //
-// GoMLX's package compute uses SIMD instructions only in programs built with GOEXPERIMENT=simd, on amd64. The experiment
-// changes from one Go to the next: compute v0.1.6 compiles with that of Go 1.26 and not with that of Go 1.27. So that no
-// newer Go turns the speed-up into a failure, [Find] builds the package instead of looking at versions.
+// GoMLX's package compute uses SIMD instructions only in programs built with GOEXPERIMENT=simd, on amd64. The
+// experiment changes from one Go to the next: compute v0.1.6 compiles with that of Go 1.26 and not with that of Go
+// 1.27. So that no newer Go turns the speed-up into a failure, [Find] builds the package instead of looking at
+// versions.
 package simd
 
 import (

@@ -127,8 +127,8 @@ func TestFindHere(t *testing.T) {
 	}
 }
 
-// TestUnfetchable checks with a real newer Go that pure Go builds without SIMD instructions where the pinned Go cannot be
-// fetched: modules come from a folder that has all that were downloaded, and no toolchain.
+// TestUnfetchable checks with a real newer Go that pure Go builds without SIMD instructions where the pinned Go cannot
+// be fetched: modules come from a folder that has all that were downloaded, and no toolchain.
 func TestUnfetchable(t *testing.T) {
 	if os.Getenv("BIRNN_TEST") != "all" {
 		t.Skip("fetches go1.27.4: set BIRNN_TEST=all")

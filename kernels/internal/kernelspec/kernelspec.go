@@ -1,4 +1,4 @@
-// Package kernelspec describes our kernels to Jupyter.
+// Package kernelspec describes the kernels to Jupyter.
 package kernelspec
 
 import (
@@ -22,13 +22,13 @@ const (
 	CUDA = "birnn-cuda"
 )
 
-// IsOurs reports whether a kernel of that name is one that we install.
+// IsOurs reports whether name is one of the kernels that this project installs.
 func IsOurs(name string) bool { return slices.Contains([]string{XLA, Go, CUDA}, name) }
 
-// PureGo is the variable in the environment of the pure-Go kernel that says how it builds: see [simd.Toolchain.String].
+// PureGo is the environment variable that describes to the pure-Go kernel how it builds: see [simd.Toolchain.String].
 const PureGo = "BIRNN_PURE_GO"
 
-// Spec is a kernel: what its kernel.json says, and its logo.
+// Spec describes a kernel: its kernel.json and its logo.
 type Spec struct {
 	Name  string
 	JSON  JSON
@@ -45,25 +45,25 @@ type JSON struct {
 	Metadata      map[string]any    `json:"metadata,omitempty"`
 }
 
-// Config is what the kernels depend on.
+// Config holds what the kernels depend on.
 type Config struct {
 	Checkout checkout.Checkout
-	Home     string // the private folder
-	Bin      string // where the kernel, gonb, goimports and gopls are
+	Home     string // folder of the installation
+	Bin      string // folder of the kernel, gonb, goimports and gopls
 
 	SIMD    simd.Toolchain // how the pure-Go kernel builds
-	PureBin string         // Bin of the pure-Go kernel where SIMD has another Go than Checkout
+	PureBin string         // Bin of the pure-Go kernel if SIMD.Mode is Pinned
 
 	Plain      bool   // GoNB alone, without the front
-	PluginDir  string // where the CPU plugin is; "" leaves birnn-xla out
-	CUDADir    string // where the CUDA plugin is; "" leaves birnn-cuda out
+	PluginDir  string // folder of the CPU plugin; "" omits birnn-xla
+	CUDADir    string // folder of the CUDA plugin; "" omits birnn-cuda
 	SystemDirs []string
 }
 
-// Build returns the kernels that can work: the pure-Go one always.
+// Build returns the kernels that can work here. The pure-Go one always can.
 func Build(c Config) ([]Spec, error) {
 	if strings.Contains(c.Checkout.Root, ",") {
-		return nil, fmt.Errorf("the repository is in %q, and GoNB cannot use a path with a comma: move it", c.Checkout.Root)
+		return nil, fmt.Errorf("the repository is in %q, and GoNB does not support commas in paths: move it", c.Checkout.Root)
 	}
 	var specs []Spec
 	if c.PluginDir != "" {
@@ -84,8 +84,7 @@ func Build(c Config) ([]Spec, error) {
 
 func (c Config) spec(name, display, color string, env map[string]string) Spec {
 	tools := c.Checkout.Go
-	// A variable that is set to nothing counts as unset for the go command, and
-	// keeps the caller's out.
+	// An empty variable counts as unset for the go command and overrides the caller's.
 	for key, value := range map[string]string{
 		"PATH":        c.path(),
 		"GOFLAGS":     goFlags(tools.GOOS, tools.GOARCH),
@@ -93,14 +92,14 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 		"GOROOT":      "",
 		"GOMODCACHE":  tools.GOMODCACHE,
 		"GOCACHE":     tools.GOCACHE,
-		// Without this the "go get" that GoNB runs for each cell asks the network
-		// about the module "birnn", and a cell would fail without one.
+		// Otherwise the "go get" that GoNB runs for each cell would look up the module "birnn" online, and fail
+		// offline.
 		"GOPROXY":     "off",
 		"GOWORK":      "",
 		"GO111MODULE": "",
 		"GOOS":        "",
 		"GOARCH":      "",
-		// go-xla would otherwise fetch a plugin of its own.
+		// Otherwise go-xla would download a plugin.
 		"GOMLX_NO_AUTO_INSTALL": "1",
 	} {
 		env[key] = value
@@ -124,9 +123,8 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 	}}
 }
 
-// goFlags make a cell link in a third of the time: without debug information,
-// and on Linux without calling the C linker; nor the C compiler, to ask where
-// its library is, which on amd64 nothing needs.
+// goFlags makes cells link in a third of the time: without debug information, on Linux without the C linker, and on
+// linux/amd64 without asking the C compiler for libgcc, which nothing needs there.
 func goFlags(goos, goarch string) string {
 	link := "-s -w"
 	if goos == "linux" {
@@ -138,8 +136,7 @@ func goFlags(goos, goarch string) string {
 	return "-buildvcs=false '-ldflags=" + link + "'"
 }
 
-// path is a PATH that has all a kernel needs, whatever the caller's is, which
-// comes last, for the commands that a cell may run.
+// path returns a PATH with everything that a kernel needs. The caller's PATH comes last, for commands that cells run.
 func (c Config) path() string {
 	dirs := []string{c.Bin, filepath.Join(c.Checkout.Go.GOROOT, "bin")}
 	system := c.SystemDirs
@@ -155,8 +152,7 @@ func (c Config) path() string {
 	return strings.Join(append(append(dirs, system...), "${PATH}"), string(os.PathListSeparator))
 }
 
-// Environ returns the kernel's environment as "KEY=value", for a process that
-// is to see what the kernel sees.
+// Environ returns the kernel's environment as "KEY=value", after Jupyter's substitutions.
 func (s Spec) Environ() []string {
 	caller := os.Getenv("PATH")
 	var env []string
@@ -171,7 +167,7 @@ func (s Spec) Environ() []string {
 // GoCommand returns the path of the kernel's go command.
 func (s Spec) GoCommand() string { return FindGo(s.Getenv("PATH")) }
 
-// Getenv returns what a variable of [Spec.Environ] is set to, or "".
+// Getenv returns the value of a variable in [Spec.Environ], or "".
 func (s Spec) Getenv(key string) string {
 	for _, entry := range s.Environ() {
 		if value, ok := strings.CutPrefix(entry, key+"="); ok {
@@ -181,7 +177,7 @@ func (s Spec) Getenv(key string) string {
 	return ""
 }
 
-// FindGo returns the go command that a PATH leads to; the kernel's shim of that name does not count.
+// FindGo returns the first go command on a PATH that is not the kernel's shim.
 func FindGo(path string) string {
 	for _, dir := range filepath.SplitList(path) {
 		file := filepath.Join(dir, "go")
@@ -192,7 +188,7 @@ func FindGo(path string) string {
 	return "go"
 }
 
-// Stamp changes with anything that Write writes.
+// Stamp returns a string that changes with everything that Write writes.
 func (s Spec) Stamp() string {
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -201,13 +197,12 @@ func (s Spec) Stamp() string {
 	return string(data)
 }
 
-// Write makes the kernelspec's directory in kernels, a "kernels" directory of
-// Jupyter's. It replaces what is there: it is written beside and renamed.
+// Write writes the kernelspec into kernels, a "kernels" directory of Jupyter. It replaces an existing one atomically.
 func (s Spec) Write(kernels string) error {
 	if err := os.MkdirAll(kernels, 0o755); err != nil {
 		return err
 	}
-	// Jupyter takes a name that begins with a dot for none of its kernels.
+	// Jupyter ignores names that begin with a dot.
 	staging, err := os.MkdirTemp(kernels, "."+s.Name+"-")
 	if err != nil {
 		return err
@@ -250,14 +245,13 @@ func Read(kernels, name string) (Spec, error) {
 	return s, json.Unmarshal(data, &s.JSON)
 }
 
-// Root returns the repository that an installed kernel of ours uses, or "".
+// Root returns the repository that the kernel uses, or "" if this project did not install it.
 func (s Spec) Root() string {
 	root, _ := s.JSON.Metadata["birnn"].(string)
 	return root
 }
 
-// UserDir returns the "kernels" directory in which every Jupyter of the user
-// finds kernels.
+// UserDir returns the user's "kernels" directory, which every Jupyter of the user searches.
 func UserDir() (string, error) {
 	if dir := os.Getenv("JUPYTER_DATA_DIR"); dir != "" {
 		return filepath.Join(dir, "kernels"), nil
@@ -275,14 +269,14 @@ func UserDir() (string, error) {
 	return filepath.Join(user, ".local", "share", "jupyter", "kernels"), nil
 }
 
-// CheckFree reports a kernelspec of one of our names that we did not write.
+// CheckFree returns an error if kernels has a kernelspec of that name that this project did not install.
 func CheckFree(kernels, name string) error {
 	s, err := Read(kernels, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil || s.Root() == "" {
-		return fmt.Errorf("%s is there and not ours: remove it first", filepath.Join(kernels, name))
+		return fmt.Errorf("%s was not installed by this command: remove it first", filepath.Join(kernels, name))
 	}
 	return nil
 }

@@ -225,7 +225,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := CheckFree(kernels, XLA); err == nil {
-		t.Error("somebody else's kernel of our name goes unnoticed")
+		t.Error("a kernelspec of another program with the same name goes unnoticed")
 	}
 	if err := CheckFree(kernels, Go); err != nil {
 		t.Error(err)

@@ -21,7 +21,7 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// newPlan returns a plan without steps in a private folder of its own.
+// newPlan returns a plan without steps for a temporary folder.
 func newPlan(t *testing.T) *Plan {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -70,12 +70,12 @@ func TestDo(t *testing.T) {
 	do(1, "") // done already
 	s.stamp = "two"
 	do(2, "")
-	there = false // somebody has removed it
+	there = false // removed by the user
 	do(3, "")
 	s.stamp, fail = "three", errors.New("disk full")
 	do(4, "a step: disk full\n→ try harder")
 	fail = &process.Error{Name: "pip", Err: errors.New("exit status 1"), Output: "NewConnectionError: no"}
-	do(5, "network seems to be out of reach")
+	do(5, "network seems to be unreachable")
 	fail = nil
 	do(6, "")
 	if !strings.Contains(out.String(), "✗ a step") || strings.Count(out.String(), "✓ a step") != 4 {
@@ -96,8 +96,7 @@ func TestDoCancelled(t *testing.T) {
 	}
 }
 
-// TestKernels writes kernelspecs privately and for the user, and takes one back
-// when its plugin is gone.
+// TestKernels writes kernelspecs into the installation and for the user, and removes one whose plugin is gone.
 func TestKernels(t *testing.T) {
 	p := newPlan(t)
 	user := filepath.Join(t.TempDir(), "data")
@@ -132,7 +131,7 @@ func TestKernels(t *testing.T) {
 			t.Errorf("%s has %q", dir, got)
 		}
 	}
-	p.Options.User = false // asked for once, they are kept up to date
+	p.Options.User = false // installed once, they are kept up to date
 	do(specs[1:])
 	for _, dir := range []string{private, filepath.Join(user, "kernels")} {
 		if got := names(dir); !slices.Equal(got, []string{kernelspec.Go}) {
@@ -160,7 +159,7 @@ func TestKernelsOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.do(t.Context(), p.Kernels(specs), console.New(io.Discard)); err == nil || !strings.Contains(err.Error(), "not ours") {
+	if _, err := p.do(t.Context(), p.Kernels(specs), console.New(io.Discard)); err == nil || !strings.Contains(err.Error(), "not installed by this command") {
 		t.Errorf("got error %v, want that the kernel there is not ours", err)
 	}
 	if data, err := os.ReadFile(theirs); err != nil || string(data) != `{"argv": ["x"]}` {
@@ -168,7 +167,7 @@ func TestKernelsOfOthers(t *testing.T) {
 	}
 }
 
-// TestSIMD checks when it is looked again how pure Go is built, and that a Go of its own gets its own programs.
+// TestSIMD checks when the build of pure Go is determined again, and that the pinned Go gets separate programs.
 func TestSIMD(t *testing.T) {
 	p := newPlan(t)
 	goroot := t.TempDir()
@@ -286,7 +285,7 @@ func TestLibraryPackages(t *testing.T) {
 	}
 }
 
-// TestSources has every folder that the kernel is built from in the hash: one that was moved is an error.
+// TestSources checks that the hash of the kernel's sources is stable and that a missing folder is an error.
 func TestSources(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
 	first, err := sources(root)
@@ -298,7 +297,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestPins checks that what is pinned in several places agrees.
+// TestPins checks that versions pinned in several places agree.
 func TestPins(t *testing.T) {
 	requirements := string(pins.Requirements)
 	for _, want := range []string{"jupyterlab==" + pins.JupyterLab + "\n", "nbclient==" + pins.NBClient + "\n"} {

@@ -19,18 +19,18 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// buildEnv keeps the caller's settings for building other things out of ours.
+// buildEnv overrides the caller's settings for other builds.
 var buildEnv = []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE", "GOOS", "GOARCH", "GOEXPERIMENT", "CGO_ENABLED=0", "GOBIN",
 	"GOTOOLCHAIN=local", "GOROOT"}
 
-// environment is a Go and the folder of the programs that it builds for kernels.
+// environment is a Go toolchain and the folder of the programs that it builds.
 type environment struct {
 	tools checkout.Toolchain
 	bin   string
-	name  string // distinguishes its steps; "" for the Go that is here
+	name  string // in the names of its steps; "" for the installed Go
 }
 
-// environments returns the Go that is here and, where pure Go needs it, the pinned one.
+// environments returns the environment of the installed Go and, if pure Go needs it, that of the pinned one.
 func (p *Plan) environments() []environment {
 	here := p.Checkout.Go
 	all := []environment{{here, p.Options.Home.Bin(), ""}}
@@ -40,7 +40,7 @@ func (p *Plan) environments() []environment {
 	return all
 }
 
-// step names a step of the environment.
+// step returns the name of a step in this environment.
 func (e environment) step(name string) string {
 	if e.name == "" {
 		return name
@@ -48,7 +48,7 @@ func (e environment) step(name string) string {
 	return name + "-" + e.name
 }
 
-// title does the same for people.
+// title returns the title of a step in this environment.
 func (e environment) title(title string) string {
 	if e.name == "" {
 		return title
@@ -56,16 +56,16 @@ func (e environment) title(title string) string {
 	return title + ", built by " + e.name
 }
 
-// SIMD is the name of the step that finds out how the pure-Go kernel builds.
+// SIMD is the name of the step that determines how the pure-Go kernel builds.
 const SIMD = "simd"
 
-// simd finds out how the pure-Go kernel builds, which decides which programs there are.
+// simd determines how the pure-Go kernel builds. The other steps depend on it.
 func (p *Plan) simd() *Step {
 	mod, _ := os.ReadFile(filepath.Join(p.Checkout.Root, "go.mod"))
 	return &Step{
 		Name:   SIMD,
-		Title:  "whether pure Go compiles with SIMD instructions",
-		Remedy: "see whether \"go version\" works and the disk has room, then run the same command again",
+		Title:  "SIMD instructions for pure Go",
+		Remedy: "check that \"go version\" works and the disk has space, then run the same command again",
 		stamp:  pins.Stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
 		present: func() bool {
 			t := p.Manifest.SIMD
@@ -83,7 +83,7 @@ func (p *Plan) simd() *Step {
 	}
 }
 
-// removeOldPrograms removes the programs built by a pinned Go that is not used any more.
+// removeOldPrograms removes the programs built by a pinned Go that is no longer used.
 func (p *Plan) removeOldPrograms() error {
 	dirs, err := filepath.Glob(p.Options.Home.BinOf("*"))
 	for _, dir := range dirs {
@@ -94,7 +94,7 @@ func (p *Plan) removeOldPrograms() error {
 	return err
 }
 
-// tools builds the Go kernel and the programs it calls.
+// tools returns the steps that build GoNB and the programs it calls.
 func (p *Plan) tools(e environment) []*Step {
 	var steps []*Step
 	for _, tool := range pins.Tools {
@@ -106,7 +106,7 @@ func (p *Plan) tools(e environment) []*Step {
 			Title:   e.title(fmt.Sprintf("%s %s", tool.Name, tool.Version)),
 			Tool:    &tool,
 			Program: binary,
-			Remedy:  "see whether \"go version\" works and the disk has room, then run the same command again",
+			Remedy:  "check that \"go version\" works and the disk has space, then run the same command again",
 			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, e.tools.GOVERSION),
 			present: func() bool { return exists(program) && exists(binary) },
 			run: func(ctx context.Context, log io.Writer) error {
@@ -132,11 +132,10 @@ func (p *Plan) tools(e environment) []*Step {
 	return steps
 }
 
-// kernelProgram is this program as Jupyter calls it.
+// kernelProgram is the name of this program as a kernel.
 const kernelProgram = "birnn-kernels"
 
-// kernel builds the kernel from the repository, with the program that stands
-// in for the go command in it.
+// kernel returns the step that builds the kernel from the repository, with the shim that replaces the go command in it.
 func (p *Plan) kernel(e environment) *Step {
 	root, bin := p.Checkout.Root, e.bin
 	program, shim := filepath.Join(bin, kernelProgram), filepath.Join(bin, "shims", "go")
@@ -144,7 +143,7 @@ func (p *Plan) kernel(e environment) *Step {
 	return &Step{
 		Name:    e.step("kernel"),
 		Title:   e.title("the kernel"),
-		Remedy:  "see whether \"go vet ./kernels/...\" passes, then run the same command again",
+		Remedy:  "check that \"go vet ./kernels/...\" passes, then run the same command again",
 		stamp:   pins.Stamp(hash, e.tools.GOVERSION),
 		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
@@ -153,7 +152,7 @@ func (p *Plan) kernel(e environment) *Step {
 			}
 			opts := process.Options{Dir: root, Env: buildEnv, Log: log}
 			for path, pkg := range map[string]string{program: "./kernels", shim: "./kernels/internal/shim"} {
-				// A kernel that runs keeps the old file: the new one comes by a rename.
+				// Renamed into place, so that a running kernel keeps the old file.
 				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", path+".new", pkg); err != nil {
 					return err
 				}
@@ -176,7 +175,8 @@ func (p *Plan) kernel(e environment) *Step {
 // kernelSources are the folders and files, relative to the root, that the kernel is built from.
 var kernelSources = []string{"kernels", "birnnlib/backend/plugin", "internal", "go.mod", "go.sum"}
 
-// sources hashes what the kernel is built from. A folder that is missing is an error: its changes would go unnoticed.
+// sources returns a hash of what the kernel is built from. A missing folder is an error: its changes would go
+// unnoticed.
 func sources(root string) (string, error) {
 	h := sha256.New()
 	for _, name := range kernelSources {
