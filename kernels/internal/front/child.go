@@ -167,7 +167,7 @@ func (f *Front) lastingDir() string { return filepath.Join(f.config.Project, "ke
 // goCommand returns the go command that the PATH finds.
 func goCommand() string { return kernelspec.FindGo(os.Getenv("PATH")) }
 
-// goVersion returns the version of that go command, without "go": it need not be the one that built this program.
+// goVersion returns the version of that go command without "go". It may differ from the Go that built this program.
 func goVersion() string {
 	version := runtime.Version()
 	if real, err := filepath.EvalSymlinks(goCommand()); err == nil {

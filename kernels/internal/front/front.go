@@ -28,7 +28,7 @@ type Config struct {
 	ConnectionFile string
 	Root           string // of the repository, whose packages cells can import
 	Bin            string // where gonb, goimports, gopls and the shims are
-	Kernels        string // where the kernelspecs of the installation are; "" if there are none
+	Kernels        string // folder of the installation's kernelspecs; "" if there are none
 	Project        string // where the history, the outputs and the lasting values are kept
 	Log            io.Writer
 	Interrupts     <-chan os.Signal // each interrupts the cell that runs
@@ -51,8 +51,8 @@ type Front struct {
 	settings   []string // commands that a new GoNB is given again
 	timing     bool
 	limit      int    // bytes of a stream that a cell shows
-	backendNow string // what computes
-	warned     bool   // that pure Go is slow here
+	backendNow string // the current backend
+	warned     bool   // the user knows that pure Go is slow here
 
 	history *history.History
 	gopls   atomic.Pointer[gopls.Client]

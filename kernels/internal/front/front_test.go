@@ -124,7 +124,7 @@ func TestInterrupt(t *testing.T) {
 	heavy := "import \"github.com/gomlx/gomlx/core/graph\"\n" + fmt.Sprintf("const unique = %d\n", time.Now().UnixNano()) +
 		"%%\nvar g *graph.Graph\n_ = g\nfor i := 0; ; i++ { fmt.Sprint(unique) }"
 	loop := "%%\nfmt.Println(\"started\")\nfor { time.Sleep(time.Second) }"
-	// Without asynchronous preemption, as cells built with SIMD instructions run, nothing in the program itself can stop this.
+	// Without asynchronous preemption, as in cells built with SIMD instructions, the runtime cannot stop this loop.
 	tight := "%env GODEBUG asyncpreemptoff=1\n%%\nfmt.Println(\"started\")\nfor {}"
 	tightDeaf := "%env GODEBUG asyncpreemptoff=1\n%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"started\")\nfor {}"
 	deaf := "%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"started\")\nfor { time.Sleep(time.Second) }"
@@ -166,8 +166,8 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestBackend switches to a backend whose kernel has another Go, and checks that what comes after is built by that one,
-// that the declarations are still there, and that it says what pure Go costs.
+// TestBackend switches to a backend whose kernel uses another Go. Later cells are built by that Go, and declarations
+// survive.
 func TestBackend(t *testing.T) {
 	const slow = "without SIMD instructions, several times slower: a test"
 	goCommand, err := exec.LookPath("go")
@@ -210,7 +210,7 @@ func TestBackend(t *testing.T) {
 	}
 }
 
-// TestWarning checks that a kernel that computes slowly says so, once.
+// TestWarning checks that a slow kernel says so, once, and in its banner.
 func TestWarning(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("only amd64 has SIMD instructions to go without")

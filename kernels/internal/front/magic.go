@@ -146,8 +146,8 @@ func (e *execution) lower(form, args string) *cellError {
 	return e.sendProgram(notebook, c, cell.Options{Exports: e.front.exports})
 }
 
-// backend shows or switches what computes. What comes after is built and runs as in the kernel of that backend: with its
-// Go, too, for which GoNB and gopls are started again.
+// backend shows or switches the backend. Later cells are built and run with the settings of that backend's kernel. If
+// that kernel uses another Go, GoNB and gopls are restarted with it.
 func (e *execution) backend(args string) *cellError {
 	f := e.front
 	if args == "" {
@@ -200,7 +200,7 @@ func (e *execution) backend(args string) *cellError {
 	return nil
 }
 
-// changeGo goes on with the Go of another kernel, and with the programs built by it.
+// changeGo restarts GoNB and gopls with the Go of another kernel, and with the programs built by it.
 func (f *Front) changeGo(spec kernelspec.Spec) {
 	if c, _ := f.theChild(); c != nil {
 		c.stop()
@@ -221,7 +221,7 @@ func (f *Front) changeGo(spec kernelspec.Spec) {
 	f.startGopls()
 }
 
-// warn says once that pure Go is slower here than it could be.
+// warn warns once if pure Go is slower here than it could be.
 func (e *execution) warn() {
 	f := e.front
 	pure := os.Getenv(kernelspec.PureGo)
