@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/simd"
 	"birnn/internal/testall"
 )
 
-// world is a home folder of its own in which the real program runs, with the
-// caches of Go and pip that are there already.
+// world is a temporary home folder in which the real program runs, with the caller's caches of Go and pip.
 type world struct {
 	t       *testing.T
 	program string
@@ -51,13 +51,12 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What the caller has set for other work must not get into the kernels: only
-	// the go command is on the PATH besides the system's.
+	// Nothing of the caller's PATH may get into the kernels except the go command.
 	bin := t.TempDir()
 	if err := os.Symlink(goCommand, filepath.Join(bin, "go")); err != nil {
 		t.Fatal(err)
 	}
-	// Itself, not a version manager's stand-in, which would look at HOME.
+	// The interpreter itself: a version manager's stand-in depends on HOME.
 	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		t.Skip("needs Python")
@@ -77,7 +76,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// run runs the program and returns its exit code and what it wrote.
+// run runs the program and returns its exit code and output.
 func (w *world) run(dir string, args ...string) (code int, out, errOut string) {
 	w.t.Helper()
 	cmd := w.command(dir, args...)
@@ -96,8 +95,7 @@ func (w *world) command(dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// listing returns the home folder's paths, without the caches of Go, pip and
-// Jupyter and Go's own telemetry.
+// listing returns the paths in the home folder, without the caches of Go, pip and Jupyter and without Go's telemetry.
 func (w *world) listing() []string {
 	var paths []string
 	err := filepath.WalkDir(w.home, func(path string, d fs.DirEntry, err error) error {
@@ -185,7 +183,7 @@ func TestLongEndToEnd(t *testing.T) {
 		if code != 0 || !strings.Contains(out, "(1, 2, 3) · (4, 5, 6) = 32") || !strings.Contains(out, "Everything works.") {
 			t.Errorf("exit code %d\n%s%s", code, out, errOut)
 		}
-		// The one thing that is found wrong has the command that mends it.
+		// The only problem names the command that repairs it.
 		gopls := filepath.Join(w.home, ".local", "share", "birnn", "bin", "gopls")
 		if runtime.GOOS == "linux" && os.Remove(gopls) == nil {
 			code, out, errOut = w.run(dir, "doctor", "-json")
@@ -208,7 +206,7 @@ func TestLongEndToEnd(t *testing.T) {
 				t.Errorf("exit code %d, wrong is %q", code, wrong)
 			}
 			if code, out, errOut := w.run(dir, "install"); code != 0 || strings.Count(errOut, "✓") != 1 {
-				t.Errorf("mending: exit code %d\n%s%s", code, out, errOut)
+				t.Errorf("repair: exit code %d\n%s%s", code, out, errOut)
 			}
 		}
 	})
@@ -219,6 +217,67 @@ func TestLongEndToEnd(t *testing.T) {
 	if after := w.listing(); !slices.Equal(before, after) {
 		t.Errorf("uninstall left %q, before there was %q", after, before)
 	}
+	w.nothingRuns(t)
+}
+
+// TestNewerGo installs with a Go that does not compile GoMLX with SIMD instructions. The pure-Go kernel uses the pinned
+// Go and, if GOTOOLCHAIN forbids to fetch that, has no SIMD instructions. XLA's kernel uses the newer Go.
+func TestNewerGo(t *testing.T) {
+	const newer = "go1.27.4"
+	w := newWorld(t)
+	if runtime.GOARCH != "amd64" {
+		t.Skip("GoMLX has SIMD instructions for amd64 only")
+	}
+	w.env = append(w.env, "GOTOOLCHAIN="+newer)
+	dir := t.TempDir()
+	kernels := func(t *testing.T, pureGo string, said string, flags ...string) {
+		t.Helper()
+		code, out, errOut := w.run(dir, append([]string{"install"}, flags...)...)
+		if code != 0 || !strings.Contains(out, said) {
+			t.Fatalf("install: exit code %d, want that it says %q\n%s%s", code, said, errOut, out)
+		}
+		versions := map[string]string{"birnn-go": pureGo}
+		if strings.Contains(out, "birnn-xla") {
+			versions["birnn-xla"] = newer
+		}
+		code, out, errOut = w.run(dir, append([]string{"doctor"}, flags...)...)
+		if code != 0 || !strings.Contains(out, said) || !strings.Contains(out, "Everything works.") {
+			t.Errorf("doctor: exit code %d, want that it says %q\n%s%s", code, said, out, errOut)
+		}
+		for kernel, version := range versions {
+			imports := map[string]string{"birnn-go": `"runtime"`, "birnn-xla": "\"runtime\"\n\t_ \"github.com/gomlx/go-xla/compute/xla\""}[kernel]
+			path := notebook(t, dir, kernel+".ipynb", strings.ReplaceAll(cellDot, "@IMPORT@", imports)+"\nfmt.Println(\"by \" + runtime.Version())")
+			executed := t.TempDir()
+			code, out, errOut := w.run(dir, append([]string{"run", "-kernel", kernel, "-o", executed, path}, flags...)...)
+			if code != 0 {
+				t.Errorf("%s: exit code %d\n%s%s", kernel, code, out, errOut)
+				continue
+			}
+			data, err := os.ReadFile(filepath.Join(executed, kernel+".ipynb"))
+			if err != nil || !strings.Contains(string(data), "float32(32)") || !strings.Contains(string(data), `by `+version+`\n`) {
+				t.Errorf("%s: want 32 by %s (%v)\n%s", kernel, version, err, data)
+			}
+		}
+	}
+	kernels(t, simd.Go+"-X:simd", "with SIMD instructions, built by "+simd.Go)
+
+	// The same with the newer Go alone, and the same Jupyter.
+	goroot, err := exec.Command("env", "GOTOOLCHAIN="+newer, "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	jupyter, _ := filepath.Glob(filepath.Join(w.home, ".local", "share", "birnn", "env-*", "bin", "jupyter"))
+	if len(jupyter) != 1 {
+		t.Fatalf("found the commands %q, want one", jupyter)
+	}
+	path := filepath.Join(strings.TrimSpace(string(goroot)), "bin")
+	for i, entry := range w.env {
+		if rest, ok := strings.CutPrefix(entry, "PATH="); ok {
+			w.env[i] = "PATH=" + path + ":" + rest
+		}
+	}
+	w.env = append(w.env, "GOTOOLCHAIN=local")
+	kernels(t, newer, "without SIMD instructions, several times slower: "+newer, "-dir", filepath.Join(w.home, "plain"), "-jupyter", jupyter[0])
 	w.nothingRuns(t)
 }
 
@@ -258,7 +317,7 @@ func (w *world) testKernel(t *testing.T, kernel string) {
 	if code != 1 {
 		t.Errorf("a failing cell: exit code %d\n%s%s", code, stdout, stderr)
 	}
-	for _, want := range []string{"✓ [1/3]", "✗ [2/3]", "cell 2 of fail.ipynb", `panic("it broke")`, "panic: it broke", "so far", "what ran is kept"} {
+	for _, want := range []string{"✓ [1/3]", "✗ [2/3]", "cell 2 of fail.ipynb", `panic("it broke")`, "panic: it broke", "so far", "what ran is saved"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}
@@ -306,7 +365,7 @@ func (w *world) testInterrupt(t *testing.T) {
 	w.nothingRuns(t)
 }
 
-// testLab opens JupyterLab, looks whether it answers, and presses Ctrl-C.
+// testLab opens JupyterLab, checks that it answers, and presses Ctrl-C.
 func (w *world) testLab(t *testing.T) {
 	cmd := w.command(t.TempDir(), "lab", "-no-browser", "-lang", "en")
 	stdout, err := cmd.StdoutPipe()
@@ -348,7 +407,7 @@ func (w *world) testLab(t *testing.T) {
 	w.nothingRuns(t)
 }
 
-// nothingRuns checks that no process of ours is left.
+// nothingRuns checks that no process of the installation is left.
 func (w *world) nothingRuns(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -371,5 +430,5 @@ func waitFor(t *testing.T, ready func() bool) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatal("it did not happen within two minutes")
+	t.Fatal("timed out after two minutes")
 }

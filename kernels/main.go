@@ -1,7 +1,7 @@
-// Command kernels installs what the lessons need and runs them: JupyterLab with
-// a Go kernel that knows this repository's library.
+// Command kernels installs what the lessons need and runs them, in JupyterLab with a Go kernel that can import this
+// repository's library.
 //
-//	go run ./kernels <lab|run|install|uninstall|doctor>
+//	go run ./kernels <lab|run|print|install|uninstall|doctor>
 package main
 
 import (

@@ -1,9 +1,9 @@
-// Package simd finds out how programs on GoMLX's pure-Go backend are built best here: with SIMD instructions by the Go
-// that is here, with SIMD instructions by a pinned Go, or without them.
+// Package simd determines the best way to build programs for GoMLX's pure-Go backend: with SIMD instructions by the
+// installed Go, with SIMD instructions by a pinned Go, or without SIMD instructions.
 //
-// GoMLX's package compute uses SIMD instructions only in programs built with GOEXPERIMENT=simd, on amd64. The experiment
-// changes from one Go to the next: compute v0.1.6 compiles with that of Go 1.26 and not with that of Go 1.27. So that no
-// newer Go turns the speed-up into a failure, [Find] builds the package instead of looking at versions.
+// GoMLX's module compute uses SIMD instructions only on amd64, in programs built with GOEXPERIMENT=simd. The experiment
+// changes between Go versions: compute v0.1.6 compiles with it on Go 1.26 but not on Go 1.27. [Find] tries a build
+// instead of comparing versions, so that a newer Go cannot turn the speed-up into a failure.
 package simd
 
 import (
@@ -18,40 +18,41 @@ import (
 	"time"
 )
 
-// Go is the pinned Go, used where the Go that is here does not compile compute with SIMD instructions. The go command
-// fetches it as a module, by GOTOOLCHAIN.
+// Go is the version of the pinned Go, used if the installed Go does not compile compute with SIMD instructions. The go
+// command downloads it when GOTOOLCHAIN names it.
 const Go = "go1.26.11"
 
-// Package is the package whose build shows whether SIMD instructions can be had: it needs all that use them.
+// Package is the package that [Find] builds. It imports all packages that use SIMD instructions.
 const Package = "github.com/gomlx/compute/gobackend"
 
 // module is the module of [Package].
 const module = "github.com/gomlx/compute"
 
-// NoPreemption is the GODEBUG setting that programs built with SIMD instructions need to be fast on Intel processors:
-// after an asynchronous preemption, the upper halves of the vector registers stay in use, and ordinary floating-point
-// code becomes slow (golang.org/issue/80835).
+// NoPreemption is the GODEBUG setting that programs built with GOEXPERIMENT=simd need to be fast on Intel processors.
+// Without it, an asynchronous preemption leaves the upper halves of the vector registers in use, which slows down
+// ordinary floating-point code from then on. The cause is of the same kind as golang.org/issue/80835.
 const NoPreemption = "asyncpreemptoff=1"
 
-// A Mode is a way of building programs on the pure-Go backend.
+// A Mode is a way to build programs for the pure-Go backend.
 type Mode string
 
 const (
-	Native Mode = "native" // with SIMD instructions, by the Go that is here
+	Native Mode = "native" // with SIMD instructions, by the installed Go
 	Pinned Mode = "pinned" // with SIMD instructions, by the pinned Go
-	Plain  Mode = "plain"  // without SIMD instructions, by the Go that is here
+	Plain  Mode = "plain"  // without SIMD instructions, by the installed Go
 )
 
-// A Toolchain says how to build programs on the pure-Go backend.
+// A Toolchain describes how to build programs for the pure-Go backend.
 type Toolchain struct {
 	Mode   Mode   `json:"mode"`
-	Go     string `json:"go"`     // version of the Go that builds, such as "go1.26.11"
-	GOROOT string `json:"goroot"` // of that Go
+	Go     string `json:"go"`     // version, such as "go1.26.11"
+	GOROOT string `json:"goroot"` // root of that version
 
-	// Reason says why not with SIMD instructions by the Go that is here; it is empty if Mode is Native.
+	// Reason is the reason why Mode is not Native.
 	Reason string `json:"reason,omitempty"`
 
-	// Costs reports that the machine has SIMD instructions that are not used.
+	// Costs reports whether programs could be faster: GoMLX has SIMD instructions for this architecture, but they are
+	// not used.
 	Costs bool `json:"costs,omitempty"`
 }
 
@@ -66,7 +67,7 @@ func (t Toolchain) Experiment() string {
 	return ""
 }
 
-// Debug returns the value of GODEBUG to run what was built with, "" if it needs none.
+// Debug returns the value of GODEBUG to run the programs with, or "".
 func (t Toolchain) Debug() string {
 	if t.SIMD() {
 		return NoPreemption
@@ -74,8 +75,8 @@ func (t Toolchain) Debug() string {
 	return ""
 }
 
-// Env returns the changes to the environment, as "KEY=value", with which the go command builds and runs programs in
-// this way. The caller's GODEBUG settings stay.
+// Env returns the environment variables, as "KEY=value", for the go command that builds the programs and for the
+// programs themselves. It keeps the GODEBUG settings of this process.
 func (t Toolchain) Env() []string {
 	env := []string{"GOEXPERIMENT=" + t.Experiment()}
 	if t.Mode == Pinned {
@@ -87,7 +88,7 @@ func (t Toolchain) Env() []string {
 	return env
 }
 
-// String describes the way in a phrase that follows “pure Go”, and says what it costs.
+// String returns a phrase to follow “pure Go”, which says what the lack of SIMD instructions costs.
 func (t Toolchain) String() string {
 	switch {
 	case t.Mode == Native:
@@ -100,8 +101,8 @@ func (t Toolchain) String() string {
 	return "without SIMD instructions: " + t.Reason
 }
 
-// Depends returns what the result of [Find] depends on apart from the Go that is here: the pinned Go and the version of
-// compute that the go.mod file of a repository asks for.
+// Depends returns what the result of [Find] depends on in addition to the installed Go: the version of the pinned Go
+// and the version of compute in a go.mod file.
 func Depends(goMod []byte) string {
 	depends := []string{Go}
 	for line := range strings.Lines(string(goMod)) {
@@ -112,10 +113,10 @@ func Depends(goMod []byte) string {
 	return strings.Join(depends, "\n")
 }
 
-// Find finds out how programs of the repository in root are built best with goCommand. It builds [Package], which takes
-// the go command some seconds the first time and next to nothing from its cache; where that does not compile, it tries
-// the pinned Go, unless GOTOOLCHAIN forbids to fetch it. The error is non-nil if not even the package's sources are
-// there, or ctx ended.
+// Find determines how to build programs of the module in root with goCommand. It builds [Package], which takes some
+// seconds the first time and a fraction of a second from the build cache. If that does not compile, it tries the pinned
+// Go, unless GOTOOLCHAIN forbids its download. Find fails if the package's sources are missing or ctx is done; a lack
+// of SIMD instructions is no error.
 func Find(ctx context.Context, root, goCommand string) (Toolchain, error) {
 	run := func(changes []string, args ...string) (string, error) {
 		return runGo(ctx, root, goCommand, changes, args...)
@@ -128,13 +129,13 @@ func Find(ctx context.Context, root, goCommand string) (Toolchain, error) {
 	if err := json.Unmarshal([]byte(out), &here); err != nil {
 		return Toolchain{}, fmt.Errorf("go env: %w", err)
 	}
-	version, _, _ := strings.Cut(here.GOVERSION, " ") // "go1.26.5 X:simd"
+	version, _, _ := strings.Cut(here.GOVERSION, "-X:") // "go1.26.8-X:simd"
 	plain := Toolchain{Mode: Plain, Go: version, GOROOT: here.GOROOT}
 	if here.GOARCH != "amd64" {
 		plain.Reason = "GoMLX has them for amd64 only, this is " + here.GOARCH
 		return plain, nil
 	}
-	// What is missing here, such as the network, is no reason to go without SIMD instructions.
+	// Missing sources are an error, not a reason to do without SIMD instructions.
 	if _, err := run([]string{"GOEXPERIMENT="}, "list", "-deps", Package); err != nil {
 		return Toolchain{}, err
 	}
@@ -152,7 +153,7 @@ func Find(ctx context.Context, root, goCommand string) (Toolchain, error) {
 	reason := fmt.Sprintf("%s does not compile GoMLX's %s with them", version, compute(root))
 	plain.Costs = true
 	if t := here.GOTOOLCHAIN; t == "local" || t == "path" || strings.HasSuffix(t, "+path") {
-		plain.Reason = fmt.Sprintf("%s, and GOTOOLCHAIN=%s forbids to fetch %s", reason, t, Go)
+		plain.Reason = fmt.Sprintf("%s, and GOTOOLCHAIN=%s forbids the download of %s", reason, t, Go)
 		return plain, nil
 	}
 	toolchain := "GOTOOLCHAIN=" + Go
@@ -163,7 +164,7 @@ func Find(ctx context.Context, root, goCommand string) (Toolchain, error) {
 		}
 		err = fmt.Errorf("neither does %s: %w", Go, err)
 	} else {
-		err = fmt.Errorf("%s cannot be fetched: %w", Go, err)
+		err = fmt.Errorf("%s cannot be downloaded: %w", Go, err)
 	}
 	if ctx.Err() != nil {
 		return Toolchain{}, ctx.Err()
@@ -172,7 +173,7 @@ func Find(ctx context.Context, root, goCommand string) (Toolchain, error) {
 	return plain, nil
 }
 
-// compute names the version of compute that the repository in root asks for.
+// compute returns the name and version of compute in the go.mod file in root.
 func compute(root string) string {
 	data, _ := os.ReadFile(filepath.Join(root, "go.mod"))
 	for line := range strings.Lines(string(data)) {
@@ -183,14 +184,14 @@ func compute(root string) string {
 	return "compute"
 }
 
-// runGo runs the go command in a directory. What the caller has set for building other things does not count. The error
-// has the first line that says something.
+// runGo runs the go command in a directory, without the caller's settings for other builds, and returns its output. The
+// error has the first line of the go command's complaint.
 func runGo(ctx context.Context, dir, command string, changes []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, command, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE=", "GOOS=", "GOARCH=", "GOROOT=")
-	cmd.Env = append(cmd.Env, changes...) // the last one of a name counts
-	cmd.WaitDelay = 5 * time.Second       // its compilers may outlive it
+	cmd.Env = append(cmd.Env, changes...) // the last value of a variable counts
+	cmd.WaitDelay = 5 * time.Second       // compilers may outlive the go command
 	out, err := cmd.Output()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
@@ -206,7 +207,7 @@ func runGo(ctx context.Context, dir, command string, changes []string, args ...s
 	return "", fmt.Errorf("go %s: %w", args[0], err)
 }
 
-// complaint returns the first line of what the go command wrote that is no progress and no heading.
+// complaint returns the first line of the go command's standard error that is neither progress nor a heading.
 func complaint(stderr string) string {
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimSpace(line)

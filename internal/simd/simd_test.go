@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// fakeGo writes a go command that says it is go1.30.0, and in whose hands compute compiles with SIMD instructions where
-// the cases say so; each case is a pattern of "GOTOOLCHAIN command" and what happens then.
+// fakeGo writes a go command that claims to be go1.30.0. Commands succeed, except for the cases, each a shell pattern
+// of "GOTOOLCHAIN COMMAND" and what happens instead.
 func fakeGo(t *testing.T, arch, gotoolchain, cases string) string {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -23,7 +23,7 @@ func fakeGo(t *testing.T, arch, gotoolchain, cases string) string {
 	path := filepath.Join(t.TempDir(), "go")
 	script := `#!/bin/sh
 if [ "$1 $2" = "env -json" ]; then
-	echo '{"GOVERSION": "go1.30.0 X:simd", "GOROOT": "/here", "GOARCH": "` + arch + `", "GOTOOLCHAIN": "'$GOTOOLCHAIN'"}'
+	echo '{"GOVERSION": "go1.30.0-X:simd", "GOROOT": "/here", "GOARCH": "` + arch + `", "GOTOOLCHAIN": "'$GOTOOLCHAIN'"}'
 	exit
 fi
 if [ "$1" = build ] && [ "$GOEXPERIMENT" != simd ]; then echo "built without the experiment" >&2; exit 1; fi
@@ -55,7 +55,7 @@ func TestFind(t *testing.T) {
 		said                           string
 		env                            []string
 	}{
-		{"the Go that is here", "amd64", "auto", "",
+		{"the installed Go", "amd64", "auto", "",
 			Toolchain{Mode: Native, Go: "go1.30.0", GOROOT: "/here"}, "with SIMD instructions, built by go1.30.0",
 			[]string{"GOEXPERIMENT=simd", "GODEBUG=gctrace=0,asyncpreemptoff=1"}},
 		{"the pinned Go", "amd64", "auto", "'" + Go + " env') echo /pinned ;;\n'auto build') " + fails + " ;;",
@@ -66,13 +66,13 @@ func TestFind(t *testing.T) {
 			Toolchain{Mode: Plain, Go: "go1.30.0", GOROOT: "/here", Costs: true,
 				Reason: "go1.30.0 does not compile GoMLX's compute v0.9.9 with them, and neither does " + Go + ": go build: avx2.go:35:9: no such load"},
 			"without SIMD instructions, several times slower: go1.30.0", []string{"GOEXPERIMENT="}},
-		{"the pinned Go cannot be fetched", "amd64", "go1.30.0", "'" + Go + " env') " + unfetched + " ;;\n*build) " + fails + " ;;",
+		{"the pinned Go cannot be downloaded", "amd64", "go1.30.0", "'" + Go + " env') " + unfetched + " ;;\n*build) " + fails + " ;;",
 			Toolchain{Mode: Plain, Go: "go1.30.0", GOROOT: "/here", Costs: true,
-				Reason: "go1.30.0 does not compile GoMLX's compute v0.9.9 with them, and " + Go + " cannot be fetched: go env: go: download go1.26.11: no such host"},
+				Reason: "go1.30.0 does not compile GoMLX's compute v0.9.9 with them, and " + Go + " cannot be downloaded: go env: go: download go1.26.11: no such host"},
 			"several times slower", []string{"GOEXPERIMENT="}},
-		{"the pinned Go must not be fetched", "amd64", "local", "*build) " + fails + " ;;",
+		{"the pinned Go must not be downloaded", "amd64", "local", "*build) " + fails + " ;;",
 			Toolchain{Mode: Plain, Go: "go1.30.0", GOROOT: "/here", Costs: true,
-				Reason: "go1.30.0 does not compile GoMLX's compute v0.9.9 with them, and GOTOOLCHAIN=local forbids to fetch " + Go},
+				Reason: "go1.30.0 does not compile GoMLX's compute v0.9.9 with them, and GOTOOLCHAIN=local forbids the download of " + Go},
 			"several times slower", []string{"GOEXPERIMENT="}},
 		{"another processor", "arm64", "auto", "*) exit 1 ;;",
 			Toolchain{Mode: Plain, Go: "go1.30.0", GOROOT: "/here", Reason: "GoMLX has them for amd64 only, this is arm64"},
@@ -94,7 +94,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestFindFails checks that what has nothing to do with SIMD instructions is an error, and not a reason to go without.
+// TestFindFails checks that missing sources and a cancelled context are errors.
 func TestFindFails(t *testing.T) {
 	goCommand := fakeGo(t, "amd64", "auto", `*list) echo "dial tcp: no such host" >&2; exit 1 ;;`)
 	if got, err := Find(t.Context(), repository(t), goCommand); err == nil || !strings.Contains(err.Error(), "no such host") {
@@ -107,7 +107,7 @@ func TestFindFails(t *testing.T) {
 	}
 }
 
-// TestFindHere has the real go command build a program in the way that is found.
+// TestFindHere builds the package with the real go command, in the way that Find returns.
 func TestFindHere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles GoMLX's pure-Go backend")
@@ -125,6 +125,61 @@ func TestFindHere(t *testing.T) {
 	if out, err := runGo(t.Context(), root, goCommand, append(found.Env(), "CGO_ENABLED=0"), "build", Package); err != nil {
 		t.Errorf("%v does not build: %v %s", found, err, out)
 	}
+}
+
+// TestUnfetchable runs a real newer Go with a module proxy that has no toolchain: the pinned Go cannot be downloaded,
+// and the package builds without SIMD instructions.
+func TestUnfetchable(t *testing.T) {
+	if os.Getenv("BIRNN_TEST") != "all" {
+		t.Skip("downloads go1.27.4: set BIRNN_TEST=all")
+	}
+	if runtime.GOARCH != "amd64" {
+		t.Skip("GoMLX has SIMD instructions for amd64 only")
+	}
+	goroot, err := runGo(t.Context(), ".", "go", []string{"GOTOOLCHAIN=go1.27.4"}, "env", "GOROOT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	downloads, err := runGo(t.Context(), ".", "go", nil, "env", "GOMODCACHE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := t.TempDir()
+	link := func(names ...string) {
+		from := filepath.Join(append([]string{strings.TrimSpace(downloads), "cache", "download"}, names...)...)
+		entries, err := os.ReadDir(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(append([]string{proxy}, names...)...)
+		for _, entry := range entries {
+			if name := entry.Name(); name != "golang.org" && name != "toolchain" {
+				if err := errors.Join(os.MkdirAll(to, 0o755), os.Symlink(filepath.Join(from, name), filepath.Join(to, name))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	link()
+	link("golang.org")
+	for key, value := range map[string]string{
+		"GOPROXY": "file://" + proxy, "GOMODCACHE": t.TempDir(), "GOTOOLCHAIN": "auto", "GONOSUMDB": "*", "GOFLAGS": "-modcacherw",
+	} {
+		t.Setenv(key, value)
+	}
+	root := filepath.Join("..", "..")
+	goCommand := filepath.Join(strings.TrimSpace(goroot), "bin", "go")
+	found, err := Find(t.Context(), root, goCommand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Mode != Plain || !found.Costs || !strings.Contains(found.Reason, Go+" cannot be downloaded") {
+		t.Errorf("found %+v, want to go without SIMD instructions since %s cannot be downloaded", found, Go)
+	}
+	if _, err := runGo(t.Context(), root, goCommand, append(found.Env(), "CGO_ENABLED=0"), "build", Package); err != nil {
+		t.Error(err)
+	}
+	t.Log("pure Go ", found)
 }
 
 func TestDepends(t *testing.T) {

@@ -1,5 +1,5 @@
-// Command latency measures how long cells take, on this project's kernels and
-// on bare GoNB side by side, and prints the table with ratios.
+// Command latency measures how long cells take on this project's kernels and on bare GoNB, and prints a table with
+// ratios.
 //
 //	go run ./kernels/latency
 package main
@@ -27,7 +27,7 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// cells are what is timed; %d makes each time a new program.
+// cells are the cells that are timed; %d makes each run a new program.
 var cells = []struct{ name, code string }{
 	{"trivial", "%%%%\nfmt.Println(%d)"},
 	{"GoMLX, pure Go", "import (\n\t_ \"github.com/gomlx/compute/gobackend\"\n\t\"github.com/gomlx/compute\"\n\t\"github.com/gomlx/gomlx/core/graph\"\n)\n%%%%\nb, err := compute.NewWithConfig(\"go\")\nif err != nil { panic(err) }\nx, err := graph.CallOnce(b, func(x *graph.Node) *graph.Node { return graph.Sin(x) }, []float32{%d})\nfmt.Println(x, err)"},
@@ -35,14 +35,14 @@ var cells = []struct{ name, code string }{
 	{"training, plotting", "import (\n\t\"birnn/birnnlib/backend\"\n\t\"birnn/birnnlib/examples/charlm\"\n\t\"birnn/notebooks/kit/figure\"\n\t\"birnn/birnnlib/examples/text\"\n)\n%%%%\nb, err := backend.Open(context.Background(), backend.Options{})\nif err != nil { panic(err) }\nm, err := charlm.New(b.Backend, text.Corpus(2000), charlm.Post())\nvar c figure.Curves\nfmt.Println(m != nil, err, c.Title, %d)"},
 }
 
-// kernel is a kernel that is measured.
+// kernel is a kernel under measurement.
 type kernel struct {
 	name string
 	argv []string
 	env  []string
 
 	ready  time.Duration
-	times  map[string][]float64 // seconds, by the cell's name; the first is of a kernel that has just started
+	times  map[string][]float64 // seconds by the cell's name; the first one is that of a freshly started kernel
 	client *client.Client
 	stop   func()
 }
@@ -58,8 +58,8 @@ func main() {
 
 func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("latency", flag.ContinueOnError)
-	rounds := flags.Int("rounds", 5, "how `many` times each cell runs after the first")
-	cold := flags.Bool("cold", false, "measure the first cells with an empty build cache, too; takes some minutes")
+	rounds := flags.Int("rounds", 5, "`number` of times that each cell runs after the first")
+	cold := flags.Bool("cold", false, "also measure the first cells with an empty build cache, which takes minutes")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	return nil
 }
 
-// contenders are bare GoNB as it comes, and with our flags, and our kernels.
+// contenders returns bare GoNB, bare GoNB with this project's flags, and this project's kernels.
 func contenders(h home.Home, root string) ([]*kernel, error) {
 	var kernels []*kernel
 	for _, name := range []string{kernelspec.XLA, kernelspec.Go} {
@@ -108,7 +108,7 @@ func contenders(h home.Home, root string) ([]*kernel, error) {
 			return nil, err
 		}
 		if filepath.Base(spec.JSON.Argv[0]) == "gonb" {
-			return nil, errors.New("the kernels are installed with -plain: \"go run ./kernels install\" puts the front before them")
+			return nil, errors.New("the kernels were installed with -plain, without the front: run \"go run ./kernels install\"")
 		}
 		bare := []string{filepath.Join(h.Bin(), "gonb"), "--kernel", "{connection_file}", "-go_work=" + root}
 		if name == kernelspec.XLA {
@@ -118,12 +118,12 @@ func contenders(h home.Home, root string) ([]*kernel, error) {
 		kernels = append(kernels, &kernel{name: name, argv: spec.JSON.Argv, env: spec.Environ()})
 	}
 	if len(kernels) < 3 {
-		return nil, errors.New("the kernel birnn-xla is not installed: \"go run ./kernels install\"")
+		return nil, errors.New("kernel birnn-xla is not installed: run \"go run ./kernels install\"")
 	}
 	return kernels, nil
 }
 
-// measure starts the kernels and has them run every cell in turn.
+// measure starts the kernels and runs every cell on each of them in turn.
 func measure(ctx context.Context, kernels []*kernel, rounds int, log io.Writer) error {
 	defer func() {
 		for _, k := range kernels {
@@ -245,8 +245,7 @@ func median(values []float64) float64 {
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
-// report prints the table: seconds, and in brackets the ratio to bare GoNB in
-// the same rounds.
+// report prints a table of seconds, with the ratio to bare GoNB in the same rounds in parentheses.
 func report(out io.Writer, title string, kernels []*kernel, rounds int) {
 	fmt.Fprintf(out, "## Seconds a cell, %s\n\n| |", title)
 	for _, k := range kernels {

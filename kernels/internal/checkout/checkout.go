@@ -1,5 +1,4 @@
-// Package checkout knows the repository this command belongs to and the Go
-// toolchain that builds it.
+// Package checkout finds the repository that this command belongs to and the Go toolchain that builds it.
 package checkout
 
 import (
@@ -13,32 +12,32 @@ import (
 	"runtime"
 	"strings"
 
+	"birnn/internal/simd"
 	"birnn/kernels/internal/process"
 )
 
 // Module is the path of the repository's Go module.
 const Module = "birnn"
 
-// Checkout is a copy of the repository and the toolchain to build it with.
+// Checkout is a copy of the repository and the toolchain that builds it.
 type Checkout struct {
 	Root string    `json:"root"`
 	Go   Toolchain `json:"go"`
 }
 
-// Toolchain is what "go env" says, and the C compiler.
+// Toolchain is the output of "go env" and the location of the C compiler.
 type Toolchain struct {
 	GOROOT, GOVERSION, GOOS, GOARCH, GOMODCACHE, GOCACHE, GOPROXY string
 
 	GOMOD string `json:"-"`
-	CC    string // the C compiler's command, as Go knows it
-	CCDir string // the directory it is in; "" when there is none
+	CC    string // C compiler command, from go env
+	CCDir string // directory of the C compiler; "" if it was not found
 }
 
-// Find returns the checkout around the working directory, or else the one this
-// command was compiled from.
+// Find returns the checkout around the working directory, or the one this command was compiled from.
 func Find(ctx context.Context) (Checkout, error) {
 	tools, err := toolchain(ctx, "")
-	if err == nil && isRoot(filepath.Dir(tools.GOMOD)) {
+	if err == nil && IsRoot(filepath.Dir(tools.GOMOD)) {
 		return Checkout{filepath.Dir(tools.GOMOD), tools}, nil
 	}
 	if errors.Is(err, exec.ErrNotFound) {
@@ -46,15 +45,15 @@ func Find(ctx context.Context) (Checkout, error) {
 	}
 	_, file, _, _ := runtime.Caller(0) // <root>/kernels/internal/checkout/checkout.go
 	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
-	if !isRoot(root) {
-		return Checkout{}, fmt.Errorf("this is not inside the repository (no go.mod of the module %q above the working directory): run the command from its root", Module)
+	if !IsRoot(root) {
+		return Checkout{}, fmt.Errorf("not in the repository: no go.mod of module %q in or above the working directory; run the command in the repository", Module)
 	}
 	tools, err = toolchain(ctx, root)
 	return Checkout{root, tools}, err
 }
 
-// isRoot reports whether dir is the root of a checkout.
-func isRoot(dir string) bool {
+// IsRoot reports whether dir is the root of a checkout.
+func IsRoot(dir string) bool {
 	data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return false
@@ -67,14 +66,11 @@ func isRoot(dir string) bool {
 	return false
 }
 
-// IsRoot reports whether a checkout that was there before still is.
-func IsRoot(dir string) bool { return isRoot(dir) }
-
 func toolchain(ctx context.Context, dir string) (Toolchain, error) {
 	var t Toolchain
 	goCommand, err := exec.LookPath("go")
 	if err != nil {
-		return t, fmt.Errorf("%w; install Go and put it on the PATH", err)
+		return t, fmt.Errorf("%w; install Go and add it to the PATH", err)
 	}
 	var out strings.Builder
 	_, err = process.Run(ctx, process.Options{Dir: dir, Stdout: &out}, goCommand, "env", "-json",
@@ -103,12 +99,18 @@ func toolchain(ctx context.Context, dir string) (Toolchain, error) {
 // Command returns the path of the go command.
 func (t Toolchain) Command() string { return filepath.Join(t.GOROOT, "bin", "go") }
 
-// XLA reports why go-xla cannot be built here, or nil.
+// By returns a copy of the toolchain with the Go of other.
+func (t Toolchain) By(other simd.Toolchain) Toolchain {
+	t.GOROOT, t.GOVERSION = other.GOROOT, other.Go
+	return t
+}
+
+// XLA returns nil if go-xla can be built here, otherwise an error with the reason.
 func (t Toolchain) XLA() error {
 	switch t.GOOS + "/" + t.GOARCH {
 	case "linux/amd64", "linux/arm64", "darwin/arm64":
 	default:
-		return fmt.Errorf("XLA is for linux/amd64, linux/arm64 and darwin/arm64, this is %s/%s", t.GOOS, t.GOARCH)
+		return fmt.Errorf("XLA needs linux/amd64, linux/arm64 or darwin/arm64, this is %s/%s", t.GOOS, t.GOARCH)
 	}
 	if t.CCDir == "" {
 		return fmt.Errorf("XLA needs a C compiler, and %q is not on the PATH", t.CC)

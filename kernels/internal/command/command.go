@@ -1,5 +1,4 @@
-// Package command is the commands of the kernels program: their flags, what
-// they print and how they exit.
+// Package command implements the commands of the kernels program: their flags, output and exit codes.
 package command
 
 import (
@@ -21,16 +20,16 @@ import (
 // The exit codes.
 const (
 	ok    = 0
-	fails = 1 // it did not work
-	wrong = 2 // it was called wrongly
+	fails = 1 // the command failed
+	wrong = 2 // usage error
 )
 
-// App is where a command writes.
+// App runs commands and holds the streams they write to.
 type App struct {
-	Out io.Writer // what was asked for
+	Out io.Writer // results
 	Err io.Writer // progress and problems
 
-	os string // the operating system, where it is not the real one
+	os string // overrides runtime.GOOS in tests
 }
 
 func (a *App) goos() string { return cmp.Or(a.os, runtime.GOOS) }
@@ -38,11 +37,11 @@ func (a *App) goos() string { return cmp.Or(a.os, runtime.GOOS) }
 const usage = `Usage: go run ./kernels <command> [flags]
 
   lab        install what is missing and open JupyterLab on the first lesson
-  run        run notebooks without a browser, all lessons if none is named
-  print      make a printable edition of notebooks, all lessons if none is named
+  run        run notebooks without a browser (default: all lessons)
+  print      make a printable edition of notebooks (default: all lessons)
   install    install what is missing: JupyterLab, the Go kernels, XLA's plugin
   uninstall  remove everything that was installed, and nothing else
-  doctor     say what is installed, whether it works, and how to mend it
+  doctor     report what is installed, whether it works, and how to repair it
 
 "go run ./kernels <command> -h" explains a command's flags.
 `
@@ -67,18 +66,19 @@ func (a *App) Main(ctx context.Context, args []string) int {
 	}
 	command, known := commands[name]
 	if !known {
-		fmt.Fprintf(a.Err, "there is no command %q\n\n%s", name, usage)
+		fmt.Fprintf(a.Err, "unknown command %q\n\n%s", name, usage)
 		return wrong
 	}
 	if a.goos() == "windows" {
-		fmt.Fprintln(a.Err, "GoNB, the Go kernel, needs a Unix. On Windows, install WSL (wsl --install), clone the repository inside it\n"+
-			"and run the same command there. The library itself works on Windows: go test ./...")
+		fmt.Fprintln(a.Err, "the kernels need Linux or macOS: on Windows, install WSL (wsl --install), clone the repository inside it\n"+
+			"and run the same command there. Without WSL, the library works (go test ./...), and so does GoNB on its own:\n"+
+			"see \"Windows\" in kernels/README.md")
 		return fails
 	}
 	return command(ctx, args[1:])
 }
 
-// flags is a command's flag set with what several commands have in common.
+// flags is a command's flag set with the flags that several commands share.
 type flags struct {
 	*flag.FlagSet
 	app     *App
@@ -94,39 +94,38 @@ func (a *App) flags(name, arguments, text string) *flags {
 		fmt.Fprintf(f.Output(), "Usage: go run ./kernels %s [flags]%s\n\n%s\n", name, arguments, text)
 		f.PrintDefaults()
 	}
-	f.dir = f.String("dir", "", "private `folder` of the installation (default: $"+home.Env+", else \"birnn\" in the user's data directory)")
+	f.dir = f.String("dir", "", "`folder` of the installation (default: $"+home.Env+" or \"birnn\" in the user's data directory)")
 	f.cuda = true
 	return f
 }
 
 func (f *flags) cudaFlag() {
-	f.BoolVar(&f.cuda, "cuda", true, "where there is an NVIDIA GPU, have the kernel birnn-cuda too")
+	f.BoolVar(&f.cuda, "cuda", true, "install the kernel birnn-cuda too if there is an NVIDIA GPU")
 }
 
 // installFlags are the flags of commands that install.
 func (f *flags) installFlags() {
-	f.StringVar(&f.options.Python, "python", "", "`interpreter` to make the Python environment with (default: python3 of the PATH)")
+	f.StringVar(&f.options.Python, "python", "", "Python `interpreter` for the environment (default: python3 on the PATH)")
 	f.jupyterFlag()
 	f.cudaFlag()
-	f.StringVar(&f.source, "plugin-source", "", "`source` of XLA's CPU plugin: \"pypi\", a wheel pinned by hash, or \"go-xla\", its release page (default: pypi on linux/amd64)")
+	f.StringVar(&f.source, "plugin-source", "", "`source` of XLA's CPU plugin: \"pypi\" (a wheel pinned by hash) or \"go-xla\" (its release page) (default: pypi on linux/amd64)")
 }
 
 func (f *flags) jupyterFlag() {
-	f.StringVar(&f.options.Jupyter, "jupyter", "", "use an existing Jupyter, by the `path` of its command, instead of installing one")
+	f.StringVar(&f.options.Jupyter, "jupyter", "", "use the existing Jupyter whose command is at `path` instead of installing one")
 }
 
 func (f *flags) userFlags() {
-	f.BoolVar(&f.options.User, "user", false, "put the kernels where every Jupyter of yours finds them, too")
-	f.BoolVar(&f.options.ReplacePlugin, "replace-plugin", false, "fetch XLA's CPU plugin anew, for instance when doctor says that it has changed")
+	f.BoolVar(&f.options.User, "user", false, "also install the kernels where all your Jupyters find them")
+	f.BoolVar(&f.options.ReplacePlugin, "replace-plugin", false, "fetch XLA's CPU plugin again, for instance if doctor reports that it has changed")
 }
 
-// parse parses args; flags may stand before and after other arguments. When
-// done is true, the command ends with code.
+// parse parses args; flags may come before and after other arguments. If done is true, the command exits with code.
 func (f *flags) parse(args []string, takesArguments bool) (rest []string, code int, done bool) {
 	f.SetOutput(f.app.Err)
 	for _, arg := range args {
 		if arg == "-h" || arg == "-help" || arg == "--help" || arg == "--h" {
-			f.SetOutput(f.app.Out) // asked for, so it is no error
+			f.SetOutput(f.app.Out) // a result, not an error
 		}
 	}
 	for {
@@ -156,23 +155,23 @@ func (f *flags) parse(args []string, takesArguments bool) (rest []string, code i
 	return rest, ok, false
 }
 
-// misuse says how a command was called wrongly.
+// misuse reports a usage error.
 func (f *flags) misuse(format string, args ...any) int {
 	fmt.Fprintf(f.app.Err, "%s: %s\n\"go run ./kernels %s -h\" explains its flags\n", f.Name(), fmt.Sprintf(format, args...), f.Name())
 	return wrong
 }
 
-// failed says why a command did not work.
+// failed reports why a command failed.
 func (a *App) failed(ctx context.Context, err error) int {
 	if ctx.Err() != nil {
-		fmt.Fprintln(a.Err, "interrupted; nothing was left half-done, run the same command to go on")
+		fmt.Fprintln(a.Err, "interrupted; run the same command again to continue")
 		return fails
 	}
 	fmt.Fprintln(a.Err, err)
 	return fails
 }
 
-// ensure installs what is missing and says what could not be.
+// ensure installs what is missing and reports what could not be installed.
 func (a *App) ensure(ctx context.Context, opts setup.Options) (*setup.Installed, []setup.Problem, error) {
 	installed, problems, err := setup.Ensure(ctx, opts, console.New(a.Err))
 	for _, problem := range problems {
@@ -181,7 +180,7 @@ func (a *App) ensure(ctx context.Context, opts setup.Options) (*setup.Installed,
 	return installed, problems, err
 }
 
-// installCUDA is the command that this program calls in a process of its own.
+// installCUDA is the hidden command [setup.InstallCUDA].
 func (a *App) installCUDA(ctx context.Context, args []string) int {
 	if len(args) != 1 {
 		fmt.Fprintf(a.Err, "%s: expected one directory\n", setup.InstallCUDA)
@@ -195,5 +194,5 @@ func (a *App) installCUDA(ctx context.Context, args []string) int {
 	return ok
 }
 
-// Stdio is an App on the process's own streams.
+// Stdio returns an App that writes to standard output and standard error.
 func Stdio() *App { return &App{Out: os.Stdout, Err: os.Stderr} }

@@ -15,7 +15,7 @@ import (
 	"birnn/kernels/internal/home"
 )
 
-// call runs a command in a home folder of its own.
+// call runs a command and returns its exit code and output.
 func call(t *testing.T, args ...string) (code int, out, errOut string) {
 	t.Helper()
 	var o, e bytes.Buffer
@@ -49,7 +49,7 @@ func TestUsage(t *testing.T) {
 		{nil, wrong, "", "Usage: go run ./kernels"},
 		{[]string{"-h"}, ok, "Usage: go run ./kernels", ""},
 		{[]string{"help"}, ok, "uninstall", ""},
-		{[]string{"fly"}, wrong, "", `no command "fly"`},
+		{[]string{"fly"}, wrong, "", `unknown command "fly"`},
 		{[]string{"lab", "-h"}, ok, "-no-browser", ""},
 		{[]string{"run", "-h"}, ok, "-timeout", ""},
 		{[]string{"print", "-h"}, ok, "-browser", ""},
@@ -105,8 +105,7 @@ func TestFlagsAfterArguments(t *testing.T) {
 	}
 }
 
-// TestProject asks for a project's folder in an installation of the user's own,
-// and in one that cannot be written to.
+// TestProject makes project folders in an installation of the user and in one that is read-only.
 func TestProject(t *testing.T) {
 	user := atHome(t)
 	mine, shared := home.Home{Dir: filepath.Join(user, "mine")}, home.Home{Dir: filepath.Join(user, "shared")}
@@ -191,8 +190,7 @@ func listing(t *testing.T, root string) []string {
 	return paths
 }
 
-// TestUninstall removes an installation from a home folder with other things
-// in it.
+// TestUninstall removes an installation from a home folder that has other files.
 func TestUninstall(t *testing.T) {
 	user := atHome(t)
 	write(t, user, "notes.txt")
@@ -232,7 +230,7 @@ func TestUninstall(t *testing.T) {
 	}
 }
 
-// TestDoctorFindsNothing asks for a diagnosis where nothing is installed.
+// TestDoctorFindsNothing runs doctor where nothing is installed.
 func TestDoctorFindsNothing(t *testing.T) {
 	user := atHome(t)
 	code, out, errOut := call(t, "doctor", "-json")
@@ -252,7 +250,7 @@ func TestDoctorFindsNothing(t *testing.T) {
 	found := false
 	for _, c := range report.Checks {
 		if c.OK != (c.Problem == "") || !c.OK && c.Fix == "" {
-			t.Errorf("a problem without a command that mends it, or the reverse: %+v", c)
+			t.Errorf("a problem without a command that repairs it, or the reverse: %+v", c)
 		}
 		found = found || c.Problem == "nothing is installed" && c.Fix == "go run ./kernels install"
 	}

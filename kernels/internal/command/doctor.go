@@ -10,7 +10,7 @@ import (
 )
 
 func (a *App) doctor(ctx context.Context, args []string) int {
-	f := a.flags("doctor", "", "Says what is installed and in which version, has each backend compute something\nand each kernel run a cell, and gives for every problem the command that mends it.\nExit code 1 when there is a problem.")
+	f := a.flags("doctor", "", "Reports what is installed, and its version; computes something on each backend and\nruns a cell in each kernel. For every problem it names the command that repairs it.\nThe exit code is 1 if there is a problem.")
 	f.jupyterFlag()
 	f.cudaFlag()
 	asJSON := f.Bool("json", false, "write the report as JSON")

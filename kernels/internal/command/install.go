@@ -10,16 +10,18 @@ import (
 
 	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/kernelspec"
 )
 
 func (a *App) install(ctx context.Context, args []string) int {
 	f := a.flags("install", "", "Installs what is missing: a private Python environment with JupyterLab, the Go\nkernels, XLA's plugin, and a warm build cache.")
 	f.installFlags()
 	f.userFlags()
-	f.options.Plain = f.Bool("plain", false, "kernels that are GoNB alone, without the front that this project puts before it")
+	f.options.Plain = f.Bool("plain", false, "install GoNB alone as the kernels, without this project's front")
 	if _, code, done := f.parse(args, false); done {
 		return code
 	}
+	f.options.TryAgain = true
 	installed, problems, err := a.ensure(ctx, f.options)
 	if err != nil {
 		return a.failed(ctx, err)
@@ -29,8 +31,11 @@ func (a *App) install(ctx context.Context, args []string) int {
 		names = append(names, spec.Name)
 	}
 	fmt.Fprintf(a.Out, "installed in %s: %s\n", f.options.Home.Dir, strings.Join(names, ", "))
+	if installed.SIMD.Reason != "" {
+		fmt.Fprintf(a.Out, "%s is pure Go %v\n", kernelspec.Go, installed.SIMD)
+	}
 	if len(problems) > 0 {
-		fmt.Fprintf(a.Err, "%d step(s) failed, see above; the kernels named here work\n", len(problems))
+		fmt.Fprintf(a.Err, "%d step(s) failed, see above; the kernels listed here work\n", len(problems))
 		return fails
 	}
 	return ok
@@ -38,7 +43,7 @@ func (a *App) install(ctx context.Context, args []string) int {
 
 func (a *App) uninstall(ctx context.Context, args []string) int {
 	f := a.flags("uninstall", "", "Removes everything that was installed, and nothing else. The caches of Go, pip\nand Jupyter stay.")
-	dry := f.Bool("n", false, "only list what would be removed")
+	dry := f.Bool("n", false, "list what would be removed, without removing it")
 	if _, code, done := f.parse(args, false); done {
 		return code
 	}
@@ -64,7 +69,7 @@ func (a *App) uninstall(ctx context.Context, args []string) int {
 func (a *App) remove(ctx context.Context, h home.Home, dry bool, gone func(string)) error {
 	var pluginDirs []string
 	if dir, err := plugin.DefaultDir(); err == nil {
-		// The library may have put the plugin there on its own.
+		// The library may have installed the plugin there itself.
 		pluginDirs = append(pluginDirs, dir)
 	}
 	m, err := h.ReadManifest()
@@ -101,7 +106,7 @@ func (a *App) remove(ctx context.Context, h home.Home, dry bool, gone func(strin
 	}
 	stayed, err := m.Remove(dry, gone)
 	for _, path := range stayed {
-		fmt.Fprintf(a.Err, "%s was not installed by this command and stays\n", path)
+		fmt.Fprintf(a.Err, "kept %s: it was not installed by this command\n", path)
 	}
 	return err
 }

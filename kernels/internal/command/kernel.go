@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,16 +17,17 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// kernel is the command that Jupyter calls.
+// kernel is the command that Jupyter starts a kernel with.
 func (a *App) kernel(ctx context.Context, args []string) int {
-	f := a.flags("kernel", "", "Runs a Go kernel for Jupyter, which calls this command; see \"install\".")
-	file := f.String("f", "", "connection `file` that Jupyter has written")
-	root := f.String("root", "", "`folder` of the repository, whose packages cells can import (default: the one that this folder is in)")
+	f := a.flags("kernel", "", "Runs a Go kernel. Jupyter calls this command; \"install\" registers it.")
+	file := f.String("f", "", "connection `file` written by Jupyter")
+	root := f.String("root", "", "`folder` of the repository, whose packages cells can import (default: the one around the working directory)")
+	bin := f.String("bin", "", "`folder` of gonb, goimports and gopls (default: that of the installation)")
 	if _, code, done := f.parse(args, false); done {
 		return code
 	}
 	if *file == "" {
-		return f.misuse("-f is missing: the connection file")
+		return f.misuse("missing -f, the connection file")
 	}
 	if *root == "" {
 		co, err := checkout.Find(ctx)
@@ -42,7 +44,7 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 	if err != nil {
 		return a.failed(ctx, err)
 	}
-	// An interrupt is for the cell that runs, not for the kernel.
+	// An interrupt stops the running cell, not the kernel.
 	signal.Reset(os.Interrupt)
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
@@ -54,7 +56,8 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 		end()
 	}()
 	err = front.Run(own, front.Config{
-		ConnectionFile: *file, Root: *root, Bin: f.options.Home.Bin(), Project: folder, Log: a.Err, Interrupts: interrupts,
+		ConnectionFile: *file, Root: *root, Bin: cmp.Or(*bin, f.options.Home.Bin()), Kernels: filepath.Join(f.options.Home.Jupyter(), "kernels"),
+		Project: folder, Log: a.Err, Interrupts: interrupts,
 	})
 	if err != nil {
 		return a.failed(own, err)
@@ -62,9 +65,9 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 	return ok
 }
 
-// project makes the folder in which the kernels of notebooks in a folder keep
-// what lasts. Where a class shares an installation, of which the user can only
-// read, it is beside the one that the user would have.
+// project makes the folder for what the kernels of the notebooks in dir keep between sessions. It is in the
+// installation, or, if the user cannot write there because a class shares it, next to where the user's own installation
+// would be.
 func project(h home.Home, dir string) (string, error) {
 	sum := sha256.Sum256([]byte(dir))
 	name := hex.EncodeToString(sum[:8])
@@ -80,7 +83,7 @@ func project(h home.Home, dir string) (string, error) {
 	return path, os.MkdirAll(path, 0o700)
 }
 
-// guard is the command that a kernel starts GoNB by.
+// guard is the hidden command by which a kernel starts GoNB.
 func (a *App) guard(_ context.Context, args []string) int {
 	if len(args) < 2 {
 		fmt.Fprintln(a.Err, "guard: expected a file and a command")

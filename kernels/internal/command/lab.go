@@ -13,12 +13,12 @@ import (
 )
 
 func (a *App) lab(ctx context.Context, args []string) int {
-	f := a.flags("lab", "", "Installs what is missing and opens JupyterLab on the first lesson. Ctrl-C ends it.")
+	f := a.flags("lab", "", "Installs what is missing and opens JupyterLab on the first lesson. Ctrl-C stops it.")
 	f.installFlags()
 	f.userFlags()
-	noBrowser := f.Bool("no-browser", false, "print the address instead of opening it")
+	noBrowser := f.Bool("no-browser", false, "print the address instead of opening a browser")
 	port := f.Int("port", 0, "`port` of JupyterLab (default: the first free one from 8888)")
-	lang := f.String("lang", "", "`language` of the lessons, zh or en (default: by the locale)")
+	lang := f.String("lang", "", "`language` of the lessons, zh or en (default: that of the locale)")
 	if _, code, done := f.parse(args, false); done {
 		return code
 	}
@@ -35,7 +35,7 @@ func (a *App) lab(ctx context.Context, args []string) int {
 	}
 	kernel := kernelspec.XLA
 	if !installed.Has(kernel) {
-		fmt.Fprintf(a.Err, "no XLA, so choose the kernel \"Go · BiRNN (pure Go)\": %v\n", setup.Why(kernel, installed, problems))
+		fmt.Fprintf(a.Err, "XLA is not available, choose the kernel \"Go · BiRNN (pure Go)\": %v\n", setup.Why(kernel, installed, problems))
 		kernel = kernelspec.Go
 	}
 	root := lessons.Dir(installed.Checkout.Root)
@@ -50,11 +50,11 @@ func (a *App) lab(ctx context.Context, args []string) int {
 			if first != "" {
 				what += " with " + filepath.Base(first)
 			}
-			fmt.Fprintf(a.Out, "%s is open at\n  %s\nCtrl-C ends it.\n", what, url)
+			fmt.Fprintf(a.Out, "%s is running at\n  %s\nCtrl-C stops it.\n", what, url)
 		},
 	})
 	if ctx.Err() != nil {
-		fmt.Fprintln(a.Out, "JupyterLab has ended.")
+		fmt.Fprintln(a.Out, "JupyterLab has stopped.")
 		return ok
 	}
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 )
 
 func (a *App) printable(ctx context.Context, args []string) int {
-	f := a.flags("print", " [NOTEBOOK…]", "Makes a printable edition of notebooks with the outputs that are in them, of all lessons in both languages if none\nis named: a PDF each where there is a Chromium, and else a page that a browser can print. A folder stands for the\nnotebooks in it.")
+	f := a.flags("print", " [NOTEBOOK…]", "Makes a printable edition of notebooks with their saved outputs (default: all lessons in both languages): a PDF each\nif Chromium is installed, otherwise an HTML page to print from a browser. A folder stands for the notebooks in it.")
 	f.installFlags()
 	f.options.NoXLA = true
-	out := f.String("o", "printed", "`folder` that gets them")
-	browser := f.String("browser", "", "Chromium or Chrome, its `command` (default: the one of the PATH)")
+	out := f.String("o", "printed", "output `folder`")
+	browser := f.String("browser", "", "`command` of Chromium or Chrome (default: the one on the PATH)")
 	named, code, done := f.parse(args, true)
 	if done {
 		return code
@@ -52,7 +52,7 @@ func (a *App) printable(ctx context.Context, args []string) int {
 		line.Done()
 	}
 	if printer == "" {
-		c.Printf("No Chromium or Chrome was found: print these pages from a browser, with a network for the formulas.")
+		c.Printf("Chromium was not found: print these pages from a browser that is online, which the formulas need.")
 	}
 	return ok
 }

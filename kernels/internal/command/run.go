@@ -19,17 +19,17 @@ import (
 )
 
 func (a *App) run(ctx context.Context, args []string) int {
-	f := a.flags("run", " [NOTEBOOK…]", "Runs notebooks without a browser, all lessons in both languages if none is named,\nand stops at the first cell that fails. A folder stands for the notebooks in it.")
+	f := a.flags("run", " [NOTEBOOK…]", "Runs notebooks without a browser (default: all lessons in both languages) and stops\nat the first cell that fails. A folder stands for the notebooks in it.")
 	f.installFlags()
-	kernel := f.String("kernel", kernelspec.XLA, "`name` of the kernel: birnn-xla, birnn-go, birnn-cuda or another one that Jupyter knows")
-	out := f.String("o", "", "`folder` that keeps the executed copies; the notebooks themselves are not touched")
-	timeout := f.Duration("timeout", 0, "longest time for a cell, for instance 90s or 10m (default: none)")
+	kernel := f.String("kernel", kernelspec.XLA, "`name` of the kernel: birnn-xla, birnn-go, birnn-cuda or any other known to Jupyter")
+	out := f.String("o", "", "`folder` for the executed copies; the notebooks themselves stay unchanged")
+	timeout := f.Duration("timeout", 0, "time limit for each cell, such as 90s or 10m (default: none)")
 	named, code, done := f.parse(args, true)
 	if done {
 		return code
 	}
 	if *timeout < 0 {
-		return f.misuse("-timeout is %v, expected a time from 0", *timeout)
+		return f.misuse("-timeout is %v, expected 0 or more", *timeout)
 	}
 	notebooks, copies, code, done := f.notebooks(ctx, named, *out)
 	if done {
@@ -42,14 +42,14 @@ func (a *App) run(ctx context.Context, args []string) int {
 		return a.failed(ctx, err)
 	}
 	if kernelspec.IsOurs(*kernel) && !installed.Has(*kernel) {
-		return a.failed(ctx, fmt.Errorf("the kernel %s is not there: %w; \"-kernel %s\" runs the same notebooks in pure Go",
+		return a.failed(ctx, fmt.Errorf("kernel %s is not installed: %w; \"-kernel %s\" runs the same notebooks in pure Go",
 			*kernel, setup.Why(*kernel, installed, problems), kernelspec.Go))
 	}
 	for i, notebook := range notebooks {
 		job := jupyter.Job{Notebook: notebook, Kernel: *kernel, Timeout: *timeout, Out: copies[i]}
 		if err := a.runOne(ctx, installed.Jupyter, job); err != nil {
 			if errors.Is(err, jupyter.ErrCell) {
-				return fails // told already
+				return fails // reported already
 			}
 			return a.failed(ctx, fmt.Errorf("%s: %w", notebook, err))
 		}
@@ -57,8 +57,8 @@ func (a *App) run(ctx context.Context, args []string) int {
 	return ok
 }
 
-// notebooks returns the notebooks that are named, or all lessons, and where
-// their copies go below out. When done is true, the command ends with code.
+// notebooks returns the named notebooks, or all lessons, and the paths of their copies in out. If done is true, the
+// command exits with code.
 func (f *flags) notebooks(ctx context.Context, named []string, out string) (notebooks, paths []string, code int, done bool) {
 	co, err := checkout.Find(ctx)
 	if err != nil {
@@ -73,7 +73,7 @@ func (f *flags) notebooks(ctx context.Context, named []string, out string) (note
 	return notebooks, paths, ok, false
 }
 
-// runOne runs a notebook and shows a line a cell.
+// runOne runs a notebook and prints a line for each cell.
 func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) error {
 	c := console.New(a.Out)
 	start := time.Now()
@@ -94,7 +94,7 @@ func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) er
 			line.Fail()
 			c.Printf("\ncell %d of %s:\n%s\n\n%s", e.Number, relative(job.Notebook), indented(source), indented(e.Explain()))
 			if job.Out != "" {
-				c.Printf("\nwhat ran is kept in %s", relative(job.Out))
+				c.Printf("\nwhat ran is saved in %s", relative(job.Out))
 			}
 		case "fatal":
 			if line != nil {
@@ -106,12 +106,12 @@ func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) er
 	})
 }
 
-// find returns the notebooks that are named, or all lessons.
+// find returns the named notebooks, or all lessons.
 func find(root string, named []string) ([]string, error) {
 	if len(named) == 0 {
 		all, err := lessons.All(root)
 		if err == nil && len(all) == 0 {
-			err = fmt.Errorf("there are no lessons in %s", lessons.Dir(root))
+			err = fmt.Errorf("no lessons in %s", lessons.Dir(root))
 		}
 		return all, err
 	}
@@ -124,12 +124,12 @@ func find(root string, named []string) ([]string, error) {
 		case info.IsDir():
 			inside, err := filepath.Glob(filepath.Join(name, "*.ipynb"))
 			if err != nil || len(inside) == 0 {
-				return nil, fmt.Errorf("there is no notebook (*.ipynb) in the folder %s", name)
+				return nil, fmt.Errorf("no notebook (*.ipynb) in the folder %s", name)
 			}
 			slices.Sort(inside)
 			found = append(found, inside...)
 		case filepath.Ext(name) != ".ipynb":
-			return nil, fmt.Errorf("%s is not a notebook: its name does not end in .ipynb", name)
+			return nil, fmt.Errorf("%s is not a notebook: expected a name that ends in .ipynb", name)
 		default:
 			found = append(found, name)
 		}
@@ -137,8 +137,7 @@ func find(root string, named []string) ([]string, error) {
 	return found, nil
 }
 
-// copies returns where the executed copies go: lessons below out as they are
-// below notebooks/, others by their name alone.
+// copies returns the paths of the executed copies in out: lessons keep their path below notebooks/, others their name.
 func copies(root, out string, notebooks []string) ([]string, error) {
 	paths := make([]string, len(notebooks))
 	if out == "" {
@@ -161,14 +160,14 @@ func copies(root, out string, notebooks []string) ([]string, error) {
 			return nil, fmt.Errorf("-o %s would overwrite %s", out, notebook)
 		}
 		if slices.Contains(paths[:i], path) {
-			return nil, fmt.Errorf("two notebooks are called %s: run them one at a time, or with different -o", rel)
+			return nil, fmt.Errorf("two notebooks are named %s: run them one at a time, or with different -o", rel)
 		}
 		paths[i] = path
 	}
 	return paths, nil
 }
 
-// relative shortens a path for people.
+// relative returns a path relative to the working directory if it is in there.
 func relative(path string) string {
 	wd, err := os.Getwd()
 	if err != nil {
@@ -180,7 +179,7 @@ func relative(path string) string {
 	return path
 }
 
-// count says how many cells there are.
+// count formats a number of cells.
 func count(cells int) string {
 	if cells == 1 {
 		return "1 cell"

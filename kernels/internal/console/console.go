@@ -1,5 +1,5 @@
-// Package console shows what a command is doing: one line a step, with a
-// spinner and the time on a terminal, plain lines elsewhere.
+// Package console shows the progress of a command: a line per step, with a spinner and the time on a terminal, and
+// plain lines elsewhere.
 package console
 
 import (
@@ -26,15 +26,15 @@ func New(w io.Writer) *Console {
 	return &Console{w: w, tty: ok && term.IsTerminal(int(f.Fd())), now: time.Now}
 }
 
-// Printf writes a line of its own between steps.
+// Printf writes a line between steps.
 func (c *Console) Printf(format string, args ...any) {
 	fmt.Fprintf(c.w, format+"\n", args...)
 }
 
-// Writer is where other progress goes while a step made by [Console.Plain] runs.
+// Writer returns the writer for the progress of a step begun by [Console.Plain].
 func (c *Console) Writer() io.Writer { return c.w }
 
-// Step is something under way.
+// Step is a running step.
 type Step struct {
 	c     *Console
 	title string
@@ -45,7 +45,7 @@ type Step struct {
 
 var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
-// Step begins a step and shows that it is under way.
+// Step begins a step and shows that it is running.
 func (c *Console) Step(title string) *Step {
 	if !c.tty {
 		return c.Plain(title)
@@ -65,7 +65,7 @@ func (c *Console) Step(title string) *Step {
 	return s
 }
 
-// Line is [Console.Step] that, off a terminal, writes only the line at the end.
+// Line is like [Console.Step], but writes only the final line if the output is not a terminal.
 func (c *Console) Line(title string) *Step {
 	if c.tty {
 		return c.Step(title)
@@ -73,7 +73,7 @@ func (c *Console) Line(title string) *Step {
 	return c.begin(title)
 }
 
-// Plain begins a step that shows its own progress, or none.
+// Plain begins a step without a spinner, for steps that show their progress themselves.
 func (c *Console) Plain(title string) *Step {
 	if !c.tty {
 		fmt.Fprintf(c.w, "… %s\n", title)
@@ -85,13 +85,13 @@ func (c *Console) begin(title string) *Step {
 	return &Step{c: c, title: title, start: c.now(), quit: make(chan struct{})}
 }
 
-// Done ends a step that went well.
+// Done ends a step that succeeded.
 func (s *Step) Done() { s.end("✓", "") }
 
-// Note ends a step with a remark.
+// Note ends a step that succeeded, with a remark.
 func (s *Step) Note(note string) { s.end("✓", ": "+note) }
 
-// Fail ends a step that did not.
+// Fail ends a step that failed.
 func (s *Step) Fail() { s.end("✗", "") }
 
 func (s *Step) end(mark, note string) {
@@ -115,7 +115,7 @@ func (c *Console) width() int {
 	return 80
 }
 
-// fit cuts a line to a width in columns, of which a CJK character takes two.
+// fit truncates a line to a width in columns. CJK characters are two columns wide.
 func fit(line string, width int) string {
 	var out strings.Builder
 	columns := 0

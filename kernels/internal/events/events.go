@@ -1,5 +1,4 @@
-// Package events is how the programs of a kernel tell its front what they do:
-// a line of JSON each, at the end of one file.
+// Package events passes events from the programs of a kernel to its front, as lines of JSON appended to a file.
 package events
 
 import (
@@ -10,30 +9,30 @@ import (
 	"time"
 )
 
-// Env is the environment variable that names a kernel's run folder.
+// Env is the environment variable with the path of a kernel's run folder.
 const Env = "BIRNN_RUN"
 
 // The kinds of events.
 const (
-	Build     = "build"     // go starts to build the cell's program
-	Built     = "built"     // go has built it
-	BuildFail = "buildfail" // go could not
+	Build     = "build"     // the build of the cell's program starts
+	Built     = "built"     // the build succeeded
+	BuildFail = "buildfail" // the build failed
 	Start     = "start"     // the program starts
-	Exit      = "exit"      // the program has ended
-	Overflow  = "overflow"  // an output is too long to show
+	Exit      = "exit"      // the program ended
+	Overflow  = "overflow"  // an output exceeds the limit
 )
 
-// Event is something that happened.
+// Event is a step in the life of a cell's program.
 type Event struct {
 	Kind    string        `json:"kind"`
 	Time    time.Time     `json:"time"`
-	Length  time.Duration `json:"length,omitempty"` // how long it took, where it is told at its end
+	Length  time.Duration `json:"length,omitempty"` // duration, for events at the end of something
 	Message string        `json:"message,omitempty"`
 }
 
 func file(run string) string { return filepath.Join(run, "events") }
 
-// Tell tells an event, if there is somebody to tell it to.
+// Tell appends an event to the file of the run folder in [Env], if it is set.
 func Tell(e Event) {
 	run := os.Getenv(Env)
 	if run == "" {
@@ -49,12 +48,12 @@ func Tell(e Event) {
 		return // the kernel is ending
 	}
 	defer f.Close()
-	f.Write(append(line, '\n')) // one write: lines of several programs do not mix
+	f.Write(append(line, '\n')) // in one write, so that lines of several programs do not mix
 }
 
-// Read returns what has been told since Clear.
+// Read returns the events since the last Clear.
 func Read(run string) []Event {
-	data, _ := os.ReadFile(file(run)) // not there: nothing was told
+	data, _ := os.ReadFile(file(run)) // missing if there were no events
 	var all []Event
 	for line := range bytes.Lines(data) {
 		var e Event
@@ -65,7 +64,7 @@ func Read(run string) []Event {
 	return all
 }
 
-// Clear forgets what has been told.
+// Clear discards the events.
 func Clear(run string) error {
 	err := os.Truncate(file(run), 0)
 	if os.IsNotExist(err) {

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -163,14 +165,18 @@ func (f *Front) keepDir() string { return filepath.Join(f.run, "kept") }
 func (f *Front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
 
 // goCommand returns the go command that the PATH finds.
-func goCommand() string {
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		path := filepath.Join(dir, "go")
-		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 && filepath.Base(dir) != "shims" {
-			return path
+func goCommand() string { return kernelspec.FindGo(os.Getenv("PATH")) }
+
+// goVersion returns the version of that go command without "go". It may differ from the Go that built this program.
+func goVersion() string {
+	version := runtime.Version()
+	if real, err := filepath.EvalSymlinks(goCommand()); err == nil {
+		if data, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(real)), "VERSION")); err == nil {
+			version, _, _ = strings.Cut(string(data), "\n")
 		}
 	}
-	return "go"
+	version, _, _ = strings.Cut(version, "-X:") // "go1.26.8-X:simd"
+	return strings.TrimPrefix(version, "go")
 }
 
 var errNoChild = errors.New("GoNB could not be started")

@@ -19,6 +19,7 @@ import (
 	"birnn/internal/testall"
 	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -100,9 +101,10 @@ func bin(t testing.TB) string {
 // start starts a kernel with pure Go.
 func start(t *testing.T) *kernel { return startIn(t, t.TempDir()) }
 
-func startIn(t *testing.T, project string) *kernel {
+func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
 	for key, value := range map[string]string{
 		"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
+		"GOEXPERIMENT": "", "GODEBUG": "", kernelspec.PureGo: "", "PATH": os.Getenv("PATH"), // the kernel may set them, too
 	} {
 		t.Setenv(key, value)
 	}
@@ -120,6 +122,9 @@ func startIn(t *testing.T, project string) *kernel {
 	}
 	k := &kernel{t: t, done: make(chan error, 1)}
 	config := Config{ConnectionFile: file, Root: root(t), Bin: bin(t), Project: project, Log: log, started: func(f *Front) { k.front = f }}
+	for _, change := range configure {
+		change(&config)
+	}
 	ctx, end := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,8 +27,7 @@ func (f *Front) startGopls() {
 	dir := filepath.Join(f.run, "gopls")
 	command := filepath.Join(f.config.Bin, "gopls")
 	os.MkdirAll(dir, 0o700)
-	version := strings.TrimPrefix(runtime.Version(), "go")
-	version, _, _ = strings.Cut(version, " ") // "1.26.5 X:simd"
+	version := goVersion()
 	for name, content := range map[string]string{
 		"go.mod":  "module gonb_gopls\n\ngo " + version + "\n",
 		"go.work": "go " + version + "\n\nuse (\n\t.\n\t" + strconv.Quote(f.config.Root) + "\n)\n",
@@ -45,12 +43,18 @@ func (f *Front) startGopls() {
 		f.log.Printf("without completion: %v", err)
 		return
 	}
-	f.gopls = client
+	f.gopls.Store(client)
 	go func() {
 		// The first question makes gopls look at what is imported.
 		program, at, _ := f.snapshot().Draft("fmt.Print", 9, f.packages())
 		client.Complete(f.ctx, "main.go", program, at)
 	}()
+}
+
+func (f *Front) stopGopls() {
+	if client := f.gopls.Swap(nil); client != nil {
+		client.Close()
+	}
 }
 
 // patience is how long a client waits for completions.
@@ -96,10 +100,10 @@ func (f *Front) complete(r *request) any {
 			}
 		}
 	} else if program, draftAt, ok := f.snapshot().Draft(c.Code, at, f.packages()); ok {
-		if f.gopls != nil && f.gopls.Ready() {
+		if server := f.gopls.Load(); server != nil && server.Ready() {
 			ctx, cancel := context.WithTimeout(f.ctx, patience)
 			defer cancel()
-			found, a, b, err := f.gopls.Complete(ctx, "main.go", program, draftAt)
+			found, a, b, err := server.Complete(ctx, "main.go", program, draftAt)
 			if err != nil {
 				f.log.Printf("completion: %v", err)
 			}
@@ -199,12 +203,13 @@ func (f *Front) documentation(ctx context.Context, code string, at int) (markdow
 		return helpText, true
 	}
 	program, draftAt, ok := f.snapshot().Draft(code, at, f.packages())
-	if !ok || f.gopls == nil {
+	server := f.gopls.Load()
+	if !ok || server == nil {
 		return "", false
 	}
-	text, found, err := f.gopls.Hover(ctx, "main.go", program, draftAt)
+	text, found, err := server.Hover(ctx, "main.go", program, draftAt)
 	if err != nil {
-		if !f.gopls.Ready() {
+		if !server.Ready() {
 			return "gopls, which knows the documentation, is still loading the packages. Ask again in some seconds.", true
 		}
 		f.log.Printf("inspection: %v", err)

@@ -124,6 +124,9 @@ func (e *execution) run() *cellError {
 		}
 		return e.send(strings.Join(lines, "\n"))
 	}
+	if !e.silent {
+		e.warn()
+	}
 	notebook := f.notebook.With(c, e.number)
 	f.fingerprints(notebook)
 	opts := cell.Options{Exports: f.exports}

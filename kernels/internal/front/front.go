@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"birnn/kernels/internal/cell"
@@ -27,6 +28,7 @@ type Config struct {
 	ConnectionFile string
 	Root           string // of the repository, whose packages cells can import
 	Bin            string // where gonb, goimports, gopls and the shims are
+	Kernels        string // folder of the installation's kernelspecs; "" if there are none
 	Project        string // where the history, the outputs and the lasting values are kept
 	Log            io.Writer
 	Interrupts     <-chan os.Signal // each interrupts the cell that runs
@@ -49,10 +51,11 @@ type Front struct {
 	settings   []string // commands that a new GoNB is given again
 	timing     bool
 	limit      int    // bytes of a stream that a cell shows
-	backendNow string // what computes
+	backendNow string // the current backend
+	warned     bool   // the user knows that pure Go is slow here
 
 	history *history.History
-	gopls   *gopls.Client
+	gopls   atomic.Pointer[gopls.Client]
 	outputs string
 
 	exported struct { // names of packages, by their path
@@ -126,9 +129,7 @@ func Run(ctx context.Context, config Config) error {
 	}()
 	f.startGopls()
 	defer func() {
-		if f.gopls != nil {
-			f.gopls.Close()
-		}
+		f.stopGopls()
 	}()
 	go f.sockets.Echo(f.ctx)
 	go f.sockets.Shell.Receive(f.ctx, "shell", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{m, f.sockets.Shell}) })

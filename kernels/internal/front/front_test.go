@@ -3,13 +3,18 @@
 package front
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -119,12 +124,16 @@ func TestInterrupt(t *testing.T) {
 	heavy := "import \"github.com/gomlx/gomlx/core/graph\"\n" + fmt.Sprintf("const unique = %d\n", time.Now().UnixNano()) +
 		"%%\nvar g *graph.Graph\n_ = g\nfor i := 0; ; i++ { fmt.Sprint(unique) }"
 	loop := "%%\nfmt.Println(\"started\")\nfor { time.Sleep(time.Second) }"
+	// Without asynchronous preemption, as in cells built with SIMD instructions, the runtime cannot stop this loop.
+	tight := "%env GODEBUG asyncpreemptoff=1\n%%\nfmt.Println(\"started\")\nfor {}"
+	tightDeaf := "%env GODEBUG asyncpreemptoff=1\n%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"started\")\nfor {}"
 	deaf := "%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"started\")\nfor { time.Sleep(time.Second) }"
 	for _, step := range []struct {
 		name, code string
 		wait       time.Duration // 0: until it has put something out
 	}{
-		{"at once", loop, time.Millisecond}, {"in the build", heavy, 150 * time.Millisecond}, {"in the run", loop, 0}, {"deaf", deaf, 0}, {"shell", "!echo started; sleep 100", 0},
+		{"at once", loop, time.Millisecond}, {"in the build", heavy, 150 * time.Millisecond}, {"in the run", loop, 0}, {"deaf", deaf, 0},
+		{"tight", tight, 0}, {"tight and deaf", tightDeaf, 0}, {"shell", "!echo started; sleep 100", 0},
 	} {
 		a := k.send(step.code)
 		if step.wait > 0 {
@@ -154,6 +163,70 @@ func TestInterrupt(t *testing.T) {
 	}
 	if o := k.run("fmt.Println(2)"); o.stdout != "2\n" {
 		t.Errorf("the next cell: %+v", o)
+	}
+}
+
+// TestBackend switches to a backend whose kernel uses another Go. Later cells are built by that Go, and declarations
+// survive.
+func TestBackend(t *testing.T) {
+	const slow = "without SIMD instructions, several times slower: a test"
+	goCommand, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip(err)
+	}
+	other := filepath.Join(t.TempDir(), "bin", "go")
+	if err := errors.Join(os.Mkdir(filepath.Dir(other), 0o755), os.Symlink(goCommand, other)); err != nil {
+		t.Fatal(err)
+	}
+	k := startIn(t, t.TempDir(), func(c *Config) {
+		c.Kernels = t.TempDir()
+		spec := kernelspec.Spec{Name: kernelspec.Go, Color: "#000000", JSON: kernelspec.JSON{
+			Argv: []string{filepath.Join(bin(t), "birnn-kernels")},
+			Env:  map[string]string{"PATH": filepath.Dir(other) + ":${PATH}", "GODEBUG": "asyncpreemptoff=1", kernelspec.PureGo: slow},
+		}}
+		if err := spec.Write(c.Kernels); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if o := k.run("func twice(n int) int { return 2 * n }\ntwice(2)"); o.result["text/plain"] != "4" || o.stderr != "" {
+		t.Fatalf("before: %+v", o)
+	}
+	before, _ := k.front.theChild()
+	if o := k.run("%backend go"); !strings.Contains(o.stdout, "go, from here on; pure Go "+slow) {
+		t.Errorf("it says %+v", o)
+	}
+	if now, _ := k.front.theChild(); now == before {
+		t.Error("GoNB was not started again")
+	}
+	if o := k.run("fmt.Println(os.Getenv(\"BIRNN_GO\"), os.Getenv(\"GODEBUG\"), twice(3))"); o.stdout != other+" asyncpreemptoff=1 6\n" {
+		t.Errorf("after it: %+v", o)
+	}
+	before, _ = k.front.theChild()
+	if o := k.run("%backend go\ntwice(4)"); o.result["text/plain"] != "8" {
+		t.Errorf("once more: %+v", o)
+	}
+	if now, _ := k.front.theChild(); now != before {
+		t.Error("GoNB was started again for the same Go")
+	}
+}
+
+// TestWarning checks that a slow kernel says so, once, and in its banner.
+func TestWarning(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("only amd64 has SIMD instructions to go without")
+	}
+	const slow = "without SIMD instructions, several times slower: a test"
+	k := startIn(t, t.TempDir(), func(*Config) { t.Setenv(kernelspec.PureGo, slow) })
+	for i, want := range []string{"Pure Go " + slow + "\n", ""} {
+		if o := k.run("fmt.Println(1)"); o.stdout != "1\n" || o.stderr != want {
+			t.Errorf("cell %d: %+v, want %q", i+1, o, want)
+		}
+	}
+	var info struct {
+		Banner string `json:"banner"`
+	}
+	if k.request("kernel_info_request", map[string]any{}, &info); !strings.HasSuffix(info.Banner, "\nPure Go "+slow+".") {
+		t.Errorf("the banner is %q", info.Banner)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/kept"
+	"birnn/kernels/internal/kernelspec"
 )
 
 //go:embed help.md
@@ -144,39 +146,90 @@ func (e *execution) lower(form, args string) *cellError {
 	return e.sendProgram(notebook, c, cell.Options{Exports: e.front.exports})
 }
 
-// backend shows or switches what computes.
+// backend shows or switches the backend. Later cells are built and run with the settings of that backend's kernel. If
+// that kernel uses another Go, GoNB and gopls are restarted with it.
 func (e *execution) backend(args string) *cellError {
 	f := e.front
 	if args == "" {
 		e.say("%s", f.backendNow)
 		return nil
 	}
-	env := map[string]string{"GOMLX_BACKEND": args, "CGO_ENABLED": "1", "GOEXPERIMENT": ""}
+	env := map[string]string{"GOMLX_BACKEND": args, "CGO_ENABLED": "1"}
+	name := kernelspec.XLA
 	switch {
 	case args == "go":
 		env["CGO_ENABLED"] = "0"
-		if runtime.GOARCH == "amd64" {
-			env["GOEXPERIMENT"] = "simd" // several times faster
-		}
+		name = kernelspec.Go
 	case strings.HasPrefix(args, "xla:"):
-		name := strings.TrimPrefix(args, "xla:")
-		i := slices.IndexFunc(plugin.Find(), func(p plugin.Found) bool { return p.Name == name })
+		device := strings.TrimPrefix(args, "xla:")
+		i := slices.IndexFunc(plugin.Find(), func(p plugin.Found) bool { return p.Name == device })
 		if i < 0 {
-			return e.misuse("there is no XLA plugin for %q here: \"go run ./kernels install\" fetches it, \"go run ./kernels doctor\" says more", name)
+			return e.misuse("there is no XLA plugin for %q here: \"go run ./kernels install\" fetches it, \"go run ./kernels doctor\" says more", device)
 		}
 		env["PJRT_PLUGIN_LIBRARY_PATH"] = filepath.Dir(plugin.Find()[i].Path)
 	default:
 		return e.misuse("%%backend go, %%backend xla:cpu or %%backend xla:cuda; %q is none of them", args)
 	}
+	spec, err := kernelspec.Read(f.config.Kernels, name)
+	if err != nil {
+		f.log.Printf("%%backend %s: without the settings of %s: %v", args, name, err)
+	}
+	for _, key := range []string{"GOEXPERIMENT", "GODEBUG"} {
+		env[key] = spec.Getenv(key)
+	}
+	pure := spec.Getenv(kernelspec.PureGo)
+	os.Setenv(kernelspec.PureGo, pure)
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(env)) {
+		os.Setenv(key, env[key])
 		lines = append(lines, fmt.Sprintf("%%env %s %s", key, strconv.Quote(env[key])))
 	}
 	f.settings = append(f.settings, lines...)
-	f.tell(lines...)
 	f.backendNow = args
-	e.say("%s, from here on", args)
+	if goroot := filepath.Dir(filepath.Dir(spec.GoCommand())); err == nil && goroot != filepath.Dir(filepath.Dir(goCommand())) {
+		f.changeGo(spec)
+	} else {
+		f.tell(lines...)
+	}
+	said := args + ", from here on"
+	if pure != "" {
+		said += "; pure Go " + pure
+		f.warned = true
+	}
+	e.say("%s", said)
 	return nil
+}
+
+// changeGo restarts GoNB and gopls with the Go of another kernel, and with the programs built by it.
+func (f *Front) changeGo(spec kernelspec.Spec) {
+	if c, _ := f.theChild(); c != nil {
+		c.stop()
+	}
+	f.stopGopls()
+	var dirs []string
+	for _, dir := range filepath.SplitList(spec.Getenv("PATH")) { // ends in the PATH as it is now
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	os.Setenv("PATH", strings.Join(dirs, string(filepath.ListSeparator)))
+	f.exported.Lock()
+	clear(f.exported.names)
+	f.exported.Unlock()
+	f.config.Bin = filepath.Dir(spec.JSON.Argv[0])
+	f.startChild()
+	f.startGopls()
+}
+
+// warn warns once if pure Go is slower here than it could be.
+func (e *execution) warn() {
+	f := e.front
+	pure := os.Getenv(kernelspec.PureGo)
+	if f.warned || f.backendNow != "go" || runtime.GOARCH != "amd64" || pure == "" || os.Getenv("GOEXPERIMENT") != "" {
+		return
+	}
+	f.warned = true
+	e.publish("stream", map[string]string{"name": "stderr", "text": "Pure Go " + pure + "\n"})
 }
 
 // outputMagic bounds what a cell shows.

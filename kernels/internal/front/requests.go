@@ -2,12 +2,13 @@ package front
 
 import (
 	"encoding/json"
-	"runtime"
+	"os"
 	"strings"
 	"time"
 
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/history"
+	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/wire"
 )
 
@@ -26,7 +27,7 @@ func (f *Front) dispatch(r *request) {
 		f.mu.Unlock()
 		f.poke()
 	case "kernel_info_request":
-		f.answer(r, func() any { return kernelInfo() })
+		f.answer(r, func() any { return f.kernelInfo() })
 	case "is_complete_request":
 		f.answer(r, func() any { return f.isComplete(r) })
 	case "history_request":
@@ -192,15 +193,19 @@ func (f *Front) isComplete(r *request) any {
 	return answer
 }
 
-func kernelInfo() any {
+func (f *Front) kernelInfo() any {
+	banner := "Go, by GoNB, with birnnlib. %help lists the commands; a cell may end in an expression."
+	if pure := os.Getenv(kernelspec.PureGo); pure != "" {
+		banner += "\nPure Go " + pure + "."
+	}
 	return map[string]any{
 		"status":                 "ok",
 		"protocol_version":       wire.Version,
 		"implementation":         "birnn",
 		"implementation_version": "1.0",
-		"banner":                 "Go, by GoNB, with birnnlib. %help tells what there is; a cell may end in an expression.",
+		"banner":                 banner,
 		"language_info": map[string]any{
-			"name": "go", "version": strings.TrimPrefix(runtime.Version(), "go"), "mimetype": "text/x-go",
+			"name": "go", "version": goVersion(), "mimetype": "text/x-go",
 			"file_extension": ".go", "pygments_lexer": "go", "codemirror_mode": "go", "nbconvert_exporter": "script",
 		},
 		"help_links": []map[string]string{

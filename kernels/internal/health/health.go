@@ -1,5 +1,4 @@
-// Package health finds out what is installed, whether it works, and for each
-// problem the one command that mends it.
+// Package health checks what is installed and whether it works, and names the command that repairs each problem.
 package health
 
 import (
@@ -24,16 +23,16 @@ import (
 	"birnn/kernels/internal/setup"
 )
 
-// Check is one thing that was looked at.
+// Check is the result of one check.
 type Check struct {
 	Name    string `json:"name"`
 	OK      bool   `json:"ok"`
-	Detail  string `json:"detail,omitempty"`  // what is there
+	Detail  string `json:"detail,omitempty"`  // what was found
 	Problem string `json:"problem,omitempty"` // what is wrong with it
-	Fix     string `json:"fix,omitempty"`     // the command that mends it
+	Fix     string `json:"fix,omitempty"`     // the command that repairs it
 }
 
-// Report is all checks.
+// Report is the result of all checks.
 type Report struct {
 	OK     bool    `json:"ok"`
 	Checks []Check `json:"checks"`
@@ -41,7 +40,7 @@ type Report struct {
 
 const install = setup.Command + " install"
 
-// Examine makes all checks; tell is told each as it is made.
+// Examine runs all checks and calls tell with each result.
 func Examine(ctx context.Context, opts setup.Options, tell func(Check)) (Report, error) {
 	e := &examiner{ctx: ctx, opts: opts, tell: tell, report: Report{OK: true}}
 	co, err := checkout.Find(ctx)
@@ -69,7 +68,7 @@ type examiner struct {
 
 func (e *examiner) add(c Check) {
 	if e.ctx.Err() != nil {
-		return // what fails now fails because it was cancelled
+		return // the check failed because it was cancelled
 	}
 	c.OK = c.Problem == ""
 	e.report.OK = e.report.OK && c.OK
@@ -86,7 +85,7 @@ func (e *examiner) toolchain() {
 		if tools.CCDir != "" {
 			c.Detail = err.Error() + "; the pure-Go backend works"
 		} else {
-			c.Problem = err.Error() + "; the pure-Go backend works without"
+			c.Problem = err.Error() + "; the pure-Go backend works without it"
 			c.Fix = map[string]string{"darwin": "xcode-select --install"}[tools.GOOS]
 			if c.Fix == "" {
 				c.Fix = compilerCommand()
@@ -96,7 +95,7 @@ func (e *examiner) toolchain() {
 	e.add(c)
 }
 
-// compilerCommand installs a C compiler with the package manager that is here.
+// compilerCommand returns the command that installs a C compiler with this system's package manager.
 func compilerCommand() string {
 	for _, manager := range []struct{ file, command string }{
 		{"/usr/bin/apt-get", "sudo apt-get install gcc libc6-dev"},
@@ -114,7 +113,7 @@ func compilerCommand() string {
 
 func (e *examiner) plugins() {
 	for _, broken := range plugin.FindBroken() {
-		e.add(Check{Name: "PJRT plugin", Problem: broken.Err.Error() + "; XLA panics when it meets it", Fix: "rm " + quote(broken.Path)})
+		e.add(Check{Name: "PJRT plugin", Problem: broken.Err.Error() + "; XLA panics on loading it", Fix: "rm " + quote(broken.Path)})
 	}
 	if e.checkout.Go.XLA() != nil {
 		return
@@ -135,17 +134,16 @@ func (e *examiner) plugins() {
 		e.add(c)
 	}
 	if !cpu {
-		e.add(Check{Name: "PJRT plugin cpu", Problem: "it is not where go-xla looks; the pure-Go backend works without", Fix: install})
+		e.add(Check{Name: "PJRT plugin cpu", Problem: "not found where go-xla looks; the pure-Go backend works without it", Fix: install})
 	}
 	if !cuda && plugin.HasNVIDIA() && !e.opts.NoCUDA {
-		e.add(Check{Name: "PJRT plugin cuda", Problem: "there is an NVIDIA GPU and no plugin for it", Fix: install})
+		e.add(Check{Name: "PJRT plugin cuda", Problem: "missing, although there is an NVIDIA GPU", Fix: install})
 	}
 }
 
-// installed reports whether there is anything to look at, and for which
-// repository.
+// installed checks the installation's folder and reports whether there is an installation to check.
 func (e *examiner) installed() bool {
-	c := Check{Name: "private folder", Detail: e.opts.Home.Dir}
+	c := Check{Name: "installation", Detail: e.opts.Home.Dir}
 	m, err := e.opts.Home.ReadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -153,28 +151,33 @@ func (e *examiner) installed() bool {
 	case err != nil:
 		c.Problem, c.Fix = err.Error(), "rm -r "+quote(e.opts.Home.Dir)
 	case m.Checkout == "":
-		c.Problem, c.Fix = "an install was broken off", install
+		c.Problem, c.Fix = "an install did not finish", install
 	case !checkout.IsRoot(m.Checkout):
-		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which is not there any more, so they end as soon as they start", m.Checkout), install
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which does not exist any more, so they cannot start", m.Checkout), install
 	case m.Checkout != e.checkout.Root:
-		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository, %s, not this one, %s", m.Checkout, e.checkout.Root), install
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository: %s instead of %s", m.Checkout, e.checkout.Root), install
 	}
 	e.manifest = m
 	e.add(c)
 	return err == nil
 }
 
-// steps looks whether each step of the installation is done, and asks what it
-// made for its version.
+// steps checks whether each step of the installation is done and up to date.
 func (e *examiner) steps() {
 	plan := setup.NewPlan(e.checkout, e.manifest, e.opts)
 	for _, s := range plan.Steps {
 		if s.Optional {
-			continue // plugins have been looked at
+			continue // plugins have been checked
 		}
 		c := Check{Name: s.Title}
+		if s.Name == setup.SIMD && plan.Done(s) {
+			c.Name, c.Detail = "pure Go", e.manifest.SIMD.String()
+			if e.manifest.SIMD.Costs {
+				c.Detail += fmt.Sprintf("; once that has changed, run %s", install)
+			}
+		}
 		if !plan.Done(s) {
-			c.Problem, c.Fix = "it is missing or not up to date", install
+			c.Problem, c.Fix = "missing or out of date", install
 		} else if err := e.version(s, &c); err != nil {
 			c.Problem, c.Fix = err.Error(), setup.Command+" uninstall && "+install
 		}
@@ -186,14 +189,14 @@ func (e *examiner) steps() {
 		c.Problem, c.Fix = err.Error(), install
 	} else if s := plan.Kernels(specs); !plan.Done(s) {
 		c.Name = s.Title
-		c.Problem, c.Fix = "they do not fit the repository, the Go or the plugins that are here now", install
+		c.Problem, c.Fix = "the installed kernels are out of date: the repository, the Go version or the plugins have changed", install
 	} else {
 		c.Name = s.Title
 	}
 	e.add(c)
 }
 
-// version notes the version of what a step made, and where it is.
+// version checks the version of what a step made and notes it in c.
 func (e *examiner) version(s *setup.Step, c *Check) error {
 	if s.Name == "python" {
 		out, err := process.Run(e.ctx, process.Options{Env: []string{"PYTHONPATH", "PYTHONHOME"}}, e.manifest.Python, "-c",
@@ -208,23 +211,20 @@ func (e *examiner) version(s *setup.Step, c *Check) error {
 		c.Detail = "Python " + versions[2]
 		return nil
 	}
-	for _, tool := range pins.Tools {
-		if tool.Name == s.Name {
-			program := filepath.Join(e.opts.Home.Bin(), tool.Binary())
-			info, err := buildinfo.ReadFile(program)
-			if err != nil {
-				return err
-			}
-			if info.Path != tool.Package || info.Main.Version != tool.Version {
-				return fmt.Errorf("%s is %s %s, expected %s %s", program, info.Path, info.Main.Version, tool.Package, tool.Version)
-			}
-			c.Detail = "built with " + info.GoVersion
+	if tool := s.Tool; tool != nil {
+		info, err := buildinfo.ReadFile(s.Program)
+		if err != nil {
+			return err
 		}
+		if info.Path != tool.Package || info.Main.Version != tool.Version {
+			return fmt.Errorf("%s is %s %s, expected %s %s", s.Program, info.Path, info.Main.Version, tool.Package, tool.Version)
+		}
+		c.Detail = "built with " + info.GoVersion
 	}
 	return nil
 }
 
-// kernels computes something on each kernel's backend and runs a cell in it.
+// kernels checks each kernel: its backend computes something, and it runs a cell.
 func (e *examiner) kernels() {
 	var j jupyter.Jupyter
 	var err error
@@ -241,7 +241,7 @@ func (e *examiner) kernels() {
 		spec, err := kernelspec.Read(filepath.Join(e.opts.Home.Jupyter(), "kernels"), name)
 		if errors.Is(err, fs.ErrNotExist) {
 			if name == kernelspec.Go || name == kernelspec.XLA && e.checkout.Go.XLA() == nil {
-				e.add(Check{Name: "kernel " + name, Problem: "it is not installed", Fix: install})
+				e.add(Check{Name: "kernel " + name, Problem: "not installed", Fix: install})
 			}
 			continue
 		}
@@ -250,26 +250,26 @@ func (e *examiner) kernels() {
 			continue
 		}
 		e.backend(spec)
-		if checkout.IsRoot(spec.Root()) { // else it has been told, and cannot start
+		if checkout.IsRoot(spec.Root()) { // else the kernel cannot start, as reported before
 			e.cell(j, spec)
 		}
 	}
 }
 
-// backend has the probe compute on a kernel's backend.
+// backend runs the probe on a kernel's backend.
 func (e *examiner) backend(spec kernelspec.Spec) {
 	c := Check{Name: "backend " + spec.JSON.Env["GOMLX_BACKEND"]}
 	defer func() { e.add(c) }()
 	dir, err := os.MkdirTemp("", "birnn-probe-")
 	if err != nil {
-		c.Problem, c.Fix = err.Error(), "free some room in "+os.TempDir()
+		c.Problem, c.Fix = err.Error(), "free some space in "+os.TempDir()
 		return
 	}
 	defer os.RemoveAll(dir)
 	probe := filepath.Join(dir, "probe")
 	opts := process.Options{Dir: e.checkout.Root, Env: spec.Environ()}
-	if _, err := process.Run(e.ctx, opts, e.checkout.Go.Command(), "build", "-o", probe, "./kernels/internal/probe"); err != nil {
-		c.Problem, c.Fix = "the program that tries it does not build: "+err.Error(), install
+	if _, err := process.Run(e.ctx, opts, spec.GoCommand(), "build", "-o", probe, "./kernels/internal/probe"); err != nil {
+		c.Problem, c.Fix = "the probe does not build: "+err.Error(), install
 		return
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, 2*time.Minute)
@@ -285,13 +285,13 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 		Dot, Seconds float64
 	}
 	if err := json.Unmarshal([]byte(out.String()), &answer); err != nil || answer.Dot != 32 {
-		c.Problem, c.Fix = fmt.Sprintf("(1, 2, 3) · (4, 5, 6) is 32, it answered %q", out.String()), install+" -replace-plugin"
+		c.Problem, c.Fix = fmt.Sprintf("the probe computes (1, 2, 3) · (4, 5, 6); expected 32, got %q", out.String()), install+" -replace-plugin"
 		return
 	}
 	c.Detail = fmt.Sprintf("(1, 2, 3) · (4, 5, 6) = %g in %.2f s; %s", answer.Dot, answer.Seconds, answer.Description)
 }
 
-// helloNotebook has one cell, whose output shows that it was compiled and ran.
+// helloNotebook has one cell, which fails if the kernel's environment is missing.
 const helloNotebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"id": "a", "cell_type": "code",
 "metadata": {}, "execution_count": null, "outputs": [], "source": "%%\nif os.Getenv(\"GOMLX_BACKEND\") == \"\" { panic(\"no backend\") }"}]}`
 
@@ -321,14 +321,14 @@ func (e *examiner) cell(j jupyter.Jupyter, spec kernelspec.Spec) {
 		}
 	})
 	if err != nil {
-		c.Problem = strings.TrimSpace(fmt.Sprintf("a cell with one line did not run: %v\n%s", err, failure))
+		c.Problem = strings.TrimSpace(fmt.Sprintf("a one-line cell failed: %v\n%s", err, failure))
 		return
 	}
 	c.Fix = ""
-	c.Detail = fmt.Sprintf("%s: a cell took %.1f s, with starting and stopping the kernel %.1f s", spec.JSON.DisplayName, seconds, time.Since(start).Seconds())
+	c.Detail = fmt.Sprintf("%s: a cell took %.1f s, %.1f s including kernel start and stop", spec.JSON.DisplayName, seconds, time.Since(start).Seconds())
 }
 
-// quote makes a path safe to paste into a shell.
+// quote quotes a path for a shell if it has to be.
 func quote(path string) string {
 	if strings.ContainsAny(path, " '\"$&;()*?") {
 		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"

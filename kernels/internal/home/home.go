@@ -1,5 +1,4 @@
-// Package home is the private folder in which everything is installed, its lock
-// and its manifest.
+// Package home manages the folder that everything is installed in, its lock and its manifest.
 package home
 
 import (
@@ -14,11 +13,10 @@ import (
 // Env is the environment variable that names another folder.
 const Env = "BIRNN_HOME"
 
-// Home is the private folder.
+// Home is the folder of an installation.
 type Home struct{ Dir string }
 
-// Locate returns the private folder: asked if it is not empty, else that of
-// BIRNN_HOME, else "birnn" in the user's data directory.
+// Locate returns the folder asked for; if asked is empty, that of BIRNN_HOME, or "birnn" in the user's data directory.
 func Locate(asked string) (Home, error) {
 	if asked == "" {
 		asked = os.Getenv(Env)
@@ -26,7 +24,7 @@ func Locate(asked string) (Home, error) {
 	if asked == "" {
 		user, err := os.UserHomeDir()
 		if err != nil {
-			return Home{}, fmt.Errorf("%w; say where to install with -dir", err)
+			return Home{}, fmt.Errorf("%w; name the folder with -dir", err)
 		}
 		asked = filepath.Join(dataDir(runtime.GOOS, user, os.Getenv("XDG_DATA_HOME")), "birnn")
 	}
@@ -38,7 +36,7 @@ func dataDir(goos, user, xdg string) string {
 	switch {
 	case goos == "darwin":
 		return filepath.Join(user, "Library", "Application Support")
-	case filepath.IsAbs(xdg): // the specification says to ignore a relative one
+	case filepath.IsAbs(xdg): // the specification ignores relative paths
 		return xdg
 	}
 	return filepath.Join(user, ".local", "share")
@@ -49,28 +47,29 @@ func (h Home) Path(elem ...string) string {
 	return filepath.Join(append([]string{h.Dir}, elem...)...)
 }
 
-// Bin is where GoNB, goimports and gopls are.
+// Bin is the folder of the kernel, GoNB, goimports and gopls.
 func (h Home) Bin() string { return h.Path("bin") }
 
-// Jupyter is the Jupyter data directory that has our kernelspecs.
+// BinOf is the folder of the same programs built by a Go other than the installed one.
+func (h Home) BinOf(version string) string { return h.Path("bin-" + version) }
+
+// Jupyter is the Jupyter data directory with the kernelspecs.
 func (h Home) Jupyter() string { return h.Path("share", "jupyter") }
 
-// Logs is where each step leaves what it wrote.
+// Logs is the folder with the log of each step.
 func (h Home) Logs() string { return h.Path("log") }
 
-// Temp is for work under way. It is emptied by whoever takes the lock.
+// Temp is the folder for temporary files. [Home.Open] empties it.
 func (h Home) Temp() string { return h.Path("tmp") }
 
-// contents are the names in the folder that we may have made, for an uninstall
-// that touches nothing else.
-var contents = []string{"bin", "env-*", "etc", "log", "projects", "run", "share", "tmp"}
+// contents are the names that an installation uses in the folder. An uninstall touches nothing else.
+var contents = []string{"bin", "bin-*", "env-*", "etc", "log", "projects", "run", "share", "tmp"}
 
-// ErrForeign is wrapped by errors about a folder that is not ours.
+// ErrForeign is wrapped by the error about a folder with other files in it.
 var ErrForeign = errors.New("is not empty and was not made by this command")
 
-// Open makes the folder, if need be, and locks it, so that one install works at
-// a time; waiting is called once if another one has to be waited for. It
-// refuses a folder that has something else in it.
+// Open creates the folder if it does not exist, and locks it: one install runs at a time. It calls waiting once if it
+// has to wait for another one. It refuses a folder with other files in it.
 func (h Home) Open(ctx context.Context, waiting func()) (m *Manifest, unlock func(), err error) {
 	made, err := makeDirs(h.Dir)
 	if err != nil {
@@ -101,7 +100,7 @@ func (h Home) Open(ctx context.Context, waiting func()) (m *Manifest, unlock fun
 	return m, unlock, nil
 }
 
-// makeDirs is os.MkdirAll that tells what it made, innermost first.
+// makeDirs is os.MkdirAll, but returns the directories that it made, innermost first.
 func makeDirs(dir string) (made []string, err error) {
 	for d := dir; ; d = filepath.Dir(d) {
 		if _, err := os.Stat(d); err == nil {

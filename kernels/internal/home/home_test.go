@@ -71,8 +71,7 @@ func listing(t *testing.T, root string) []string {
 	return paths
 }
 
-// TestRemove installs into a home directory with things of the user's in it and
-// checks that removing brings back exactly what was there.
+// TestRemove installs into a home directory with other files and checks that removing leaves exactly those.
 func TestRemove(t *testing.T) {
 	user := t.TempDir()
 	write(t, user, ".local", "share", "jupyter", "kernels", "python3", "kernel.json")

@@ -8,5 +8,5 @@ import (
 )
 
 func lock(context.Context, string, func()) (func(), error) {
-	return nil, errors.New("the Go kernel needs a Unix")
+	return nil, errors.New("the kernels need Linux or macOS")
 }

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// lock locks the directory itself, so there is no lock file to go stale: the
-// lock ends with the process at the latest.
+// lock locks the directory itself. The lock ends with the process at the latest, and no lock file can become stale.
 func lock(ctx context.Context, dir string, waiting func()) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -25,7 +24,7 @@ func lock(ctx context.Context, dir string, waiting func()) (unlock func(), err e
 			return func() { f.Close() }, nil
 		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
 			f.Close()
-			return nil, fmt.Errorf("locking %s: %w; its file system may not have locks, name another folder with -dir", dir, err)
+			return nil, fmt.Errorf("lock %s: %w; if its file system has no locks, name another folder with -dir", dir, err)
 		}
 		if !told && waiting != nil {
 			waiting()

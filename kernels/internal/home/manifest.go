@@ -8,29 +8,31 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"birnn/internal/simd"
 )
 
-// Manifest says what was installed: enough to know what need not be done again,
-// and to remove all of it and nothing else.
+// Manifest records what was installed, so that a later install can skip what is up to date and an uninstall removes all
+// of it and nothing else.
 type Manifest struct {
 	home Home
 
-	Checkout    string            `json:"checkout"`               // the repository that the kernels use
-	Python      string            `json:"python,omitempty"`       // the environment's interpreter
-	AskedPython string            `json:"asked_python,omitempty"` // the one that was asked for to make it, if any
-	Steps       map[string]string `json:"steps"`                  // the stamp of each step that was done
-	Plain       bool              `json:"plain,omitempty"`        // whether the kernels are GoNB alone
-	Outside     []string          `json:"outside,omitempty"`      // kernelspecs outside the folder, each a directory
-	PluginDirs  []string          `json:"plugin_dirs,omitempty"`  // where PJRT plugins were put, each with a record beside it
-	MadeDirs    []string          `json:"made_dirs,omitempty"`    // directories made on the way, removed when empty
+	Checkout    string            `json:"checkout"`               // repository that the kernels use
+	Python      string            `json:"python,omitempty"`       // interpreter of the Python environment
+	AskedPython string            `json:"asked_python,omitempty"` // interpreter named by -python, if any
+	Steps       map[string]string `json:"steps"`                  // stamp of each completed step
+	Plain       bool              `json:"plain,omitempty"`        // kernels are GoNB alone
+	SIMD        *simd.Toolchain   `json:"simd,omitempty"`         // how the pure-Go kernel builds; nil if unknown
+	Outside     []string          `json:"outside,omitempty"`      // directories of kernelspecs outside the folder
+	PluginDirs  []string          `json:"plugin_dirs,omitempty"`  // directories of PJRT plugins, each with a record next to it
+	MadeDirs    []string          `json:"made_dirs,omitempty"`    // parent directories that were made, removed if empty
 	Files       []string          `json:"files,omitempty"`        // every file in the folder, relative to it
 }
 
 // ManifestName is the manifest's file name in the folder.
 const ManifestName = "manifest.json"
 
-// ReadManifest reads the manifest; the error wraps fs.ErrNotExist when nothing
-// is installed.
+// ReadManifest reads the manifest. The error wraps fs.ErrNotExist if nothing is installed.
 func (h Home) ReadManifest() (*Manifest, error) {
 	path := h.Path(ManifestName)
 	data, err := os.ReadFile(path)
@@ -47,7 +49,7 @@ func (h Home) ReadManifest() (*Manifest, error) {
 	return m, nil
 }
 
-// Save writes the manifest in one step.
+// Save writes the manifest atomically.
 func (m *Manifest) Save() error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -60,9 +62,8 @@ func (m *Manifest) Save() error {
 	return os.Rename(tmp, m.home.Path(ManifestName))
 }
 
-// Note adds to a list of the manifest, once, and saves it. It is called before
-// something is made outside the folder, so that a kill cannot leave anything
-// that the manifest does not know.
+// Note adds entries to a list of the manifest, without duplicates, and saves it. Call it before making anything outside
+// the folder, so that a killed process leaves nothing that the manifest does not list.
 func (m *Manifest) Note(list *[]string, entries ...string) error {
 	before := len(*list)
 	for _, entry := range entries {
@@ -76,9 +77,8 @@ func (m *Manifest) Note(list *[]string, entries ...string) error {
 	return m.Save()
 }
 
-// NoteDirs notes a directory outside the folder, and those above it, as far as
-// they are not there yet: whatever makes them then, they are removed with the
-// rest when they are empty.
+// NoteDirs notes a directory outside the folder and its parents, if they do not exist yet. An uninstall removes them if
+// they are empty, whatever made them.
 func (m *Manifest) NoteDirs(dir string) error {
 	var missing []string
 	for d := dir; ; d = filepath.Dir(d) {
@@ -90,7 +90,7 @@ func (m *Manifest) NoteDirs(dir string) error {
 	return m.Note(&m.MadeDirs, missing...)
 }
 
-// MakeDirs makes a directory outside the folder, noted by [Manifest.NoteDirs].
+// MakeDirs makes a directory outside the folder and notes it with [Manifest.NoteDirs].
 func (m *Manifest) MakeDirs(dir string) error {
 	if err := m.NoteDirs(dir); err != nil {
 		return err
@@ -115,9 +115,9 @@ func (m *Manifest) ListFiles() error {
 	return m.Save()
 }
 
-// Remove removes everything that the manifest knows but plugins, which have
-// their own records, the manifest itself last. gone is told each path. What
-// somebody else has put into the folder stays, and is returned.
+// Remove removes everything that the manifest lists except plugins, which have their own records, and the manifest
+// itself last. It calls gone with each path. It returns the other files in the folder, which it leaves alone. If dry is
+// true, it removes nothing.
 func (m *Manifest) Remove(dry bool, gone func(path string)) (stayed []string, err error) {
 	remove := func(path string, how func(string) error) error {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {

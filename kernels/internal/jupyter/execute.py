@@ -1,8 +1,8 @@
 """Runs one notebook, cell by cell.
 
-The job is one JSON object on standard input, which then stays open: when it
-ends, so does the one who asked, and the run is cancelled. What happens is told
-on standard output, one JSON object a line.
+Reads the job, a JSON object on one line, from standard input. When standard
+input is closed, the caller has ended, and the run is cancelled. Writes events
+to standard output, one JSON object per line.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ async def run(job):
     except NoSuchKernel:
         return tell("fatal", message=f"Jupyter has no kernel called {job['kernel']!r}")
     if os.path.basename(command[0]) == "gonb":
-        # Errors as text, since nobody looks at their HTML here.
+        # Errors as text: their HTML is not shown here.
         client.extra_arguments = ["-raw_error=true"]
 
     task = asyncio.current_task()
@@ -57,11 +57,11 @@ async def run(job):
     with open(job["log"], "wb") as log:
         try:
             async with client.async_setup_kernel(stdout=log, stderr=log):
-                # In place of nbclient's own handlers, which end the kernel but
-                # leave whoever waits for it waiting.
+                # Replaces nbclient's handlers, which end the kernel but not the
+                # wait for its reply.
                 for name in (signal.SIGINT, signal.SIGTERM):
                     asyncio.get_running_loop().add_signal_handler(name, task.cancel)
-                # What a page that shows the copy needs to colour the code.
+                # A page that shows the copy needs it for syntax highlighting.
                 info = await client.async_wait_for_reply(client.kc.kernel_info())
                 if info:
                     notebook.metadata["language_info"] = info["content"]["language_info"]

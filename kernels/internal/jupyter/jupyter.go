@@ -22,8 +22,8 @@ type Jupyter struct {
 	env    []string // changes to the environment
 }
 
-// Private returns the Jupyter of our own environment. Everything that it would
-// write to the user's home folder goes into the private folder instead.
+// Private returns the installation's Jupyter. It writes to the installation's folder what it would write to the home
+// folder.
 func Private(h home.Home, python string) Jupyter {
 	paths := []string{}
 	if kernels, err := kernelspec.UserDir(); err == nil {
@@ -31,7 +31,7 @@ func Private(h home.Home, python string) Jupyter {
 	}
 	return Jupyter{
 		Python: python,
-		// Its search for language servers, of which a notebook uses none, would run npm, which writes to the home folder.
+		// Notebooks need no language servers, and the search for them runs npm, which writes to the home folder.
 		lab: []string{python, "-m", "jupyterlab", "--LanguageServerManager.autodetect=False"},
 		env: []string{
 			"JUPYTER_DATA_DIR=" + h.Jupyter(),
@@ -44,12 +44,12 @@ func Private(h home.Home, python string) Jupyter {
 	}
 }
 
-// Existing returns a Jupyter that was there before: command is the path of
-// "jupyter", or its name on the PATH. It sees our kernels beside its own.
+// Existing returns the Jupyter of a command "jupyter", given as a path or as a name on the PATH. It finds this
+// project's kernels in addition to its own.
 func Existing(ctx context.Context, h home.Home, command string) (Jupyter, error) {
 	path, err := exec.LookPath(command)
 	if err != nil {
-		return Jupyter{}, fmt.Errorf("-jupyter: %w; give the path of the command jupyter, or leave -jupyter out to have one installed", err)
+		return Jupyter{}, fmt.Errorf("-jupyter: %w; give the path of the jupyter command, or omit -jupyter to install one", err)
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return Jupyter{}, err
@@ -67,13 +67,13 @@ func Existing(ctx context.Context, h home.Home, command string) (Jupyter, error)
 		},
 	}
 	if _, err := process.Run(ctx, process.Options{Env: j.env}, python, "-c", "import jupyterlab, nbclient"); err != nil {
-		return Jupyter{}, fmt.Errorf("the Jupyter of %s lacks a package; install it with: %s -m pip install jupyterlab nbclient\n%w", path, python, err)
+		return Jupyter{}, fmt.Errorf("the Jupyter of %s lacks packages; install them with: %s -m pip install jupyterlab nbclient\n%w", path, python, err)
 	}
 	return j, nil
 }
 
-// interpreter returns the Python that runs a script: that of its first line,
-// or, where that is a shell's, the one beside it.
+// interpreter returns the Python that runs a script: the one in its first line or, if that is a shell, the one in the
+// script's folder.
 func interpreter(script string) (string, error) {
 	f, err := os.Open(script)
 	if err != nil {
@@ -97,7 +97,7 @@ func interpreter(script string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("cannot tell which Python runs %s: its first line is %q", script, strings.TrimSpace(line))
+	return "", fmt.Errorf("cannot determine which Python runs %s: its first line is %q", script, strings.TrimSpace(line))
 }
 
 func joinPath(dirs []string) string {
@@ -110,9 +110,8 @@ func joinPath(dirs []string) string {
 	return strings.Join(kept, string(os.PathListSeparator))
 }
 
-// tempDir makes a folder for what kernels keep while they run: the code of
-// their cells, the programs made of it, and the socket of their gopls. A kernel
-// that is killed leaves them, and that gopls, so remove tidies up after it.
+// tempDir makes a folder for the temporary files of kernels: code and programs of cells, and the socket of gopls. A
+// killed kernel leaves them behind, and its gopls; remove removes both.
 func tempDir() (dir string, remove func(), err error) {
 	dir, err = os.MkdirTemp("", "birnn-")
 	return dir, func() {

@@ -20,20 +20,20 @@ func TestInterpreter(t *testing.T) {
 		}
 		return path
 	}
-	beside := write("python3", "")
+	neighbour := write("python3", "")
 	t.Setenv("PATH", dir)
 	for content, want := range map[string]string{
 		"#!/opt/env/bin/python3.11\nimport x\n": "/opt/env/bin/python3.11",
 		"#! /opt/env/bin/python\n":              "/opt/env/bin/python",
-		"#!/usr/bin/env python3\n":              beside,
-		"#!/bin/sh\n'''exec' /long path\n":      beside,
-		"\x7fELF":                               beside,
+		"#!/usr/bin/env python3\n":              neighbour,
+		"#!/bin/sh\n'''exec' /long path\n":      neighbour,
+		"\x7fELF":                               neighbour,
 	} {
 		if got, err := interpreter(write("jupyter", content)); err != nil || got != want {
 			t.Errorf("of %q: %q, %v; want %q", content, got, err, want)
 		}
 	}
-	if err := os.Remove(beside); err != nil {
+	if err := os.Remove(neighbour); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := interpreter(write("jupyter", "#!/bin/sh\n")); err == nil {
@@ -64,7 +64,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestRunnerEndsEarly has something that is no Python run the notebook.
+// TestRunnerEndsEarly runs a notebook with a script in place of Python.
 func TestRunnerEndsEarly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a Unix shell")

@@ -16,17 +16,17 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// Lab says how to open JupyterLab.
+// Lab configures JupyterLab.
 type Lab struct {
-	Root     string // the folder it shows
-	Notebook string // the one it opens, below Root; "": none
+	Root     string // folder that it shows
+	Notebook string // notebook that it opens, below Root; "": none
 	Kernel   string // for new notebooks
-	Port     int    // 0: the first free one from 8888
+	Port     int    // 0: the first free port from 8888
 	Browser  bool
-	Ready    func(url string) // called once it answers
+	Ready    func(url string) // called with the address once the server answers
 }
 
-// Lab runs JupyterLab until it is shut down or ctx ends.
+// Lab runs JupyterLab until it is shut down or ctx is done.
 func (j Jupyter) Lab(ctx context.Context, h home.Home, lab Lab) error {
 	page := "/lab"
 	if lab.Notebook != "" {
@@ -46,7 +46,7 @@ func (j Jupyter) Lab(ctx context.Context, h home.Home, lab Lab) error {
 		args = append(args, fmt.Sprintf("--ServerApp.port=%d", lab.Port), "--ServerApp.port_retries=0")
 	}
 	if os.Geteuid() == 0 {
-		args = append(args, "--allow-root") // a container, most likely; Jupyter would refuse
+		args = append(args, "--allow-root") // probably a container; Jupyter refuses otherwise
 	}
 	logPath := filepath.Join(h.Logs(), "jupyterlab.log")
 	if err := os.MkdirAll(h.Logs(), 0o755); err != nil {
@@ -63,7 +63,7 @@ func (j Jupyter) Lab(ctx context.Context, h home.Home, lab Lab) error {
 		return err
 	}
 	defer remove()
-	// In the environment, since anybody may read a command line.
+	// In the environment, since every user can read a command line.
 	token := rand.Text()
 	cmd := process.Command(ctx, process.Options{Env: append(j.env, "JUPYTER_TOKEN="+token, "TMPDIR="+temp), Grace: 20 * time.Second}, j.lab[0], args...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -78,7 +78,7 @@ func (j Jupyter) Lab(ctx context.Context, h home.Home, lab Lab) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("JupyterLab ended: %v; what it wrote is in %s:%s", err, logPath, tail(logPath))
+		return fmt.Errorf("JupyterLab stopped: %v; its log is %s:%s", err, logPath, tail(logPath))
 	}
 	for {
 		select {
@@ -94,12 +94,11 @@ func (j Jupyter) Lab(ctx context.Context, h home.Home, lab Lab) error {
 		if err := <-exited; err != nil || ctx.Err() != nil {
 			return ended(err)
 		}
-		return nil // shut down from its own menu
+		return nil // shut down from its menu
 	}
 }
 
-// serverURL looks for the server with our token among the files that servers
-// leave in Jupyter's runtime directory, and returns its address, or "".
+// serverURL returns the address of the server with this token, from its file in Jupyter's runtime directory, or "".
 func serverURL(runtime, token string) string {
 	files, _ := filepath.Glob(filepath.Join(runtime, "jpserver-*.json"))
 	for _, file := range files {

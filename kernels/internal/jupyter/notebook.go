@@ -21,17 +21,17 @@ var executeScript string
 
 // Job is a notebook to run.
 type Job struct {
-	Notebook string        // its path; its folder is the kernel's working directory
-	Kernel   string        // the kernel's name
-	Timeout  time.Duration // for each cell; 0: none
-	Out      string        // where the executed copy goes; "": nowhere
+	Notebook string        // path; its folder is the kernel's working directory
+	Kernel   string        // name of the kernel
+	Timeout  time.Duration // time limit of each cell; 0: none
+	Out      string        // path of the executed copy; "": none
 }
 
-// Event is something that happens while a notebook runs.
+// Event is an event during the run of a notebook.
 type Event struct {
 	Kind    string  `json:"event"` // start, cell, ran, failed, done or fatal
 	Cells   int     `json:"cells"`
-	Number  int     `json:"number"` // of the cell, from 1, empty cells and text not counted
+	Number  int     `json:"number"` // of the cell, from 1; empty cells and text do not count
 	Source  string  `json:"source"`
 	Seconds float64 `json:"seconds"`
 	Message string  `json:"message"`
@@ -41,7 +41,7 @@ type Event struct {
 	Outputs []Output `json:"outputs"`
 }
 
-// Output is one output of a cell, as the notebook format has it.
+// Output is an output of a cell, in the notebook format.
 type Output struct {
 	Type      string         `json:"output_type"`
 	Stream    string         `json:"name"`
@@ -56,8 +56,7 @@ type Output struct {
 // ErrCell is wrapped by the error of a notebook in which a cell failed.
 var ErrCell = errors.New("a cell failed")
 
-// Run runs a notebook and tells each event to tell. Its error is nil when every
-// cell ran, wraps [ErrCell] when one failed, and says why otherwise.
+// Run runs a notebook and calls tell with each event. The error wraps [ErrCell] if a cell failed.
 func (j Jupyter) Run(ctx context.Context, job Job, tell func(Event)) error {
 	temp, remove, err := tempDir()
 	if err != nil {
@@ -100,7 +99,7 @@ func (j Jupyter) Run(ctx context.Context, job Job, tell func(Event)) error {
 		return err
 	}
 	defer process.End(cmd)
-	// A runner that cannot be written to has ended already: what it said is read below.
+	// If this fails, the runner has ended already: its message is read below.
 	_, _ = stdin.Write(append(request, '\n'))
 
 	var result error
@@ -131,7 +130,7 @@ func (j Jupyter) Run(ctx context.Context, job Job, tell func(Event)) error {
 			break
 		}
 	}
-	stdin.Close() // all has been told, or will not be: see execute.py
+	stdin.Close() // cancels the run if it has not finished: see execute.py
 	err = cmd.Wait()
 	switch {
 	case ctx.Err() != nil:

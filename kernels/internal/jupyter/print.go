@@ -18,12 +18,11 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// browsers are where Chromium and Chrome usually are.
+// browsers are the usual commands and paths of Chromium and Chrome.
 var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
 	"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium"}
 
-// Browser returns the path of the Chromium or Chrome that is asked for, or, if
-// none is, of the one that is there; "" if there is none.
+// Browser returns the path of the command asked for; if asked is empty, that of an installed Chromium or Chrome, or "".
 func Browser(asked string) (string, error) {
 	if asked != "" {
 		path, err := exec.LookPath(asked)
@@ -40,14 +39,12 @@ func Browser(asked string) (string, error) {
 	return "", nil
 }
 
-// onPaper keeps all of a long line, and a figure on one page. Of
-// MathJax's fonts, jupyter_server_mathjax has one.
+// onPaper wraps long lines and keeps each figure on one page. It names the only font that jupyter_server_mathjax has.
 const onPaper = `<style>pre { white-space: pre-wrap !important; tab-size: 4 !important; } img, svg, table { break-inside: avoid; } @page { size: A4; margin: 15mm; }</style>
 <script type="text/x-mathjax-config">MathJax.Hub.Config({"HTML-CSS": {availableFonts: [], preferredFont: "STIX-Web", webFont: "STIX-Web", imageFont: null}});</script>
 `
 
-// Print makes a printable edition of a notebook as it is: a PDF by the browser,
-// or, without one, an HTML page.
+// Print makes a printable edition of a notebook with its saved outputs: a PDF, or an HTML page if browser is empty.
 func (j Jupyter) Print(ctx context.Context, notebook, to, browser string) error {
 	temp, err := os.MkdirTemp(filepath.Dir(to), ".print-") // on the same file system
 	if err != nil {
@@ -70,7 +67,7 @@ func (j Jupyter) Print(ctx context.Context, notebook, to, browser string) error 
 	if err != nil {
 		return err
 	}
-	base := `<base href="` + fileURL(filepath.Dir(absolute)) + "/\">\n" // where its pictures are
+	base := `<base href="` + fileURL(filepath.Dir(absolute)) + "/\">\n" // for relative links to images
 	html, err := os.ReadFile(page)
 	if err != nil {
 		return err
@@ -92,13 +89,13 @@ func (j Jupyter) Print(ctx context.Context, notebook, to, browser string) error 
 	return os.Rename(made, to)
 }
 
-// printPage prints a page as a PDF when its formulas are there.
+// printPage prints a page as a PDF once MathJax has typeset its formulas.
 func printPage(ctx context.Context, browser, url string) (pdf []byte, err error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(browser), chromedp.DisableGPU,
-		chromedp.Flag("allow-file-access-from-files", true), // MathJax and the pictures are files
-		chromedp.Flag("force-prefers-reduced-motion", true)) // on paper nothing moves
+		chromedp.Flag("allow-file-access-from-files", true), // MathJax and the images are files
+		chromedp.Flag("force-prefers-reduced-motion", true)) // no animations
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium has none for root
+		options = append(options, chromedp.NoSandbox) // Chromium refuses to run sandboxed as root
 	}
 	ctx, end := chromedp.NewExecAllocator(ctx, options...)
 	defer end()
@@ -119,12 +116,12 @@ func printPage(ctx context.Context, browser, url string) (pdf []byte, err error)
 	return pdf, nil
 }
 
-// mathJax returns the address of MathJax on this machine.
+// mathJax returns the URL of the installed MathJax.
 func (j Jupyter) mathJax(ctx context.Context) (string, error) {
 	out, err := process.Run(ctx, process.Options{Env: j.env}, j.Python, "-c",
 		"import os, jupyter_server_mathjax as m; print(os.path.join(os.path.dirname(m.__file__), 'static', 'MathJax.js'))")
 	if err != nil {
-		return "", fmt.Errorf("the formulas need the Python package jupyter_server_mathjax, install it with: %s -m pip install jupyter_server_mathjax\n%w", j.Python, err)
+		return "", fmt.Errorf("formulas need the Python package jupyter_server_mathjax; install it with: %s -m pip install jupyter_server_mathjax\n%w", j.Python, err)
 	}
 	return fileURL(strings.TrimSpace(out)) + "?config=TeX-AMS-MML_HTMLorMML-full,Safe", nil
 }

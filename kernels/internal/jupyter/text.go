@@ -14,7 +14,7 @@ var (
 	newlines = regexp.MustCompile(`\n{3,}`)
 )
 
-// Plain returns what an output says, without formatting.
+// Plain returns the text of an output, without formatting.
 func (o Output) Plain() string {
 	switch o.Type {
 	case "stream":
@@ -37,7 +37,7 @@ func (o Output) Plain() string {
 	return ""
 }
 
-// joined returns a text that the notebook format has as a string or as lines.
+// joined returns a text of the notebook format, which is a string or a list of lines.
 func joined(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -56,8 +56,7 @@ func plain(text string) string {
 	return strings.TrimSpace(newlines.ReplaceAllString(escapes.ReplaceAllString(text, ""), "\n\n"))
 }
 
-// Explain returns all that a failed cell has to say: its outputs in order, and
-// the error, unless it only repeats an exit status.
+// Explain returns the outputs of a failed cell, in order, and the error, unless they contain it.
 func (e Event) Explain() string {
 	var parts []string
 	for _, output := range e.Outputs {

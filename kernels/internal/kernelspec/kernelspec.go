@@ -1,4 +1,4 @@
-// Package kernelspec describes our kernels to Jupyter.
+// Package kernelspec describes the kernels to Jupyter.
 package kernelspec
 
 import (
@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 )
 
@@ -21,10 +22,13 @@ const (
 	CUDA = "birnn-cuda"
 )
 
-// IsOurs reports whether a kernel of that name is one that we install.
+// IsOurs reports whether name is one of the kernels that this project installs.
 func IsOurs(name string) bool { return slices.Contains([]string{XLA, Go, CUDA}, name) }
 
-// Spec is a kernel: what its kernel.json says, and its logo.
+// PureGo is the environment variable that describes to the pure-Go kernel how it builds: see [simd.Toolchain.String].
+const PureGo = "BIRNN_PURE_GO"
+
+// Spec describes a kernel: its kernel.json and its logo.
 type Spec struct {
 	Name  string
 	JSON  JSON
@@ -41,21 +45,25 @@ type JSON struct {
 	Metadata      map[string]any    `json:"metadata,omitempty"`
 }
 
-// Config is what the kernels depend on.
+// Config holds what the kernels depend on.
 type Config struct {
-	Checkout   checkout.Checkout
-	Home       string // the private folder
-	Bin        string // where the kernel, gonb, goimports and gopls are
+	Checkout checkout.Checkout
+	Home     string // folder of the installation
+	Bin      string // folder of the kernel, gonb, goimports and gopls
+
+	SIMD    simd.Toolchain // how the pure-Go kernel builds
+	PureBin string         // Bin of the pure-Go kernel if SIMD.Mode is Pinned
+
 	Plain      bool   // GoNB alone, without the front
-	PluginDir  string // where the CPU plugin is; "" leaves birnn-xla out
-	CUDADir    string // where the CUDA plugin is; "" leaves birnn-cuda out
+	PluginDir  string // folder of the CPU plugin; "" omits birnn-xla
+	CUDADir    string // folder of the CUDA plugin; "" omits birnn-cuda
 	SystemDirs []string
 }
 
-// Build returns the kernels that can work: the pure-Go one always.
+// Build returns the kernels that can work here. The pure-Go one always can.
 func Build(c Config) ([]Spec, error) {
 	if strings.Contains(c.Checkout.Root, ",") {
-		return nil, fmt.Errorf("the repository is in %q, and GoNB cannot use a path with a comma: move it", c.Checkout.Root)
+		return nil, fmt.Errorf("the repository is in %q, and GoNB does not support commas in paths: move it", c.Checkout.Root)
 	}
 	var specs []Spec
 	if c.PluginDir != "" {
@@ -66,31 +74,32 @@ func Build(c Config) ([]Spec, error) {
 		specs = append(specs, c.spec(CUDA, "Go · BiRNN (CUDA)", "#5b8c2a", map[string]string{
 			"GOMLX_BACKEND": "xla:cuda", "CGO_ENABLED": "1", "GOEXPERIMENT": "", "PJRT_PLUGIN_LIBRARY_PATH": c.CUDADir}))
 	}
-	pure := map[string]string{"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOEXPERIMENT": ""}
-	if c.Checkout.Go.GOARCH == "amd64" {
-		pure["GOEXPERIMENT"] = "simd" // 3 to 9 times faster
+	pure := c
+	if c.SIMD.Mode == simd.Pinned {
+		pure.Checkout.Go, pure.Bin = c.Checkout.Go.By(c.SIMD), c.PureBin
 	}
-	return append(specs, c.spec(Go, "Go · BiRNN (pure Go)", "#007d9c", pure)), nil
+	return append(specs, pure.spec(Go, "Go · BiRNN (pure Go)", "#007d9c", map[string]string{
+		"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOEXPERIMENT": c.SIMD.Experiment(), "GODEBUG": c.SIMD.Debug(), PureGo: c.SIMD.String()})), nil
 }
 
 func (c Config) spec(name, display, color string, env map[string]string) Spec {
 	tools := c.Checkout.Go
-	// A variable that is set to nothing counts as unset for the go command, and
-	// keeps the caller's out.
+	// An empty variable counts as unset for the go command and overrides the caller's.
 	for key, value := range map[string]string{
 		"PATH":        c.path(),
 		"GOFLAGS":     goFlags(tools.GOOS, tools.GOARCH),
 		"GOTOOLCHAIN": "local", // the one on the PATH above
+		"GOROOT":      "",
 		"GOMODCACHE":  tools.GOMODCACHE,
 		"GOCACHE":     tools.GOCACHE,
-		// Without this the "go get" that GoNB runs for each cell asks the network
-		// about the module "birnn", and a cell would fail without one.
+		// Otherwise the "go get" that GoNB runs for each cell would look up the module "birnn" online, and fail
+		// offline.
 		"GOPROXY":     "off",
 		"GOWORK":      "",
 		"GO111MODULE": "",
 		"GOOS":        "",
 		"GOARCH":      "",
-		// go-xla would otherwise fetch a plugin of its own.
+		// Otherwise go-xla would download a plugin.
 		"GOMLX_NO_AUTO_INSTALL": "1",
 	} {
 		env[key] = value
@@ -100,7 +109,7 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 			env[key] = strings.ReplaceAll(value, "$", "$$") // Jupyter substitutes
 		}
 	}
-	argv := []string{filepath.Join(c.Bin, "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", c.Checkout.Root, "-dir", c.Home}
+	argv := []string{filepath.Join(c.Bin, "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", c.Checkout.Root, "-dir", c.Home, "-bin", c.Bin}
 	if c.Plain {
 		argv = []string{filepath.Join(c.Bin, "gonb"), "--kernel", "{connection_file}", "-go_work=" + c.Checkout.Root}
 	}
@@ -114,9 +123,8 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 	}}
 }
 
-// goFlags make a cell link in a third of the time: without debug information,
-// and on Linux without calling the C linker; nor the C compiler, to ask where
-// its library is, which on amd64 nothing needs.
+// goFlags makes cells link in a third of the time: without debug information, on Linux without the C linker, and on
+// linux/amd64 without asking the C compiler for libgcc, which nothing needs there.
 func goFlags(goos, goarch string) string {
 	link := "-s -w"
 	if goos == "linux" {
@@ -128,8 +136,7 @@ func goFlags(goos, goarch string) string {
 	return "-buildvcs=false '-ldflags=" + link + "'"
 }
 
-// path is a PATH that has all a kernel needs, whatever the caller's is, which
-// comes last, for the commands that a cell may run.
+// path returns a PATH with everything that a kernel needs. The caller's PATH comes last, for commands that cells run.
 func (c Config) path() string {
 	dirs := []string{c.Bin, filepath.Join(c.Checkout.Go.GOROOT, "bin")}
 	system := c.SystemDirs
@@ -145,8 +152,7 @@ func (c Config) path() string {
 	return strings.Join(append(append(dirs, system...), "${PATH}"), string(os.PathListSeparator))
 }
 
-// Environ returns the kernel's environment as "KEY=value", for a process that
-// is to see what the kernel sees.
+// Environ returns the kernel's environment as "KEY=value", after Jupyter's substitutions.
 func (s Spec) Environ() []string {
 	caller := os.Getenv("PATH")
 	var env []string
@@ -158,7 +164,31 @@ func (s Spec) Environ() []string {
 	return env
 }
 
-// Stamp changes with anything that Write writes.
+// GoCommand returns the path of the kernel's go command.
+func (s Spec) GoCommand() string { return FindGo(s.Getenv("PATH")) }
+
+// Getenv returns the value of a variable in [Spec.Environ], or "".
+func (s Spec) Getenv(key string) string {
+	for _, entry := range s.Environ() {
+		if value, ok := strings.CutPrefix(entry, key+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// FindGo returns the first go command on a PATH that is not the kernel's shim.
+func FindGo(path string) string {
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, "go")
+		if info, err := os.Stat(file); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 && filepath.Base(dir) != "shims" {
+			return file
+		}
+	}
+	return "go"
+}
+
+// Stamp returns a string that changes with everything that Write writes.
 func (s Spec) Stamp() string {
 	data, err := json.Marshal(s)
 	if err != nil {
@@ -167,13 +197,12 @@ func (s Spec) Stamp() string {
 	return string(data)
 }
 
-// Write makes the kernelspec's directory in kernels, a "kernels" directory of
-// Jupyter's. It replaces what is there: it is written beside and renamed.
+// Write writes the kernelspec into kernels, a "kernels" directory of Jupyter. It replaces an existing one atomically.
 func (s Spec) Write(kernels string) error {
 	if err := os.MkdirAll(kernels, 0o755); err != nil {
 		return err
 	}
-	// Jupyter takes a name that begins with a dot for none of its kernels.
+	// Jupyter ignores names that begin with a dot.
 	staging, err := os.MkdirTemp(kernels, "."+s.Name+"-")
 	if err != nil {
 		return err
@@ -216,14 +245,13 @@ func Read(kernels, name string) (Spec, error) {
 	return s, json.Unmarshal(data, &s.JSON)
 }
 
-// Root returns the repository that an installed kernel of ours uses, or "".
+// Root returns the repository that the kernel uses, or "" if this project did not install it.
 func (s Spec) Root() string {
 	root, _ := s.JSON.Metadata["birnn"].(string)
 	return root
 }
 
-// UserDir returns the "kernels" directory in which every Jupyter of the user
-// finds kernels.
+// UserDir returns the user's "kernels" directory, which every Jupyter of the user searches.
 func UserDir() (string, error) {
 	if dir := os.Getenv("JUPYTER_DATA_DIR"); dir != "" {
 		return filepath.Join(dir, "kernels"), nil
@@ -241,14 +269,14 @@ func UserDir() (string, error) {
 	return filepath.Join(user, ".local", "share", "jupyter", "kernels"), nil
 }
 
-// CheckFree reports a kernelspec of one of our names that we did not write.
+// CheckFree returns an error if kernels has a kernelspec of that name that this project did not install.
 func CheckFree(kernels, name string) error {
 	s, err := Read(kernels, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil || s.Root() == "" {
-		return fmt.Errorf("%s is there and not ours: remove it first", filepath.Join(kernels, name))
+		return fmt.Errorf("%s was not installed by this command: remove it first", filepath.Join(kernels, name))
 	}
 	return nil
 }

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"image"
 	imagepng "image/png"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 )
 
@@ -22,6 +25,7 @@ func config() Config {
 		Home:      "/home",
 		Bin:       "/home/bin",
 		PluginDir: "/plugins",
+		SIMD:      simd.Toolchain{Mode: simd.Native, Go: "go1.26.8", GOROOT: "/go"},
 	}
 }
 
@@ -34,13 +38,14 @@ func TestBuild(t *testing.T) {
 		t.Fatalf("got %v", specs)
 	}
 	common := map[string]string{
-		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOTOOLCHAIN": "local", "GOWORK": "",
+		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOTOOLCHAIN": "local", "GOROOT": "", "GOWORK": "",
 		"GOFLAGS": "-buildvcs=false '-ldflags=-libgcc=none -linkmode=internal -s -w'", "GOMODCACHE": "/mod", "GOCACHE": "/cache$$1",
 		"PATH": "/home/bin:/go/bin:/opt/cc:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:${PATH}",
 	}
 	own := map[string]map[string]string{
 		XLA: {"GOMLX_BACKEND": "xla:cpu", "CGO_ENABLED": "1", "GOEXPERIMENT": "", "PJRT_PLUGIN_LIBRARY_PATH": "/plugins"},
-		Go:  {"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOEXPERIMENT": "simd"},
+		Go: {"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOEXPERIMENT": "simd", "GODEBUG": "asyncpreemptoff=1",
+			PureGo: "with SIMD instructions, built by go1.26.8"},
 	}
 	for _, s := range specs {
 		for _, env := range []map[string]string{common, own[s.Name]} {
@@ -50,7 +55,7 @@ func TestBuild(t *testing.T) {
 				}
 			}
 		}
-		want := []string{filepath.Join("/home/bin", "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", "/src/bi rnn", "-dir", "/home"}
+		want := []string{filepath.Join("/home/bin", "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", "/src/bi rnn", "-dir", "/home", "-bin", "/home/bin"}
 		if !slices.Equal(s.JSON.Argv, want) {
 			t.Errorf("%s: argv %q, want %q", s.Name, s.JSON.Argv, want)
 		}
@@ -90,19 +95,70 @@ func TestBuildVariants(t *testing.T) {
 	if got := names(c); got != "birnn-go" {
 		t.Errorf("without a plugin: %s", got)
 	}
-	c.Checkout.Go.GOARCH = "arm64"
-	specs, err := Build(c)
-	if err != nil || specs[0].JSON.Env["GOEXPERIMENT"] != "" {
-		t.Errorf("simd is for amd64 alone: %v, %v", specs, err)
-	}
 	c.Checkout.Go.GOOS = "darwin"
-	specs, err = Build(c)
+	specs, err := Build(c)
 	if err != nil || strings.Contains(specs[0].JSON.Env["GOFLAGS"], "linkmode") {
 		t.Errorf("internal linking of cgo is for Linux alone: %v, %v", specs, err)
 	}
 	c.Checkout.Root = "/a,b"
 	if _, err := Build(c); err == nil {
 		t.Error("a comma in the repository's path goes unnoticed")
+	}
+}
+
+// TestBuildSIMD checks that the pure-Go kernel, and no other, has the environment of the Go that was found for it.
+func TestBuildSIMD(t *testing.T) {
+	for _, test := range []struct {
+		toolchain                          simd.Toolchain
+		bin, path, experiment, debug, pure string
+	}{
+		{simd.Toolchain{Mode: simd.Pinned, Go: "go1.26.11", GOROOT: "/mod/go1.26.11", Reason: "a $reason"},
+			"/home/bin-go1.26.11", "/home/bin-go1.26.11:/mod/go1.26.11/bin:", "simd", "asyncpreemptoff=1", "with SIMD instructions, built by go1.26.11: a $reason"},
+		{simd.Toolchain{Mode: simd.Plain, Go: "go1.27.4", GOROOT: "/go", Reason: "a reason", Costs: true},
+			"/home/bin", "/home/bin:/go/bin:", "", "", "without SIMD instructions, several times slower: a reason"},
+		{simd.Toolchain{}, "/home/bin", "/home/bin:/go/bin:", "", "", "without SIMD instructions: "},
+	} {
+		c := config()
+		c.SIMD, c.PureBin = test.toolchain, "/home/bin-go1.26.11"
+		specs, err := Build(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		xla, pure := specs[0], specs[1]
+		if got := xla.JSON.Env; !strings.HasPrefix(got["PATH"], "/home/bin:/go/bin:") || got["GOEXPERIMENT"]+got["GODEBUG"]+got[PureGo] != "" {
+			t.Errorf("%s: %s has the environment of pure Go: %v", test.toolchain.Mode, XLA, got)
+		}
+		for key, want := range map[string]string{"GOEXPERIMENT": test.experiment, "GODEBUG": test.debug, PureGo: test.pure} {
+			if got := pure.Getenv(key); got != want {
+				t.Errorf("%s: %s=%q, want %q", test.toolchain.Mode, key, got, want)
+			}
+		}
+		if got := pure.Getenv("PATH"); !strings.HasPrefix(got, test.path) {
+			t.Errorf("%s: PATH=%q, want %q first", test.toolchain.Mode, got, test.path)
+		}
+		if argv := pure.JSON.Argv; argv[0] != test.bin+"/birnn-kernels" || argv[len(argv)-1] != test.bin {
+			t.Errorf("%s: argv %q, want the programs in %s", test.toolchain.Mode, argv, test.bin)
+		}
+	}
+}
+
+func TestFindGo(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"shims/go", "a/other", "b/go"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var path []string
+	for _, name := range []string{"shims", "a", "missing", "b"} {
+		path = append(path, filepath.Join(dir, name))
+	}
+	if got, want := FindGo(strings.Join(path, string(os.PathListSeparator))), filepath.Join(dir, "b", "go"); got != want && runtime.GOOS != "windows" {
+		t.Errorf("found %s, want %s", got, want)
+	}
+	if got := FindGo(path[0]); got != "go" {
+		t.Errorf("found %s, and there is only the shim", got)
 	}
 }
 
@@ -169,7 +225,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := CheckFree(kernels, XLA); err == nil {
-		t.Error("somebody else's kernel of our name goes unnoticed")
+		t.Error("a kernelspec of another program with the same name goes unnoticed")
 	}
 	if err := CheckFree(kernels, Go); err != nil {
 		t.Error(err)

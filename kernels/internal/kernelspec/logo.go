@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// The logo, drawn for this project: an arrow forward above an arrow backward,
-// the two directions in which the network reads. Coordinates are those of a
-// square of 64 by 64; the SVG and the PNGs are made from the same points.
+// The logo, drawn for this project: an arrow forward above an arrow backward, the two directions in which the network
+// reads. Coordinates are in a square of 64 by 64. The SVG and the PNGs share these points.
 const (
 	logoSide   = 64
 	logoCorner = 12 // radius of the square's corners
@@ -21,7 +20,7 @@ type point struct{ x, y float64 }
 
 var forward = []point{{10, 19}, {36, 19}, {36, 11}, {54, 23}, {36, 35}, {36, 27}, {10, 27}}
 
-// backward is forward turned around the middle of the square.
+// backward returns forward rotated by 180° about the centre of the square.
 func backward() []point {
 	turned := make([]point, len(forward))
 	for i, p := range forward {
@@ -51,13 +50,13 @@ func svg(fill string) string {
 `, logoSide, logoCorner, fill, path(forward), path(backward()))
 }
 
-// png draws the logo with size pixels a side.
+// png draws the logo as a square of size pixels.
 func png(fill string, size int) ([]byte, error) {
 	var r, g, b uint8
 	if _, err := fmt.Sscanf(fill, "#%02x%02x%02x", &r, &g, &b); err != nil {
 		return nil, fmt.Errorf("colour %q: %w", fill, err)
 	}
-	const samples = 4 // a side, for smooth edges
+	const samples = 4 // per pixel side, for antialiasing
 	back := backward()
 	picture := image.NewNRGBA(image.Rect(0, 0, size, size))
 	for py := range size {
@@ -91,15 +90,14 @@ func png(fill string, size int) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// inSquare reports whether p is within the square with round corners.
+// inSquare reports whether p is in the rounded square.
 func inSquare(p point) bool {
 	dx := max(logoCorner-p.x, p.x-(logoSide-logoCorner), 0)
 	dy := max(logoCorner-p.y, p.y-(logoSide-logoCorner), 0)
 	return dx*dx+dy*dy <= logoCorner*logoCorner
 }
 
-// inside reports whether p is within a polygon: a ray from it crosses the
-// outline an odd number of times.
+// inside reports whether p is in a polygon: a ray from it crosses the outline an odd number of times.
 func inside(polygon []point, p point) bool {
 	odd := false
 	for i, a := range polygon {

@@ -1,4 +1,4 @@
-// Package lessons finds the notebooks of the repository and what they import.
+// Package lessons finds the notebooks of the repository and their imports.
 package lessons
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Languages are the ones the lessons are in, each a folder.
+// Languages are the languages of the lessons, each a folder.
 var Languages = []string{"zh", "en"}
 
 // Dir returns the folder of the notebooks.
@@ -31,7 +31,7 @@ func All(root string) ([]string, error) {
 	return all, nil
 }
 
-// First returns the first lesson in a language, or "" when there is none yet.
+// First returns the first lesson in a language, or "".
 func First(root, language string) string {
 	found, _ := filepath.Glob(filepath.Join(Dir(root), language, "01-*.ipynb"))
 	if len(found) == 0 {
@@ -40,12 +40,11 @@ func First(root, language string) string {
 	return slices.Min(found)
 }
 
-// Language returns asked, or else what the environment says: Chinese when the
-// locale is a Chinese one, else English.
+// Language returns the language asked for; if asked is empty, Chinese in a Chinese locale and English otherwise.
 func Language(asked string, getenv func(string) string) (string, error) {
 	if asked != "" {
 		if !slices.Contains(Languages, asked) {
-			return "", fmt.Errorf("there are no lessons in %q; the languages are %s", asked, strings.Join(Languages, " and "))
+			return "", fmt.Errorf("no lessons in %q; the languages are %s", asked, strings.Join(Languages, " and "))
 		}
 		return asked, nil
 	}
@@ -60,11 +59,10 @@ func Language(asked string, getenv func(string) string) (string, error) {
 	return "en", nil
 }
 
-// importLine matches a line that is an import, alone or within a block.
+// importLine matches an import, alone or in a block.
 var importLine = regexp.MustCompile(`(?m)^\s*(?:import\s+)?(?:[._\pL][\pL\d_]*\s+|\.\s+)?"([\w./~-]+)"\s*(?://.*)?$`)
 
-// Imports returns the packages that the code cells of notebooks import, as far
-// as they are not the standard library's.
+// Imports returns the packages that the code cells of notebooks import, without those of the standard library.
 func Imports(notebooks []string) ([]string, error) {
 	var all []string
 	for _, path := range notebooks {
@@ -104,12 +102,12 @@ func codeCells(path string) ([]string, error) {
 		if cell.Type != "code" {
 			continue
 		}
-		// The format has a string or a list of lines.
+		// The format allows a string or a list of lines.
 		var lines []string
 		if json.Unmarshal(cell.Source, &lines) != nil {
 			lines = make([]string, 1)
 			if err := json.Unmarshal(cell.Source, &lines[0]); err != nil {
-				return nil, fmt.Errorf("%s: the source of a cell is neither text nor lines: %w", path, err)
+				return nil, fmt.Errorf("%s: the source of a cell is neither a string nor a list of strings: %w", path, err)
 			}
 		}
 		code = append(code, strings.Join(lines, ""))

@@ -1,5 +1,4 @@
-// Package pins holds the exact versions of everything that is installed, with
-// the hashes that go with them.
+// Package pins holds the exact version of everything that is installed, with hashes.
 package pins
 
 import (
@@ -10,32 +9,35 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"birnn/internal/simd"
 )
 
-// Versions that people like to know.
+// Go is the Go version of the pure-Go kernel if the installed Go does not compile SIMD instructions.
+const Go = simd.Go
+
+// Versions shown to users.
 const (
 	JupyterLab = "4.6.6"
 	NBClient   = "0.11.0"
 )
 
-// Requirements are the Python packages that are used directly.
+// Requirements lists the Python packages that are used directly.
 //
 //go:embed requirements.txt
 var Requirements []byte
 
-// Constraints pin what those need in turn. They come from "pip freeze" in an
-// environment made from Requirements alone.
+// Constraints pins the dependencies of Requirements. It is the output of "pip freeze" in an environment made from them.
 //
 //go:embed constraints.txt
 var Constraints []byte
 
-// Tool is a Go program that is built from source in a module of its own, whose
-// go.sum pins the hash of every module in it.
+// Tool is a Go program, built from source in a separate module whose go.sum pins the hash of every dependency.
 type Tool struct {
 	Name, Package, Version string
 
-	// Wrapper, if not empty, is a shell script that takes the program's place
-	// under its name; the program itself is beside it with "-real" in its name.
+	// Wrapper, if not empty, is a shell script installed under the program's name. The program itself gets the suffix
+	// "-real".
 	Wrapper string
 }
 
@@ -47,8 +49,8 @@ func (t Tool) Binary() string {
 	return t.Name
 }
 
-// goplsWrapper ends a gopls whose kernel is gone. GoNB starts one for each
-// kernel and ends it with the kernel, unless the kernel itself is killed.
+// goplsWrapper makes gopls exit some time after its kernel has. GoNB starts a gopls for each kernel and stops it with
+// the kernel, unless the kernel is killed.
 const goplsWrapper = `#!/bin/sh
 case "$1" in
 -listen) set -- "$@" -listen.timeout=1m ;;
@@ -56,8 +58,8 @@ esac
 exec "$0-real" "$@"
 `
 
-// Tools are the Go kernel and the two programs it calls. They cannot share a
-// module: gopls belongs to a different version of x/tools than goimports.
+// Tools are GoNB and the two programs that it calls. They cannot share a module: gopls and goimports need different
+// versions of x/tools.
 var Tools = []Tool{
 	{"gonb", "github.com/janpfeifer/gonb", "v0.11.5", ""},
 	{"goimports", "golang.org/x/tools/cmd/goimports", "v0.52.0", ""},
@@ -79,7 +81,7 @@ func (t Tool) Files() (mod, sum []byte) {
 	return mod, sum
 }
 
-// WriteModule makes dir the module from which the tool is built.
+// WriteModule writes the tool's go.mod and go.sum into dir.
 func (t Tool) WriteModule(dir string) error {
 	mod, sum := t.Files()
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o644); err != nil {
@@ -88,8 +90,7 @@ func (t Tool) WriteModule(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o644)
 }
 
-// Stamp is a hash of everything that decides how a step turns out: when it is
-// what it was, the step need not be done again.
+// Stamp returns a hash of everything that a step's result depends on. A step with an unchanged stamp is up to date.
 func Stamp(parts ...any) string {
 	h := sha256.New()
 	for _, part := range parts {

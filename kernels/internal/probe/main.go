@@ -1,6 +1,5 @@
-// Command probe computes something small on the backend that GOMLX_BACKEND
-// names and prints what it was and how it went, as JSON. It is a program of its
-// own, since a broken plugin ends the process that loads it.
+// Command probe computes a dot product on the backend named by GOMLX_BACKEND and prints the result as JSON. It is a
+// separate program because a broken plugin kills the process that loads it.
 package main
 
 import (
@@ -14,7 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// Answer is what the probe prints.
+// Answer is the output of the probe.
 type Answer struct {
 	Backend     string  `json:"backend"`
 	Description string  `json:"description"`

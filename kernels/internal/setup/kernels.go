@@ -17,8 +17,7 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// Kernels is the step that writes the kernelspecs. It comes after the steps of
-// the plan, whose outcome decides which there are.
+// Kernels returns the step that writes the kernelspecs. It follows the plan's steps, which determine the kernels.
 func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
 	private := filepath.Join(p.Options.Home.Jupyter(), "kernels")
 	parts := []any{}
@@ -32,7 +31,7 @@ func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
 	if p.Options.User {
 		user, userErr = kernelspec.UserDir()
 	} else if len(p.Manifest.Outside) > 0 {
-		user = filepath.Dir(p.Manifest.Outside[0]) // asked for before: keep them up to date
+		user = filepath.Dir(p.Manifest.Outside[0]) // installed there before: keep them up to date
 	}
 	dirs := []string{private}
 	if user != "" {
@@ -75,8 +74,7 @@ func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
 	}
 }
 
-// writeKernel writes a kernelspec into a "kernels" directory, or removes it
-// from there when it is not among those that can work.
+// writeKernel writes a kernelspec into a "kernels" directory, or removes it from there if it is not in specs.
 func (p *Plan) writeKernel(dir, name string, specs []kernelspec.Spec, private bool) error {
 	path := filepath.Join(dir, name)
 	ours := private || slices.Contains(p.Manifest.Outside, path)
@@ -100,8 +98,8 @@ func (p *Plan) writeKernel(dir, name string, specs []kernelspec.Spec, private bo
 	return specs[i].Write(dir)
 }
 
-// lessonPackages are packages that cells use beside those of the lessons that
-// are there, so that the reader's own first experiments are fast as well.
+// lessonPackages are compiled in addition to what the lessons import, so that a reader's first experiments are fast
+// too.
 var lessonPackages = []string{
 	"github.com/gomlx/compute",
 	"github.com/gomlx/compute/gobackend",
@@ -113,13 +111,13 @@ var lessonPackages = []string{
 	"github.com/janpfeifer/gonb/gonbui",
 }
 
-// warm compiles what cells import, for each kernel as it will.
+// warm returns the steps that compile what cells import, with each kernel's settings.
 func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 	root := p.Checkout.Root
 	notebooks, _ := lessons.All(root)
 	imports, err := lessons.Imports(notebooks)
 	if err != nil {
-		imports = nil // a damaged notebook shows when it is opened
+		imports = nil // a damaged notebook is reported when it is opened
 	}
 	imports = append(append(imports, lessonPackages...), libraryPackages(root)...)
 	slices.Sort(imports)
@@ -134,7 +132,7 @@ func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 		steps = append(steps, &Step{
 			Name:     "warm-" + spec.Name,
 			Title:    "build cache for " + spec.Name,
-			Remedy:   "if the library was changed, make \"go vet ./birnnlib/...\" pass; the kernel works, and compiles when a cell needs it",
+			Remedy:   "if you changed the library, check that \"go vet ./birnnlib/...\" passes; the kernel works, but compiles during the first cells",
 			Optional: true,
 			stamp:    pins.Stamp(spec.Stamp(), mod, strings.Join(wanted, "\n")),
 			present:  func() bool { return exists(p.Checkout.Go.GOCACHE) },
@@ -147,7 +145,7 @@ func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 }
 
 // libraryPackages returns the import paths below birnnlib and notebooks that have Go files.
-// The list is rough: what cannot be imported falls out when it is used.
+// The list may have packages that cannot be imported; [Plan.compile] drops them.
 func libraryPackages(root string) []string {
 	var packages []string
 	for _, top := range []string{"birnnlib", "notebooks"} {
@@ -172,11 +170,9 @@ func libraryPackages(root string) []string {
 	return packages
 }
 
-// compile goes through the motions of GoNB for one cell that imports all of
-// packages. The build may use the network, so that the module cache has all of
-// them afterwards and the build cache what they compile to; the "go get" that
-// GoNB runs in each cell may not, as in a kernel. (With the network it would ask
-// for the newest version of everything.)
+// compile does what GoNB does for a cell that imports all of packages. The build may use the network: it fills the
+// module cache and the build cache. The "go get" that GoNB runs for each cell may not, as in a kernel; it would ask for
+// the newest version of everything.
 func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []string, log io.Writer) error {
 	dir := filepath.Join(p.Options.Home.Temp(), "warm-"+spec.Name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -185,7 +181,7 @@ func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []str
 	offline := append(spec.Environ(), "GOBIN")
 	online := append(slices.Clone(offline), "GOPROXY="+p.Checkout.Go.GOPROXY)
 	run := func(dir string, env []string, args ...string) (string, error) {
-		return process.Run(ctx, process.Options{Dir: dir, Env: env, Log: log}, p.Checkout.Go.Command(), args...)
+		return process.Run(ctx, process.Options{Dir: dir, Env: env, Log: log}, spec.GoCommand(), args...)
 	}
 	root := p.Checkout.Root
 	out, err := run(root, append(slices.Clone(online), "GOWORK=off"), append([]string{"list", "-e", "-find",

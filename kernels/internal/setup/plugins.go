@@ -12,15 +12,14 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// The names of the steps whose failure leaves a kernel out.
+// The names of the steps without which a kernel is omitted.
 const (
 	cpuPluginStep  = "plugin"
 	cudaPluginStep = "cuda"
 )
 
-// InstallCUDA is the hidden command with which this program calls itself to
-// install the CUDA plugin: go-xla's installer can only be cancelled by ending
-// its process.
+// InstallCUDA is the hidden command by which this program installs the CUDA plugin in a child process: go-xla's
+// installer can only be cancelled by killing its process.
 const InstallCUDA = "install-cuda-plugin"
 
 func findPlugin(name string) (path string) {
@@ -32,7 +31,7 @@ func findPlugin(name string) (path string) {
 	return ""
 }
 
-// cpuPlugin puts the PJRT CPU plugin where go-xla looks.
+// cpuPlugin returns the step that installs the PJRT CPU plugin where go-xla looks.
 func (p *Plan) cpuPlugin() *Step {
 	opts := plugin.Options{Source: p.Options.PluginSource, Python: p.Options.Python, Force: p.Options.ReplacePlugin}
 	force := opts.Force
@@ -70,24 +69,23 @@ func (p *Plan) cpuPlugin() *Step {
 	}
 }
 
-// notePlugins notes where plugins are about to be put.
+// notePlugins notes in the manifest where plugins will be.
 func (p *Plan) notePlugins(dir string) error {
 	return errors.Join(p.Manifest.NoteDirs(dir), p.Manifest.Note(&p.Manifest.PluginDirs, dir))
 }
 
-// otherSource reports whether a plugin that we installed is from another source
-// than the one asked for, which then replaces it.
+// otherSource reports whether an installed plugin came from a source other than the one asked for.
 func otherSource(path string, asked plugin.Source) bool {
 	r, err := plugin.ReadRecord(path)
 	return err == nil && asked != plugin.Auto && r.Installed && r.Source != asked
 }
 
-// cudaPlugin does the same for CUDA, with go-xla's own installer.
+// cudaPlugin returns the step that installs the PJRT CUDA plugin with go-xla's installer.
 func (p *Plan) cudaPlugin() *Step {
 	return &Step{
 		Name:     cudaPluginStep,
-		Title:    "PJRT CUDA plugin with NVIDIA's libraries, some gigabytes",
-		Remedy:   "run the same command again, or do without with -cuda=false",
+		Title:    "PJRT CUDA plugin with NVIDIA's libraries (several GB)",
+		Remedy:   "run the same command again, or omit CUDA with -cuda=false",
 		Optional: true,
 		stamp:    pins.Stamp("PJRT CUDA"),
 		present:  func() bool { return findPlugin("cuda") != "" },

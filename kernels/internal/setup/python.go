@@ -17,21 +17,19 @@ import (
 // minPython is the oldest Python that JupyterLab's pinned version runs on.
 const minPython = "3.10"
 
-// quietSettings keep JupyterLab from asking the network for news and updates,
-// and the reader about them.
+// quietSettings keeps JupyterLab from fetching news and updates and from asking the user about them.
 const quietSettings = `{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 `
 
-// python makes the private Python environment with JupyterLab.
+// python returns the step that makes the Python environment with JupyterLab.
 func (p *Plan) python() *Step {
 	stamp := pins.Stamp(pins.Requirements, pins.Constraints, quietSettings)
-	// Named by what it is made of: a new one is made beside the old, which works
-	// until the new one does.
+	// The name depends on the content, so that the old environment works until the new one does.
 	env := p.Options.Home.Path("env-" + pins.Stamp(stamp, p.Options.Python)[:8])
 	return &Step{
 		Name:   "python",
 		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", pins.JupyterLab, pins.NBClient),
-		Remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or use a Jupyter that you have with -jupyter", minPython),
+		Remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or an existing Jupyter with -jupyter", minPython),
 		stamp:  stamp,
 		present: func() bool {
 			asked := p.Options.Python == "" || p.Options.Python == p.Manifest.AskedPython
@@ -61,11 +59,11 @@ func (p *Plan) python() *Step {
 	}
 }
 
-// pythonEnv keeps the user's Python settings out of ours.
+// pythonEnv overrides the user's Python settings.
 var pythonEnv = []string{"PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE=1", "PIP_USER=0", "PIP_REQUIRE_VIRTUALENV=0", "PIP_TARGET", "PIP_PREFIX", "VIRTUAL_ENV"}
 
 func makeEnvironment(ctx context.Context, python, env, temp string, log io.Writer) error {
-	if err := os.RemoveAll(env); err != nil { // of a run that was killed
+	if err := os.RemoveAll(env); err != nil { // left by a killed run
 		return err
 	}
 	requirements := filepath.Join(temp, "requirements.txt")
@@ -80,7 +78,7 @@ func makeEnvironment(ctx context.Context, python, env, temp string, log io.Write
 		if ctx.Err() != nil || !strings.Contains(out, "ensurepip") {
 			return err
 		}
-		// Debian splits pip off from venv; the system's pip can do its work.
+		// Debian packages venv without pip; use the system's pip.
 		if err := os.RemoveAll(env); err != nil {
 			return err
 		}
@@ -102,7 +100,7 @@ func makeEnvironment(ctx context.Context, python, env, temp string, log io.Write
 	return os.WriteFile(filepath.Join(settings, "overrides.json"), []byte(quietSettings), 0o644)
 }
 
-// findPython returns an interpreter that can make environments.
+// findPython returns a Python interpreter that is new enough and has the module venv.
 func findPython(ctx context.Context, asked string) (string, error) {
 	names := []string{"python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"}
 	if asked != "" {
@@ -125,7 +123,7 @@ func findPython(ctx context.Context, asked string) (string, error) {
 		tried = append(tried, fmt.Sprintf("%s is %s", path, strings.TrimSpace(out)))
 	}
 	if len(tried) == 0 {
-		tried = []string{"there is none on the PATH called " + strings.Join(names, ", ")}
+		tried = []string{"not found on the PATH: " + strings.Join(names, ", ")}
 	}
 	return "", fmt.Errorf("no Python %s or newer with the module venv: %s", minPython, strings.Join(tried, "; "))
 }

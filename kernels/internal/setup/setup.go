@@ -1,6 +1,5 @@
-// Package setup installs everything that the lessons need, in steps that are
-// done once: a step is skipped while its stamp, a hash of all that decides how
-// it turns out, is the one in the manifest and what it made is still there.
+// Package setup installs everything that the lessons need, step by step. A step is skipped if its stamp, a hash of
+// everything that its result depends on, equals the one in the manifest and its result still exists.
 package setup
 
 import (
@@ -13,57 +12,63 @@ import (
 	"strings"
 
 	"birnn/birnnlib/backend/plugin"
+	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
+	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
-// Command is how our commands are called, in messages.
+// Command is the command line of this program, for messages.
 const Command = "go run ./kernels"
 
-// Options say what to install, and how.
+// Options select what to install, and how.
 type Options struct {
 	Home          home.Home
-	Python        string        // interpreter to make the environment from; "": found on the PATH
-	Jupyter       string        // an existing Jupyter to use instead of an environment of our own
-	PluginSource  plugin.Source // where the CPU plugin comes from
-	ReplacePlugin bool          // install it again
-	NoXLA         bool          // fetch no plugin; the pure-Go kernel is all that is needed
-	NoCUDA        bool          // leave CUDA out even where there is a GPU
-	Plain         *bool         // whether the kernels are GoNB alone, without the front; nil leaves them as they are
-	User          bool          // kernelspecs for every Jupyter of the user too
+	Python        string        // interpreter for the Python environment; "": the first suitable one on the PATH
+	Jupyter       string        // command of an existing Jupyter to use; "": install one
+	PluginSource  plugin.Source // source of the CPU plugin
+	ReplacePlugin bool          // install the CPU plugin again
+	NoXLA         bool          // fetch no plugin; only the pure-Go kernel is needed
+	NoCUDA        bool          // omit CUDA even if there is a GPU
+	Plain         *bool         // install GoNB alone, without the front; nil: as before
+	User          bool          // also install the kernelspecs for every Jupyter of the user
+	TryAgain      bool          // check again whether pure Go compiles with SIMD instructions if it did not before
 }
 
-// Step is a part of the installation.
+// Step is one step of an installation.
 type Step struct {
-	Name     string // in the manifest and of its log
-	Title    string // what it does, for people
-	Remedy   string // what to do when it fails, unless the network did
-	Optional bool   // the rest is of use without it
+	Name     string // key in the manifest and name of the log
+	Title    string // shown to the user
+	Remedy   string // what to do if the step fails, unless the network is down
+	Optional bool   // the rest is useful without it
+
+	Tool    *pins.Tool // program that the step builds, if it is a pinned one
+	Program string     // path of that program
 
 	stamp   string
-	present func() bool // whether what it made is there
+	present func() bool // reports whether the result exists
 	run     func(ctx context.Context, log io.Writer) error
-	silent  bool // shows its own progress
+	silent  bool // run shows the progress itself
 }
 
-// Plan is the steps of an installation and what they work on.
+// Plan is an installation: its steps and what they work on.
 type Plan struct {
 	Options  Options
 	Checkout checkout.Checkout
 	Manifest *home.Manifest
 	Steps    []*Step
 
-	out io.Writer // for a step that shows its own progress
+	out io.Writer // for steps that show their progress themselves
 }
 
-// Done reports whether a step need not be done.
+// Done reports whether a step is up to date.
 func (p *Plan) Done(s *Step) bool { return p.Manifest.Steps[s.Name] == s.stamp && s.present() }
 
-// Problem is a step that failed without stopping the installation.
+// Problem is the failure of an optional step.
 type Problem struct {
 	Step *Step
 	Err  error
@@ -71,15 +76,18 @@ type Problem struct {
 
 func (p Problem) Error() string { return p.Err.Error() }
 
-// NewPlan returns the plan for what is to be installed. It changes nothing.
+// NewPlan returns the plan of an installation. It changes nothing.
 func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 	p := &Plan{Options: opts, Checkout: co, Manifest: m, out: io.Discard}
+	p.Steps = append(p.Steps, p.simd())
 	if opts.Jupyter == "" {
 		p.Steps = append(p.Steps, p.python())
 	}
-	p.Steps = append(p.Steps, p.tools()...)
-	if !m.Plain {
-		p.Steps = append(p.Steps, p.kernel())
+	for _, e := range p.environments() {
+		p.Steps = append(p.Steps, p.tools(e)...)
+		if !m.Plain {
+			p.Steps = append(p.Steps, p.kernel(e))
+		}
 	}
 	if co.Go.XLA() == nil && !opts.NoXLA {
 		p.Steps = append(p.Steps, p.cpuPlugin())
@@ -90,9 +98,8 @@ func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 	return p
 }
 
-// Ensure does every step that is not done yet. It returns the kernels that are
-// installed and the problems that leave something out; the error is one that
-// leaves nothing of use.
+// Ensure runs every step that is not up to date. It returns what is installed and the failures of optional steps. The
+// error is non-nil if a required step failed.
 func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, []Problem, error) {
 	co, err := checkout.Find(ctx)
 	if err != nil {
@@ -126,10 +133,16 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 		}
 		return nil
 	}
-	if err := do(p.Steps); err != nil {
+	// The other steps depend on the first one.
+	if err := do(p.Steps[:1]); err != nil {
 		return nil, problems, err
 	}
-	// Which kernels there are depends on which plugins there are now.
+	p = NewPlan(co, m, opts)
+	p.out = c.Writer()
+	if err := do(p.Steps[1:]); err != nil {
+		return nil, problems, err
+	}
+	// The kernels depend on the plugins that are installed now.
 	specs, err := p.Specs()
 	if err != nil {
 		return nil, problems, err
@@ -142,11 +155,14 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 		changed = true
 	}
 	if changed {
+		if err := p.removeOldPrograms(); err != nil {
+			return nil, problems, err
+		}
 		if err := m.ListFiles(); err != nil {
 			return nil, problems, err
 		}
 	}
-	installed := &Installed{Specs: specs, Checkout: co}
+	installed := &Installed{Specs: specs, Checkout: co, SIMD: *m.SIMD}
 	if opts.Jupyter == "" {
 		installed.Jupyter = jupyter.Private(opts.Home, m.Python)
 	} else if installed.Jupyter, err = jupyter.Existing(ctx, opts.Home, opts.Jupyter); err != nil {
@@ -155,14 +171,15 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 	return installed, problems, nil
 }
 
-// Installed is what [Ensure] leaves.
+// Installed is the result of [Ensure].
 type Installed struct {
 	Jupyter  jupyter.Jupyter
 	Specs    []kernelspec.Spec
 	Checkout checkout.Checkout
+	SIMD     simd.Toolchain
 }
 
-// Has reports whether one of our kernels is installed.
+// Has reports whether the kernel is installed.
 func (i *Installed) Has(name string) bool {
 	for _, s := range i.Specs {
 		if s.Name == name {
@@ -172,7 +189,7 @@ func (i *Installed) Has(name string) bool {
 	return false
 }
 
-// do does a step unless it is done, and notes that it is.
+// do runs a step unless it is up to date, and records it in the manifest.
 func (p *Plan) do(ctx context.Context, s *Step, c *console.Console) (did bool, err error) {
 	if p.Done(s) {
 		return false, nil
@@ -180,7 +197,7 @@ func (p *Plan) do(ctx context.Context, s *Step, c *console.Console) (did bool, e
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	// From here on until it succeeds, the step counts as not done.
+	// Until it succeeds, the step counts as not done.
 	if _, ok := p.Manifest.Steps[s.Name]; ok {
 		delete(p.Manifest.Steps, s.Name)
 		if err := p.Manifest.Save(); err != nil {
@@ -217,21 +234,24 @@ func (p *Plan) openLog(name string) (*os.File, error) {
 	return os.Create(filepath.Join(p.Options.Home.Logs(), name+".log"))
 }
 
-// explain says which step failed, why, and what to do.
+// explain adds the failed step and its remedy to an error.
 func (p *Plan) explain(s *Step, err error, log string) error {
 	remedy := s.Remedy
 	if process.IsNetwork(err) {
-		remedy = "the network seems to be out of reach; when it is back, or the proxy is set, run the same command again"
+		remedy = "the network seems to be unreachable: check it, and the proxy settings, then run the same command again"
 	}
 	if remedy == "" {
 		return fmt.Errorf("%s: %w", s.Title, err)
 	}
-	return fmt.Errorf("%s: %w\n→ %s\n  (all that the step wrote is in %s)", s.Title, err, remedy, log)
+	return fmt.Errorf("%s: %w\n→ %s\n  (the full log is in %s)", s.Title, err, remedy, log)
 }
 
-// Specs returns the kernels that can work with what is installed now.
+// Specs returns the kernels that work with what is installed now.
 func (p *Plan) Specs() ([]kernelspec.Spec, error) {
 	config := kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), Home: p.Options.Home.Dir, Plain: p.Manifest.Plain}
+	if t := p.Manifest.SIMD; t != nil {
+		config.SIMD, config.PureBin = *t, p.Options.Home.BinOf(t.Go)
+	}
 	if p.Checkout.Go.XLA() == nil {
 		for _, f := range plugin.Find() {
 			switch f.Name {
@@ -247,13 +267,13 @@ func (p *Plan) Specs() ([]kernelspec.Spec, error) {
 	return kernelspec.Build(config)
 }
 
-// exists reports whether there is something at path, a link's target included.
+// exists reports whether path exists; a dangling link does not.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// Why returns why one of our kernels is not among those installed.
+// Why returns the reason why a kernel is not installed.
 func Why(name string, i *Installed, problems []Problem) error {
 	for _, problem := range problems {
 		if (name == kernelspec.XLA && problem.Step.Name == cpuPluginStep) || (name == kernelspec.CUDA && problem.Step.Name == cudaPluginStep) {
@@ -264,12 +284,12 @@ func Why(name string, i *Installed, problems []Problem) error {
 		return err
 	}
 	if name == kernelspec.CUDA {
-		return errors.New("there is no NVIDIA GPU here, or its plugin is not installed")
+		return errors.New("no NVIDIA GPU was found, or its plugin is not installed")
 	}
-	return fmt.Errorf("its plugin was not found; \"%s doctor\" says more", Command)
+	return fmt.Errorf("its plugin was not found; \"%s doctor\" has details", Command)
 }
 
-// nonEmptyLines splits a command's output into lines.
+// nonEmptyLines returns the non-empty lines of a text, trimmed.
 func nonEmptyLines(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
@@ -20,7 +21,7 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// newPlan returns a plan without steps in a private folder of its own.
+// newPlan returns a plan without steps for a temporary folder.
 func newPlan(t *testing.T) *Plan {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -69,12 +70,12 @@ func TestDo(t *testing.T) {
 	do(1, "") // done already
 	s.stamp = "two"
 	do(2, "")
-	there = false // somebody has removed it
+	there = false // removed by the user
 	do(3, "")
 	s.stamp, fail = "three", errors.New("disk full")
 	do(4, "a step: disk full\n→ try harder")
 	fail = &process.Error{Name: "pip", Err: errors.New("exit status 1"), Output: "NewConnectionError: no"}
-	do(5, "network seems to be out of reach")
+	do(5, "network seems to be unreachable")
 	fail = nil
 	do(6, "")
 	if !strings.Contains(out.String(), "✗ a step") || strings.Count(out.String(), "✓ a step") != 4 {
@@ -95,8 +96,7 @@ func TestDoCancelled(t *testing.T) {
 	}
 }
 
-// TestKernels writes kernelspecs privately and for the user, and takes one back
-// when its plugin is gone.
+// TestKernels writes kernelspecs into the installation and for the user, and removes one whose plugin is gone.
 func TestKernels(t *testing.T) {
 	p := newPlan(t)
 	user := filepath.Join(t.TempDir(), "data")
@@ -131,7 +131,7 @@ func TestKernels(t *testing.T) {
 			t.Errorf("%s has %q", dir, got)
 		}
 	}
-	p.Options.User = false // asked for once, they are kept up to date
+	p.Options.User = false // installed once, they are kept up to date
 	do(specs[1:])
 	for _, dir := range []string{private, filepath.Join(user, "kernels")} {
 		if got := names(dir); !slices.Equal(got, []string{kernelspec.Go}) {
@@ -159,11 +159,92 @@ func TestKernelsOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.do(t.Context(), p.Kernels(specs), console.New(io.Discard)); err == nil || !strings.Contains(err.Error(), "not ours") {
+	if _, err := p.do(t.Context(), p.Kernels(specs), console.New(io.Discard)); err == nil || !strings.Contains(err.Error(), "not installed by this command") {
 		t.Errorf("got error %v, want that the kernel there is not ours", err)
 	}
 	if data, err := os.ReadFile(theirs); err != nil || string(data) != `{"argv": ["x"]}` {
 		t.Errorf("their kernel was touched: %s, %v", data, err)
+	}
+}
+
+// TestSIMD checks when the build of pure Go is determined again, and that the pinned Go gets separate programs.
+func TestSIMD(t *testing.T) {
+	p := newPlan(t)
+	goroot := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(goroot, "bin"), 0o755), os.WriteFile(filepath.Join(goroot, "bin", "go"), nil, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	goMod := filepath.Join(p.Checkout.Root, "go.mod")
+	if err := os.WriteFile(goMod, []byte("require github.com/gomlx/compute v0.1.6\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if p.Done(p.simd()) {
+		t.Error("before anything was looked at, it counts as done")
+	}
+	remember := func(found simd.Toolchain) {
+		p.Manifest.SIMD = &found
+		p.Manifest.Steps[SIMD] = p.simd().stamp
+	}
+	pinned := simd.Toolchain{Mode: simd.Pinned, Go: "go1.26.11", GOROOT: goroot}
+	plain := simd.Toolchain{Mode: simd.Plain, Go: "go1.27.4", GOROOT: goroot, Costs: true}
+	remember(pinned)
+	for _, test := range []struct {
+		name   string
+		change func()
+		want   bool
+	}{
+		{"nothing changed", func() {}, true},
+		{"another version of compute", func() { os.WriteFile(goMod, []byte("require github.com/gomlx/compute v0.1.7\n"), 0o644) }, false},
+		{"that is remembered", func() { remember(pinned) }, true},
+		{"another Go", func() { p.Checkout.Go.GOVERSION = "go1.28" }, false},
+		{"slow", func() { remember(plain) }, true},
+		{"slow, and install is called", func() { p.Options.TryAgain = true }, false},
+		{"fast, and install is called", func() { remember(pinned) }, true},
+		{"the Go was removed", func() { os.RemoveAll(goroot) }, false},
+	} {
+		if test.change(); p.Done(p.simd()) != test.want {
+			t.Errorf("%s: it counts as done: %v, want %v", test.name, !test.want, test.want)
+		}
+	}
+
+	programs := func() (all []string) {
+		for _, s := range NewPlan(p.Checkout, p.Manifest, p.Options).Steps {
+			if s.Tool != nil {
+				all = append(all, s.Name+" in "+filepath.Base(filepath.Dir(s.Program)))
+			}
+		}
+		return all
+	}
+	here := []string{"gonb in bin", "goimports in bin", "gopls in bin"}
+	if got, want := programs(), append(slices.Clone(here), "gonb-go1.26.11 in bin-go1.26.11", "goimports-go1.26.11 in bin-go1.26.11", "gopls-go1.26.11 in bin-go1.26.11"); !slices.Equal(got, want) {
+		t.Errorf("with a pinned Go %q are built, want %q", got, want)
+	}
+	for _, dir := range []string{p.Options.Home.BinOf("go1.26.11"), p.Options.Home.BinOf("go1.26.9"), p.Options.Home.Bin()} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (names []string) {
+		dirs, err := filepath.Glob(p.Options.Home.Path("bin*"))
+		if err := errors.Join(err, p.removeOldPrograms()); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range dirs {
+			if exists(dir) {
+				names = append(names, filepath.Base(dir))
+			}
+		}
+		return names
+	}
+	if got, want := left(), []string{"bin", "bin-go1.26.11"}; !slices.Equal(got, want) {
+		t.Errorf("programs are left in %q, want %q", got, want)
+	}
+	remember(plain)
+	if got := programs(); !slices.Equal(got, here) {
+		t.Errorf("without a pinned Go %q are built, want %q", got, here)
+	}
+	if got, want := left(), []string{"bin"}; !slices.Equal(got, want) {
+		t.Errorf("programs are left in %q, want %q", got, want)
 	}
 }
 
@@ -204,7 +285,7 @@ func TestLibraryPackages(t *testing.T) {
 	}
 }
 
-// TestSources has every folder that the kernel is built from in the hash: one that was moved is an error.
+// TestSources checks that the hash of the kernel's sources is stable and that a missing folder is an error.
 func TestSources(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
 	first, err := sources(root)
@@ -216,7 +297,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestPins checks that what is pinned in several places agrees.
+// TestPins checks that versions pinned in several places agree.
 func TestPins(t *testing.T) {
 	requirements := string(pins.Requirements)
 	for _, want := range []string{"jupyterlab==" + pins.JupyterLab + "\n", "nbclient==" + pins.NBClient + "\n"} {

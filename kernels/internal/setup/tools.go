@@ -10,36 +10,113 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"birnn/internal/simd"
+	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
-// buildEnv keeps the caller's settings for building other things out of ours.
-var buildEnv = []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE", "GOOS", "GOARCH", "GOEXPERIMENT", "CGO_ENABLED=0", "GOBIN"}
+// buildEnv overrides the caller's settings for other builds.
+var buildEnv = []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE", "GOOS", "GOARCH", "GOEXPERIMENT", "CGO_ENABLED=0", "GOBIN",
+	"GOTOOLCHAIN=local", "GOROOT"}
 
-// tools builds the Go kernel and the programs it calls.
-func (p *Plan) tools() []*Step {
+// environment is a Go toolchain and the folder of the programs that it builds.
+type environment struct {
+	tools checkout.Toolchain
+	bin   string
+	name  string // in the names of its steps; "" for the installed Go
+}
+
+// environments returns the environment of the installed Go and, if pure Go needs it, that of the pinned one.
+func (p *Plan) environments() []environment {
+	here := p.Checkout.Go
+	all := []environment{{here, p.Options.Home.Bin(), ""}}
+	if t := p.Manifest.SIMD; t != nil && t.Mode == simd.Pinned {
+		all = append(all, environment{here.By(*t), p.Options.Home.BinOf(t.Go), t.Go})
+	}
+	return all
+}
+
+// step returns the name of a step in this environment.
+func (e environment) step(name string) string {
+	if e.name == "" {
+		return name
+	}
+	return name + "-" + e.name
+}
+
+// title returns the title of a step in this environment.
+func (e environment) title(title string) string {
+	if e.name == "" {
+		return title
+	}
+	return title + ", built by " + e.name
+}
+
+// SIMD is the name of the step that determines how the pure-Go kernel builds.
+const SIMD = "simd"
+
+// simd determines how the pure-Go kernel builds. The other steps depend on it.
+func (p *Plan) simd() *Step {
+	mod, _ := os.ReadFile(filepath.Join(p.Checkout.Root, "go.mod"))
+	return &Step{
+		Name:   SIMD,
+		Title:  "SIMD instructions for pure Go",
+		Remedy: "check that \"go version\" works and the disk has space, then run the same command again",
+		stamp:  pins.Stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
+		present: func() bool {
+			t := p.Manifest.SIMD
+			return t != nil && exists(filepath.Join(t.GOROOT, "bin", "go")) && !(t.Costs && p.Options.TryAgain)
+		},
+		run: func(ctx context.Context, log io.Writer) error {
+			t, err := simd.Find(ctx, p.Checkout.Root, p.Checkout.Go.Command())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(log, "pure Go %v\n", t)
+			p.Manifest.SIMD = &t
+			return nil
+		},
+	}
+}
+
+// removeOldPrograms removes the programs built by a pinned Go that is no longer used.
+func (p *Plan) removeOldPrograms() error {
+	dirs, err := filepath.Glob(p.Options.Home.BinOf("*"))
+	for _, dir := range dirs {
+		if !slices.ContainsFunc(p.environments(), func(e environment) bool { return e.bin == dir }) {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return err
+}
+
+// tools returns the steps that build GoNB and the programs it calls.
+func (p *Plan) tools(e environment) []*Step {
 	var steps []*Step
 	for _, tool := range pins.Tools {
 		mod, sum := tool.Files()
-		program := filepath.Join(p.Options.Home.Bin(), tool.Name)
-		binary := filepath.Join(p.Options.Home.Bin(), tool.Binary())
+		program := filepath.Join(e.bin, tool.Name)
+		binary := filepath.Join(e.bin, tool.Binary())
 		steps = append(steps, &Step{
-			Name:    tool.Name,
-			Title:   fmt.Sprintf("%s %s", tool.Name, tool.Version),
-			Remedy:  "see whether \"go version\" works and the disk has room, then run the same command again",
-			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, p.Checkout.Go.GOVERSION),
+			Name:    e.step(tool.Name),
+			Title:   e.title(fmt.Sprintf("%s %s", tool.Name, tool.Version)),
+			Tool:    &tool,
+			Program: binary,
+			Remedy:  "check that \"go version\" works and the disk has space, then run the same command again",
+			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, e.tools.GOVERSION),
 			present: func() bool { return exists(program) && exists(binary) },
 			run: func(ctx context.Context, log io.Writer) error {
-				dir := filepath.Join(p.Options.Home.Temp(), tool.Name)
-				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(p.Options.Home.Bin(), 0o755), tool.WriteModule(dir)); err != nil {
+				dir := filepath.Join(p.Options.Home.Temp(), e.step(tool.Name))
+				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(e.bin, 0o755), tool.WriteModule(dir)); err != nil {
 					return err
 				}
 				built := filepath.Join(dir, "built")
 				opts := process.Options{Dir: dir, Env: buildEnv, Log: log}
-				if _, err := process.Run(ctx, opts, p.Checkout.Go.Command(), "build", "-o", built, tool.Package); err != nil {
+				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", built, tool.Package); err != nil {
 					return err
 				}
 				if tool.Wrapper != "" {
@@ -55,20 +132,19 @@ func (p *Plan) tools() []*Step {
 	return steps
 }
 
-// kernelProgram is this program as Jupyter calls it.
+// kernelProgram is the name of this program as a kernel.
 const kernelProgram = "birnn-kernels"
 
-// kernel builds the kernel from the repository, with the program that stands
-// in for the go command in it.
-func (p *Plan) kernel() *Step {
-	root, bin := p.Checkout.Root, p.Options.Home.Bin()
+// kernel returns the step that builds the kernel from the repository, with the shim that replaces the go command in it.
+func (p *Plan) kernel(e environment) *Step {
+	root, bin := p.Checkout.Root, e.bin
 	program, shim := filepath.Join(bin, kernelProgram), filepath.Join(bin, "shims", "go")
 	hash, hashErr := sources(root)
 	return &Step{
-		Name:    "kernel",
-		Title:   "the kernel",
-		Remedy:  "see whether \"go vet ./kernels/...\" passes, then run the same command again",
-		stamp:   pins.Stamp(hash, p.Checkout.Go.GOVERSION),
+		Name:    e.step("kernel"),
+		Title:   e.title("the kernel"),
+		Remedy:  "check that \"go vet ./kernels/...\" passes, then run the same command again",
+		stamp:   pins.Stamp(hash, e.tools.GOVERSION),
 		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
 			if hashErr != nil {
@@ -76,8 +152,8 @@ func (p *Plan) kernel() *Step {
 			}
 			opts := process.Options{Dir: root, Env: buildEnv, Log: log}
 			for path, pkg := range map[string]string{program: "./kernels", shim: "./kernels/internal/shim"} {
-				// A kernel that runs keeps the old file: the new one comes by a rename.
-				if _, err := process.Run(ctx, opts, p.Checkout.Go.Command(), "build", "-o", path+".new", pkg); err != nil {
+				// Renamed into place, so that a running kernel keeps the old file.
+				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", path+".new", pkg); err != nil {
 					return err
 				}
 				if err := os.Rename(path+".new", path); err != nil {
@@ -99,7 +175,8 @@ func (p *Plan) kernel() *Step {
 // kernelSources are the folders and files, relative to the root, that the kernel is built from.
 var kernelSources = []string{"kernels", "birnnlib/backend/plugin", "internal", "go.mod", "go.sum"}
 
-// sources hashes what the kernel is built from. A folder that is missing is an error: its changes would go unnoticed.
+// sources returns a hash of what the kernel is built from. A missing folder is an error: its changes would go
+// unnoticed.
 func sources(root string) (string, error) {
 	h := sha256.New()
 	for _, name := range kernelSources {
