@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"birnn/internal/atomicfile"
 )
 
 // Record is what is remembered about a plugin, in a small JSON file beside it.
@@ -54,16 +56,7 @@ func writeRecord(plugin string, r Record) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(plugin), ".birnn-record-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
-	_, err = tmp.Write(append(data, '\n'))
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), RecordPath(plugin))
+	return atomicfile.WriteFile(RecordPath(plugin), append(data, '\n'), 0o644)
 }
 
 // Verify checks that a plugin is still the file that was recorded, and returns

@@ -102,10 +102,7 @@ func fetch(ctx context.Context, p pin, dest string, options FetchOptions) error 
 	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
 		return err
 	}
-	return atomicfile.Write(dest, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return atomicfile.WriteFile(dest, data, 0o644)
 }
 
 func hash(data []byte) string {

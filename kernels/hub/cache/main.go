@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"birnn/internal/atomicfile"
 )
 
 // request and response are the messages that "go doc cmd/go/internal/cacheprog"
@@ -132,19 +134,13 @@ func (l layer) get(action []byte) (output []byte, size int64, path string) {
 // put keeps the output of an action and returns its path.
 func (l layer) put(action, output, body []byte) (path string, err error) {
 	path = l.file(output, "d")
-	return path, errors.Join(replace(path, body), replace(l.file(action, "a"), fmt.Appendf(nil, entry, action, output, len(body), 0)))
+	return path, errors.Join(write(path, body), write(l.file(action, "a"), fmt.Appendf(nil, entry, action, output, len(body), 0)))
 }
 
-// replace writes a file that is there as a whole or not at all.
-func replace(path string, data []byte) error {
+// write writes a file in a directory that may not exist yet.
+func write(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "new-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	return errors.Join(err, f.Close(), os.Rename(f.Name(), path))
+	return atomicfile.WriteFile(path, data, 0o600)
 }

@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+
+	"birnn/internal/atomicfile"
 )
 
 // Entry is a cell that ran.
@@ -106,18 +108,17 @@ func (h *History) rewrite() error {
 		}
 		b.Write(append(data, '\n'))
 	}
-	temp := h.path + ".new"
-	if err := os.WriteFile(temp, b.Bytes(), 0o600); err != nil {
+	h.file.Close() // Windows does not replace an open file
+	err := atomicfile.WriteFile(h.path, b.Bytes(), 0o600)
+	if err == nil {
+		h.stored = len(h.entries)
+	}
+	var openErr error
+	h.file, openErr = os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err := errors.Join(err, openErr); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	h.file.Close()
-	if err := os.Rename(temp, h.path); err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	h.stored = len(h.entries)
-	var err error
-	h.file, err = os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	return err
+	return nil
 }
 
 // Close ends the use of the file.

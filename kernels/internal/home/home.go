@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"birnn/internal/atomicfile"
 )
 
 // Env is the environment variable that names another folder.
@@ -63,7 +65,7 @@ func (h Home) Temp() string { return h.Path("tmp") }
 
 // contents are the names in the folder that we may have made, for an uninstall
 // that touches nothing else.
-var contents = []string{"bin", "env-*", "etc", "log", "projects", "run", "share", "tmp"}
+var contents = []string{"bin", "env-*", "etc", "log", "projects", "run", "share", "tmp", ManifestName + ".*" + atomicfile.Suffix}
 
 // ErrForeign is wrapped by errors about a folder that is not ours.
 var ErrForeign = errors.New("is not empty and was not made by this command")

@@ -18,8 +18,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"birnn/internal/atomicfile"
 )
 
 // Info describes a kept value.
@@ -36,9 +39,8 @@ type Info struct {
 }
 
 const (
-	metaSuffix  = ".json"
-	dataSuffix  = ".data"
-	stageSuffix = ".part" // of a metadata file that is being written
+	metaSuffix = ".json"
+	dataSuffix = ".data"
 )
 
 // base is what the names of name's files begin with: something readable and a hash.
@@ -153,7 +155,8 @@ func Put(dir string, info Info, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
-	file, err := create(dir, base(info.Name), dataSuffix)
+	// Named as atomicfile names a metadata file that it writes: with the process, to which it belongs until metadata refers to it.
+	file, err := os.CreateTemp(dir, base(info.Name)+"."+strconv.Itoa(os.Getpid())+".*"+dataSuffix)
 	if err != nil {
 		return err
 	}
@@ -199,28 +202,13 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// writeJSON writes a file that appears whole or not at all.
+// writeJSON replaces a file atomically.
 func writeJSON(dir, name string, value any) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}
-	file, err := create(dir, name, stageSuffix)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	defer file.Close()
-	if _, err := file.Write(text); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), filepath.Join(dir, name))
+	return atomicfile.WriteFile(filepath.Join(dir, name), text, 0o600)
 }
 
 // Drop removes the value kept under name, damaged or not. The error wraps fs.ErrNotExist if there is none.

@@ -9,13 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-)
 
-// create makes a file in dir that belongs to this process until something refers to it: its name has the process's
-// number in it.
-func create(dir, base, suffix string) (*os.File, error) {
-	return os.CreateTemp(dir, base+"."+strconv.Itoa(os.Getpid())+".*"+suffix)
-}
+	"birnn/internal/atomicfile"
+)
 
 // sweep removes the files that processes which are no more have left in dir. It returns the data file of the value kept
 // under name, and how many bytes the values under other names have.
@@ -46,7 +42,7 @@ func sweep(dir, name string) (data string, others int64, err error) {
 	return data, others, nil
 }
 
-// abandoned returns the files in dir that create made for processes that have ended.
+// abandoned returns the files in dir, named BASE.PID.RANDOM and a suffix, whose processes have ended.
 func abandoned(dir string) (files []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +50,7 @@ func abandoned(dir string) (files []string, err error) {
 	}
 	for _, entry := range entries {
 		parts := strings.Split(entry.Name(), ".")
-		if last := len(parts) - 1; last >= 3 && (parts[last] == dataSuffix[1:] || parts[last] == stageSuffix[1:]) {
+		if last := len(parts) - 1; last >= 3 && (parts[last] == dataSuffix[1:] || parts[last] == atomicfile.Suffix[1:]) {
 			if pid, err := strconv.Atoi(parts[last-2]); err == nil && !alive(pid) {
 				files = append(files, entry.Name())
 			}

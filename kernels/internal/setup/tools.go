@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"birnn/internal/atomicfile"
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
@@ -43,8 +44,7 @@ func (p *Plan) tools() []*Step {
 					return err
 				}
 				if tool.Wrapper != "" {
-					script := filepath.Join(dir, "script")
-					if err := errors.Join(os.WriteFile(script, []byte(tool.Wrapper), 0o755), os.Rename(script, program)); err != nil {
+					if err := atomicfile.WriteFile(program, []byte(tool.Wrapper), 0o755); err != nil {
 						return err
 					}
 				}
