@@ -325,7 +325,7 @@ func TestLimit(t *testing.T) {
 		}
 	}
 	text = said(t, large)
-	contains(t, text, `"large"`, "%keep drop 小", "%keep limit 1GB", "3 kB")
+	contains(t, text, `"large"`, "%keep drop 小", "%keep limit 1GB", "3.0 kB")
 	if strings.Count(text, "\n") != 1 {
 		t.Errorf("more than a line: %q", text)
 	}

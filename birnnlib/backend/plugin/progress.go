@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
@@ -22,7 +23,7 @@ func startProgress(w io.Writer, what string, total int64) progress {
 	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
 		size := ""
 		if total > 0 {
-			size = fmt.Sprintf(" (%.1f MB)", float64(total)/1e6)
+			size = " (" + humanize.Bytes(uint64(total)) + ")"
 		}
 		fmt.Fprintf(w, "fetching %s%s\n", what, size)
 		return progress{}

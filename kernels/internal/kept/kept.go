@@ -22,6 +22,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"birnn/internal/atomicfile"
 )
 
@@ -138,7 +140,7 @@ func Open(dir, name string) (Info, *os.File, error) {
 type FullError struct{ Others, Limit int64 } // bytes: of the values under other names, and of all at most
 
 func (e *FullError) Error() string {
-	return fmt.Sprintf("the other kept values have %s and the limit is %s", Bytes(e.Others), Bytes(e.Limit))
+	return fmt.Sprintf("the other kept values have %s and the limit is %s", humanize.Bytes(uint64(e.Others)), humanize.Bytes(uint64(e.Limit)))
 }
 
 // Put keeps what write writes under info.Name, in place of the value there; it sets Size and Data of info. After an

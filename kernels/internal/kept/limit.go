@@ -8,8 +8,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 )
 
 // DefaultLimit is how many bytes the values in a folder may have together if SetLimit was not called.
@@ -70,27 +71,11 @@ func readJSON(dir, name string, value any) error {
 	return nil
 }
 
-// Bytes writes a number of bytes as people do, with decimal units: 1.5 GB.
-func Bytes(n int64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB"}
-	value, unit := float64(n), 0
-	for value >= 999.5 && unit < len(units)-1 {
-		value, unit = value/1000, unit+1
-	}
-	return strconv.FormatFloat(value, 'g', 3, 64) + " " + units[unit]
-}
-
-// ParseBytes reads what Bytes writes, with or without a space, in upper or lower case, and a mere number of bytes.
+// ParseBytes parses a size such as 500MB, 1.5 GB, 2GiB or 1000, in upper or lower case.
 func ParseBytes(text string) (int64, error) {
-	number := strings.TrimRight(text, "bkmgtBKMGT ")
-	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	unit := strings.TrimSuffix(strings.ToUpper(strings.TrimSpace(text[len(number):])), "B")
-	factor := 1.0
-	for _, prefix := range []string{"", "K", "M", "G", "T"} {
-		if unit == prefix && err == nil && value >= 0 && value*factor < math.MaxInt64 {
-			return int64(value * factor), nil
-		}
-		factor *= 1000
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > math.MaxInt64 || strings.Contains(text, ",") { // to humanize, "1,5" is 15
+		return 0, fmt.Errorf("%q is not a size; write it like 500MB or 4GB", text)
 	}
-	return 0, fmt.Errorf("%q is not a size; write it like 500MB or 4GB", text)
+	return int64(n), nil
 }

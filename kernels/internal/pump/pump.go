@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
 )
 
 // Pump carries one stream. The zero value bounds nothing.
@@ -170,7 +172,7 @@ func (p *Pump) overflow(w io.Writer, rest int) error {
 	head := p.head
 	p.head = nil
 	p.spill(head)
-	note := fmt.Sprintf("\n… this output is longer than %s; all of it goes to %s\n", size(int64(p.Limit)), p.File)
+	note := fmt.Sprintf("\n… this output is longer than %s; all of it goes to %s\n", humanize.Bytes(uint64(p.Limit)), p.File)
 	if p.Told != nil {
 		p.Told(p.File)
 	}
@@ -196,17 +198,7 @@ func (p *Pump) close(w io.Writer, err error) error {
 	if p.Most > 0 && p.size >= p.Most {
 		cut = ", which is as much as a file may have: the rest is lost"
 	}
-	return p.write(w, fmt.Appendf(nil, "… %s in %s%s\n", size(p.size), p.File, cut))
-}
-
-func size(bytes int64) string {
-	switch {
-	case bytes >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
-	case bytes >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-	}
-	return fmt.Sprintf("%.0f KiB", float64(bytes)/(1<<10))
+	return p.write(w, fmt.Appendf(nil, "… %s in %s%s\n", humanize.Bytes(uint64(p.size)), p.File, cut))
 }
 
 // whole returns the length of text without the start of a character at its end.
