@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 const (
@@ -179,9 +181,9 @@ func (f *formatter) parts(v reflect.Value, level int) string {
 func layOut(items []string) string {
 	line, longest := strings.Join(items, " "), 0
 	for _, item := range items {
-		longest = max(longest, utf8.RuneCountInString(item))
+		longest = max(longest, uniseg.StringWidth(item))
 	}
-	if !strings.Contains(line, "\n") && (len(items) < 2 || longest <= width/4 || utf8.RuneCountInString(line) <= width) {
+	if !strings.Contains(line, "\n") && (len(items) < 2 || longest <= width/4 || uniseg.StringWidth(line) <= width) {
 		return line
 	}
 	return strings.ReplaceAll(strings.Join(items, "\n"), "\n", "\n ")

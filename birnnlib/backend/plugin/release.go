@@ -108,7 +108,7 @@ func download(ctx context.Context, url, file string, opts Options) error {
 	}
 	bar := startProgress(opts.Progress, path.Base(url)+" "+releaseVersion, response.ContentLength)
 	_, err = io.Copy(io.MultiWriter(out, bar), response.Body)
-	bar.done()
+	bar.Finish()
 	if err = errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("fetching %s: %w", url, err)
 	}

