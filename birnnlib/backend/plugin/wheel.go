@@ -8,12 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+
+	"birnn/internal/python"
 )
 
 // pin is a wheel on PyPI and the one file in it that is wanted.
@@ -51,27 +51,25 @@ func fetchWheel(ctx context.Context, p pin, dir string, opts Options) (fetched, 
 	if onMusl() {
 		return fetched{}, errors.New("the plugin needs glibc, and this system has musl")
 	}
-	python, err := findPython(ctx, opts.Python)
+	interpreter, err := python.Find(ctx, python.Output, opts.Python, "", "pip")
+	if err != nil {
+		return fetched{}, fmt.Errorf("%w: install pip (on Debian: apt install python3-pip), name another interpreter, or use the source %q", err, Release)
+	}
+	bar := startProgress(opts.Progress, p.name+" "+p.version, p.size)
+	stop := watch(dir, bar)
+	wheel, err := python.Distribution{Name: p.name, Version: p.version, SHA256: p.sha256, Platform: p.platform}.
+		Download(ctx, interpreter, dir, opts.PipArgs...)
+	stop()
+	bar.Finish()
 	if err != nil {
 		return fetched{}, err
-	}
-	wheel, err := pipDownload(ctx, python, p, dir, opts)
-	if err != nil {
-		return fetched{}, err
-	}
-	sum, err := hashFile(wheel)
-	if err != nil {
-		return fetched{}, err
-	}
-	if sum != p.sha256 {
-		return fetched{}, fmt.Errorf("the wheel %s has sha256 %s, expected %s: it was altered on the way, or the index is not PyPI's",
-			filepath.Base(wheel), sum, p.sha256)
 	}
 	file := filepath.Join(dir, p.file)
 	if err := extract(ctx, wheel, p.member, file); err != nil {
 		return fetched{}, err
 	}
-	if sum, err = hashFile(file); err != nil {
+	sum, err := hashFile(file)
+	if err != nil {
 		return fetched{}, err
 	}
 	if sum != p.memberSHA256 {
@@ -82,105 +80,6 @@ func fetchWheel(ctx context.Context, p pin, dir string, opts Options) (fetched, 
 		name:   p.file,
 		record: Record{Source: Wheel, Package: p.name, Version: p.version, SHA256: sum},
 	}, nil
-}
-
-// findPython returns the interpreter whose pip is used.
-func findPython(ctx context.Context, asked string) (string, error) {
-	names := []string{"python3", "python"}
-	if asked != "" {
-		names = []string{asked}
-	}
-	var tried []string
-	for _, name := range names {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			tried = append(tried, name+": not found")
-			continue
-		}
-		out, err := exec.CommandContext(ctx, path, "-c", "import pip").CombinedOutput()
-		if err == nil {
-			return path, nil
-		}
-		tried = append(tried, fmt.Sprintf("%s: %s", path, lastLine(string(out), err)))
-	}
-	return "", fmt.Errorf("no Python with pip was found, which fetches the plugin (%s): install pip (on Debian: apt install python3-pip), name another interpreter, or use the source %q",
-		strings.Join(tried, "; "), Release)
-}
-
-// pipDownload runs "pip download" for p, everything it writes below dir, and
-// returns the wheel it fetched.
-func pipDownload(ctx context.Context, python string, p pin, dir string, opts Options) (string, error) {
-	requirement := filepath.Join(dir, "requirement.txt")
-	line := fmt.Sprintf("%s==%s --hash=sha256:%s\n", p.name, p.version, p.sha256)
-	if err := os.WriteFile(requirement, []byte(line), 0o644); err != nil {
-		return "", err
-	}
-	tmp, dest := filepath.Join(dir, "tmp"), filepath.Join(dir, "wheel")
-	if err := errors.Join(os.Mkdir(tmp, 0o755), os.Mkdir(dest, 0o755)); err != nil {
-		return "", err
-	}
-	args := []string{"-m", "pip", "download",
-		"--no-input", "--disable-pip-version-check", "--progress-bar", "off",
-		"--no-deps", "--only-binary=:all:", "--require-hashes", "-r", requirement,
-		// Named outright, since the pip found may be that of an older Python
-		// whose own list of platforms does not have the wheel's.
-		"--platform", p.platform, "--python-version", "3.12", "--implementation", "py", "--abi", "none",
-		"--dest", dest}
-	cmd := exec.CommandContext(ctx, python, append(args, opts.PipArgs...)...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "PIP_REQUIRE_VIRTUALENV=false", "PYTHONUNBUFFERED=1")
-	cmd.Dir = dir
-	isolate(cmd)
-	cmd.WaitDelay = 5 * time.Second
-
-	bar := startProgress(opts.Progress, fmt.Sprintf("%s %s", p.name, p.version), p.size)
-	stop := watch(dir, bar)
-	out, err := cmd.CombinedOutput()
-	stop()
-	bar.Finish()
-	if err != nil {
-		return "", pipError(string(out), err)
-	}
-	wheels, err := filepath.Glob(filepath.Join(dest, "*.whl"))
-	if err != nil {
-		return "", err
-	}
-	if len(wheels) != 1 {
-		return "", fmt.Errorf("pip left %d wheels of %s %s, expected one", len(wheels), p.name, p.version)
-	}
-	return wheels[0], nil
-}
-
-// pipError turns pip's output into one message with a remedy.
-func pipError(out string, err error) error {
-	lower := strings.ToLower(out)
-	has := func(texts ...string) bool {
-		for _, t := range texts {
-			if strings.Contains(lower, t) {
-				return true
-			}
-		}
-		return false
-	}
-	said := lastLine(out, err)
-	switch {
-	case has("do not match the hashes"):
-		return fmt.Errorf("pip refused the wheel: its sha256 is not the pinned one, so it was altered or cut short on the way (pip: %s)", said)
-	case has("newconnectionerror", "connection refused", "name resolution", "network is unreachable", "connection broken",
-		"timed out", "proxyerror", "remotedisconnected", "connection reset", "max retries", "incompleteread"):
-		return fmt.Errorf("pip could not reach its package index: check the network or pip's index and proxy settings, then try again (pip: %s)", said)
-	case has("no matching distribution"):
-		return fmt.Errorf("pip's package index does not have the pinned wheel: it may be a mirror that lags behind, or there is no network (pip: %s)", said)
-	}
-	return fmt.Errorf("pip failed: %s", said)
-}
-
-// lastLine returns the last line with content of a command's output, or err.
-func lastLine(out string, err error) string {
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return last
-	}
-	return err.Error()
 }
 
 // watch tells the bar how much has arrived in dir until stop is called. pip's

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"birnn/internal/python"
 )
 
 func sha(data []byte) string {
@@ -78,7 +80,7 @@ func needsPip(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skipf("the wheel is for linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
-	if _, err := findPython(t.Context(), ""); err != nil {
+	if _, err := python.Find(t.Context(), python.Output, "", "", "pip"); err != nil {
 		t.Skip(err)
 	}
 }
@@ -178,11 +180,11 @@ cp "$WHEEL" "$2/`+wheelName+`"
 		{name: "another file inside", wheel: wheel, pin: wrongMember, want: "expected 0000"},
 		{name: "no such file inside", wheel: wheel, pin: noMember, want: "has no some_xla_cpu/other.so"},
 		{name: "not a library", wheel: notPlugin, pin: notPluginPin, want: "is not a PJRT plugin"},
-		{name: "server error", pin: pinned, serve: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, want: "pip failed"},
+		{name: "server error", pin: pinned, serve: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, want: "pip could not download"},
 		{name: "no network", wheel: wheel, pin: pinned, opts: func(o *Options) {
 			o.PipArgs[len(o.PipArgs)-1] = "http://127.0.0.1:1/simple/"
 		}, want: "network"},
-		{name: "no Python", wheel: wheel, pin: pinned, opts: func(o *Options) { o.Python = "no-such-python" }, want: "no Python with pip was found"},
+		{name: "no Python", wheel: wheel, pin: pinned, opts: func(o *Options) { o.Python = "no-such-python" }, want: "no Python with the module pip"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
