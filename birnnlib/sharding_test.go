@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/backend"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute/distributed"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -17,14 +17,9 @@ import (
 // of a single device. XLA's client for the CPU shows four devices.
 func TestSharding(t *testing.T) {
 	const T, n, d, devices = 5, 8, 3, 4
-	opened, err := backend.Open(t.Context(), backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := opened.Backend
-	defer b.Finalize()
+	b := backendtest.One(t)
 	if b.NumDevices() < devices {
-		t.Skipf("%s has %d devices, and this needs %d", opened, b.NumDevices(), devices)
+		t.Skipf("%s has %d devices, and this needs %d", b.Name(), b.NumDevices(), devices)
 	}
 	for name, cell := range map[string]birnnlib.Cell{"RNN": birnnlib.RNN{}, "LSTM": birnnlib.LSTM{}, "GRU": birnnlib.GRU{}} {
 		t.Run(name, func(t *testing.T) {
