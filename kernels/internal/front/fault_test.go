@@ -42,12 +42,12 @@ func TestFaults(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	cells := 1
-	for round := range rounds(t, 12) {
+	for round := range rounds(t, 5) {
 		cells++
 		a := k.send(fmt.Sprintf("%%%%\nfmt.Println(\"started\", %d)\nfor { fmt.Println(strings.Repeat(\"洪水\", 1000)); time.Sleep(time.Millisecond) }", round))
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
 		child, _ := k.front.theChild()
-		fault := rng.IntN(5)
+		fault := round % 5
 		switch fault {
 		case 0: // GoNB is killed
 			syscall.Kill(child.pid(), syscall.SIGKILL)
@@ -71,7 +71,7 @@ func TestFaults(t *testing.T) {
 			select {
 			case <-a.Idle:
 			case <-time.After(4 * time.Second):
-				if i < 10 {
+				if i < 30 {
 					continue
 				}
 				t.Fatalf("round %d, fault %d: the cell hangs", round, fault)
@@ -118,7 +118,7 @@ func TestFrontKilled(t *testing.T) {
 	}
 	program = filepath.Join(home, "bin", "kernels")
 	rng := rand.New(rand.NewPCG(3, 4))
-	for round := range rounds(t, 6) {
+	for round := range rounds(t, 3) {
 		temp := t.TempDir()
 		connection, err := wire.Loopback()
 		if err != nil {
@@ -138,7 +138,7 @@ func TestFrontKilled(t *testing.T) {
 			cmd.Wait()
 			close(ended)
 		}()
-		if rng.IntN(4) > 0 {
+		if round%3 > 0 {
 			c, err := client.Connect(t.Context(), connection, ended, nil, nil, func(string, ...any) {})
 			if err != nil {
 				t.Fatal(err)
@@ -151,17 +151,21 @@ func TestFrontKilled(t *testing.T) {
 		}
 		cmd.Process.Kill()
 		<-ended
-		var left []string
-		for range 100 {
-			if left = mentioning(temp); len(left) == 0 {
-				break
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		if len(left) > 0 {
-			t.Errorf("round %d: left are\n%s", round, strings.Join(left, "\n"))
-		}
+		nothingMentions(t, temp)
 	}
+}
+
+// nothingMentions waits until no process has a folder in its environment.
+func nothingMentions(t testing.TB, dir string) {
+	t.Helper()
+	var left []string
+	for range 600 {
+		if left = mentioning(dir); len(left) == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Errorf("left are\n%s", strings.Join(left, "\n"))
 }
 
 // mentioning returns the processes that have a folder in their environment.
@@ -177,7 +181,7 @@ func mentioning(dir string) (all []string) {
 	return all
 }
 
-// TestManyCells runs a hundred cells and looks at the memory of the kernel.
+// TestManyCells runs many cells and looks at the memory of the kernel.
 func TestManyCells(t *testing.T) {
 	k := start(t)
 	inUse := func() uint64 {
@@ -186,10 +190,7 @@ func TestManyCells(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	n := 100
-	if testing.Short() {
-		n = 20
-	}
+	n := 5 * rounds(t, 6)
 	var before uint64
 	for i := range n {
 		if o := k.run(fmt.Sprintf("func f() int { return %d }\nfmt.Println(f(), strings.Repeat(\"x\", 10000))", i)); o.status != "ok" {
