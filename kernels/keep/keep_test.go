@@ -20,7 +20,7 @@ import (
 	"birnn/kernels/internal/kept"
 )
 
-// session makes an empty session folder and returns what is said on standard error while do runs.
+// session makes an empty directory for kept values and returns it.
 func session(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "keep")
@@ -30,7 +30,7 @@ func session(t *testing.T) (dir string) {
 	return dir
 }
 
-// nextCell is what the next cell's program has in memory.
+// nextCell resets the memory to that of the next cell's program.
 func nextCell() {
 	mu.Lock()
 	defer mu.Unlock()
@@ -43,7 +43,7 @@ func nextCell() {
 	})
 }
 
-// always are the types that every program knows in interfaces.
+// always has the types that every program knows in interfaces.
 var always = map[any]bool{}
 
 func init() {
@@ -86,7 +86,7 @@ func panicOf(t *testing.T, do func()) (err error) {
 
 func give[T any](value T) func() (T, error) { return func() (T, error) { return value, nil } }
 
-// never is for values that must come from where they were kept.
+// never fails the test if it is called, for values that must be kept already.
 func never[T any](t *testing.T) func() (T, error) {
 	return func() (v T, err error) {
 		t.Helper()
@@ -203,7 +203,7 @@ func TestFailure(t *testing.T) {
 func TestOneNameTwice(t *testing.T) {
 	session(t)
 	Value("x", give(1))
-	contains(t, panicOf(t, func() { Value("x", give("1")) }).Error(), `"x"`, "int", "string", "another name")
+	contains(t, panicOf(t, func() { Value("x", give("1")) }).Error(), `"x"`, "int", "string", "rename one")
 	contains(t, panicOf(t, func() { Value("x", give(1), Lasting) }).Error(), `"x"`, "keep.Lasting")
 }
 
@@ -257,7 +257,7 @@ func TestChangedType(t *testing.T) {
 			t.Errorf("the old value %v", got)
 		}
 	})
-	contains(t, text, `"model"`, "keep.model", "computing it anew")
+	contains(t, text, `"model"`, "keep.model", "computing it again")
 	if strings.Count(text, "\n") != 1 {
 		t.Errorf("more than a line: %q", text)
 	}
@@ -296,7 +296,7 @@ func TestFingerprint(t *testing.T) {
 		if err := kept.SetFingerprints(dir, map[string]string{"x": "second"}); err != nil {
 			t.Fatal(err)
 		}
-		if got := Value("x", never[int](t), options...); got != 1 { // stale, and the front says so
+		if got := Value("x", never[int](t), options...); got != 1 { // stale; the kernel says so
 			t.Errorf("%d", got)
 		}
 		if len(options) > 0 {
@@ -370,7 +370,7 @@ func TestDamaged(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 		})
-		contains(t, text, `"x"`, "computing it anew", "damaged")
+		contains(t, text, `"x"`, "computing it again", "damaged")
 		nextCell()
 		Value("x", never[[]string](t))
 	}
@@ -378,7 +378,7 @@ func TestDamaged(t *testing.T) {
 
 const killed = "KEEP_TEST_KILLED"
 
-// Under a signature of its own, so that each replaces the other.
+// They have different signatures, so that each replaces the other.
 type (
 	even struct{ Numbers []int }
 	odd  struct{ Numbers []int }
@@ -386,7 +386,7 @@ type (
 
 var seed = flag.Uint64("seed", rand.Uint64(), "seed of the kills at random moments")
 
-// TestMain runs the tests, or, if it is told to, the program that is killed: it keeps values and says each time that it has.
+// TestMain runs the tests, or the program that TestKilled kills: it keeps values and prints a line for each.
 func TestMain(m *testing.M) {
 	s, err := strconv.ParseUint(os.Getenv(killed), 10, 64)
 	if err != nil {

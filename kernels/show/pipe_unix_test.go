@@ -38,7 +38,7 @@ var cells = map[string]func(){
 	},
 }
 
-// TestMain plays the program of a cell if it is told to.
+// TestMain runs the tests, or the program of a cell.
 func TestMain(m *testing.M) {
 	if cell := cells[os.Getenv(inCell)]; cell != nil {
 		cell()
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// run runs a cell's program as GoNB does and returns what it displays, as GoNB makes it JSON.
+// run runs the program of a cell as GoNB does and returns what it displays, converted to JSON as by GoNB.
 func run(t *testing.T, cell string, env ...string) (displayed []map[string]any) {
 	t.Helper()
 	dir := t.TempDir()
@@ -114,7 +114,7 @@ func TestPipe(t *testing.T) {
 	mark := map[string]any{}
 	for _, test := range []struct {
 		cell string
-		want map[string]any // "PNG" stands for some picture
+		want map[string]any // "PNG" stands for any picture
 	}{
 		{"result", map[string]any{"text/plain": `map["分":1]`, resultType: mark}},
 		{"nothing", nil},
@@ -150,7 +150,7 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// Bare GoNB would pass on what only our kernel understands, into the saved notebook.
+// TestBareGoNB checks that bare GoNB does not get our MIME types, which it would save in the notebook.
 func TestBareGoNB(t *testing.T) {
 	got := run(t, "result", "BIRNN_FRONT=")
 	if want := []map[string]any{{"text/plain": `map["分":1]`}}; !reflect.DeepEqual(got, want) {

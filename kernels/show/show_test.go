@@ -121,7 +121,7 @@ func TestTextIsBounded(t *testing.T) {
 	}
 }
 
-// What is too long for a line is put under each other, where that helps.
+// TestLayout checks that long values are split into lines.
 func TestLayout(t *testing.T) {
 	matrix := [][]int{}
 	for i := range 3 {

@@ -16,25 +16,22 @@ import (
 	"birnn/internal/python"
 )
 
-// pin is a wheel on PyPI and the one file in it that is wanted.
+// pin is a wheel on PyPI and the plugin in it.
 type pin struct {
 	name, version string
-	platform      string // its platform tag
+	platform      string // the platform tag
 	sha256        string // of the wheel
 	size          int64  // of the wheel, in bytes, for the progress bar
 	member        string // path of the plugin inside the wheel
 	memberSHA256  string
-	file          string // what the plugin is called where go-xla looks
+	file          string // the plugin's file name when installed
 }
 
-// cpuWheel was chosen among the wheels on PyPI that carry a PJRT CPU plugin for
-// its provenance: its METADATA names the public build (zml/pjrt-artifacts,
-// manual-2026-06-23) of which it is an unmodified copy, so the hash below can be
-// compared with something. Its PJRT API, 0.106, is also the nearest to the 0.104
-// that go-xla v0.4.1 is compiled against, and it brings its own C++ library:
-// it needs nothing of the system but glibc 2.27. The price is its size, 63 MB to
-// fetch and 274 MB on disk. (lammps-jax-pjrt-cpu 0.11.2 works as well, in 63
-// and 202 MB; it is its author's own build and needs the system's libstdc++.)
+// cpuWheel was chosen among the wheels on PyPI with a PJRT CPU plugin for its provenance: its METADATA names the public
+// build (zml/pjrt-artifacts, manual-2026-06-23) of which it is an unmodified copy, so its hash can be verified. Its
+// PJRT API, 0.106, is also the closest to the 0.104 that go-xla v0.4.5 is compiled against, and it includes the C++
+// library: it needs only glibc 2.27. It is large: 63 MB to download, 274 MB on disk. (lammps-jax-pjrt-cpu 0.11.2 works
+// as well, with 63 and 202 MB; it is a private build and needs the system's libstdc++.)
 var cpuWheel = pin{
 	name:         "fastatomstruct-xla-cpu",
 	version:      "2026.6.23",
@@ -46,10 +43,10 @@ var cpuWheel = pin{
 	file:         "pjrt_c_api_cpu_plugin.so",
 }
 
-// fetchWheel fetches a pinned wheel with pip into dir and unpacks its plugin.
+// fetchWheel downloads a pinned wheel with pip into dir and unpacks its plugin.
 func fetchWheel(ctx context.Context, p pin, dir string, opts Options) (fetched, error) {
 	if onMusl() {
-		return fetched{}, errors.New("the plugin needs glibc, and this system has musl")
+		return fetched{}, errors.New("the plugin needs glibc, but this system has musl")
 	}
 	interpreter, err := python.Find(ctx, python.Output, opts.Python, "", "pip")
 	if err != nil {
@@ -82,8 +79,8 @@ func fetchWheel(ctx context.Context, p pin, dir string, opts Options) (fetched, 
 	}, nil
 }
 
-// watch tells the bar how much has arrived in dir until stop is called. pip's
-// own bar shows on terminals only, and cannot be read from outside.
+// watch sets the bar to the size of the files in dir until stop is called. pip's own bar shows only on terminals and
+// cannot be read by another program.
 func watch(dir string, bar *progressbar.ProgressBar) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -100,7 +97,7 @@ func watch(dir string, bar *progressbar.ProgressBar) (stop func()) {
 							sum += info.Size()
 						}
 					}
-					return nil // files come and go while pip works
+					return nil // pip creates and removes files meanwhile
 				})
 				bar.Set64(min(sum, bar.GetMax64()))
 			}
@@ -109,12 +106,11 @@ func watch(dir string, bar *progressbar.ProgressBar) (stop func()) {
 	return func() { close(quit); <-done }
 }
 
-// extract unpacks one file of a zip archive; reading it to its end also checks
-// its CRC.
+// extract unpacks one file of a zip archive and checks its CRC.
 func extract(ctx context.Context, archive, member, file string) error {
 	r, err := zip.OpenReader(archive)
 	if err != nil {
-		return fmt.Errorf("opening %s: %w", filepath.Base(archive), err)
+		return fmt.Errorf("open %s: %w", filepath.Base(archive), err)
 	}
 	defer r.Close()
 	in, err := r.Open(member)
@@ -128,12 +124,12 @@ func extract(ctx context.Context, archive, member, file string) error {
 	}
 	_, err = io.Copy(out, contextReader{ctx, in})
 	if err = errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("unpacking %s: %w", member, err)
+		return fmt.Errorf("unpack %s: %w", member, err)
 	}
 	return nil
 }
 
-// contextReader stops reading when its context ends.
+// contextReader fails when its context ends.
 type contextReader struct {
 	ctx context.Context
 	io.Reader
@@ -146,8 +142,8 @@ func (r contextReader) Read(b []byte) (int, error) {
 	return r.Reader.Read(b)
 }
 
-// onMusl tells a Linux whose C library is not glibc, for which there is no
-// plugin: loading it would end go-xla with a panic.
+// onMusl reports whether the C library is musl instead of glibc. No plugin supports it: go-xla would panic when loading
+// one.
 func onMusl() bool {
 	glibc, _ := filepath.Glob("/lib*/ld-linux*")
 	musl, _ := filepath.Glob("/lib/ld-musl-*")
