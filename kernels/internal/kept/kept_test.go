@@ -62,7 +62,7 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// Names of any script and length, with what file systems do not allow or do not tell apart.
+// TestNames uses names of any script and length, with characters that file systems forbid or do not distinguish.
 func TestNames(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	names := []string{"params", "Params", "PARAMS", "参数", "訓練済みモデル", "../../x", "a/b\\c:d*?", "CON", ".", "..", "a\x00b", "é", "e\u0301",
@@ -170,7 +170,7 @@ func TestLimit(t *testing.T) {
 	if err := kept.Put(dir, kept.Info{Name: "c"}, writer("1")); !errors.As(err, &full) || *full != (kept.FullError{Others: 10, Limit: 10}) {
 		t.Errorf("beyond the limit: %v", err)
 	}
-	put(t, dir, "a", "1234") // its own old value makes room
+	put(t, dir, "a", "1234") // replacing the old value makes room
 	if err := kept.Put(dir, kept.Info{Name: "a"}, writer("123456")); !errors.As(err, &full) {
 		t.Errorf("a replacement beyond the limit: %v", err)
 	}
@@ -216,7 +216,7 @@ func TestDamaged(t *testing.T) {
 			if cut := strings.HasSuffix(test.name, " data"); !cut && (!errors.Is(err, kept.ErrDamaged) || len(infos) != 1 || infos[0].Name != "b") {
 				t.Errorf("%v (%v), want b and an error", infos, err)
 			}
-			put(t, dir, "b", "third") // no hindrance to the others
+			put(t, dir, "b", "third") // others can be replaced
 			if _, text := get(t, dir, "b"); text != "third" {
 				t.Errorf("%q is kept as b", text)
 			}
@@ -269,7 +269,7 @@ func TestParseBytes(t *testing.T) {
 	}
 }
 
-// Everyone writes, drops and reads at once; whatever is read is whole.
+// TestTogether writes, drops and reads at the same time: every value read is complete.
 func TestTogether(t *testing.T) {
 	dir := t.TempDir()
 	var group sync.WaitGroup
@@ -300,14 +300,14 @@ func TestTogether(t *testing.T) {
 }
 
 const (
-	killedIn   = "KEPT_TEST_KILLED_IN"   // the folder
-	killedSeed = "KEPT_TEST_KILLED_SEED" // of the sizes of values
-	killedAt   = "KEPT_TEST_KILLED_AT"   // after how many bytes of a value the program kills itself
+	killedIn   = "KEPT_TEST_KILLED_IN"   // the directory
+	killedSeed = "KEPT_TEST_KILLED_SEED" // for the sizes of values
+	killedAt   = "KEPT_TEST_KILLED_AT"   // the number of bytes of a value after which the program kills itself
 )
 
 var seed = flag.Uint64("seed", rand.Uint64(), "seed of the kills at random moments")
 
-// TestMain runs the tests, or, if it is told to, the program that is killed.
+// TestMain runs the tests, or the program that is killed.
 func TestMain(m *testing.M) {
 	dir := os.Getenv(killedIn)
 	if dir == "" {
@@ -323,7 +323,7 @@ func TestMain(m *testing.M) {
 	os.Exit(1)
 }
 
-// killItself is killed when at bytes of a value are written.
+// killItself kills itself after writing at bytes of a value.
 func killItself(dir, at string) error {
 	n, err := strconv.Atoi(at)
 	if err != nil {
@@ -342,7 +342,7 @@ func killItself(dir, at string) error {
 	})
 }
 
-// replaceForever replaces one value by the next as fast as it can, and says each time that it has.
+// replaceForever replaces a value again and again and prints a line each time.
 func replaceForever(dir, seed string) error {
 	s, err := strconv.ParseUint(seed, 10, 64)
 	if err != nil {
@@ -375,7 +375,7 @@ func killable(env ...string) *exec.Cmd {
 	return command
 }
 
-// TestKilledWriting kills a program within a value: the value before it stays, and the next Put sweeps what is left.
+// TestKilledWriting kills a program while it writes a value: the old value stays, and the next Put removes the remains.
 func TestKilledWriting(t *testing.T) {
 	for _, at := range []int{0, 3, 30_000} {
 		dir := t.TempDir()
@@ -394,7 +394,7 @@ func TestKilledWriting(t *testing.T) {
 	}
 }
 
-// TestKilled kills a program that replaces a value all the time, at random moments.
+// TestKilled kills a program that replaces a value again and again, at random moments.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(*seed, 0))

@@ -13,7 +13,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// DefaultLimit is how many bytes the values in a folder may have together if SetLimit was not called.
+// DefaultLimit is the limit of a directory without SetLimit, in bytes.
 const DefaultLimit int64 = 2 << 30
 
 const (
@@ -21,17 +21,17 @@ const (
 	fingerprintsFile = "fingerprints.json"
 )
 
-// Limit returns how many bytes the values in dir may have together.
+// Limit returns the maximal total size of the values in dir, in bytes.
 func Limit(dir string) (int64, error) {
 	limit := DefaultLimit
 	err := readJSON(dir, limitFile, &limit)
 	return limit, err
 }
 
-// SetLimit sets it. Values that are there already stay, even if they have more.
+// SetLimit sets the limit of dir. Existing values stay even if they exceed it.
 func SetLimit(dir string, bytes int64) error {
 	if bytes < 0 {
-		return fmt.Errorf("a limit of %d bytes: it must not be negative", bytes)
+		return fmt.Errorf("the limit is %d bytes: it must not be negative", bytes)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -39,15 +39,15 @@ func SetLimit(dir string, bytes int64) error {
 	return writeJSON(dir, limitFile, bytes)
 }
 
-// Fingerprints returns what SetFingerprints wrote; without it, nothing.
+// Fingerprints returns the fingerprints of the last SetFingerprints, if any.
 func Fingerprints(dir string) (map[string]string, error) {
 	var fingerprints map[string]string
 	err := readJSON(dir, fingerprintsFile, &fingerprints)
 	return fingerprints, err
 }
 
-// SetFingerprints writes, for the names of values, the fingerprints of the definitions from which they would be computed
-// now. Where one differs from Info.Fingerprint, the kept value is stale.
+// SetFingerprints stores by name the fingerprints of the definitions from which values would be computed now. A kept
+// value with another Info.Fingerprint is stale.
 func SetFingerprints(dir string, fingerprints map[string]string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -55,7 +55,7 @@ func SetFingerprints(dir string, fingerprints map[string]string) error {
 	return writeJSON(dir, fingerprintsFile, fingerprints)
 }
 
-// readJSON leaves value as it is if there is no such file.
+// readJSON reads value from a file; if the file is missing, it leaves value unchanged.
 func readJSON(dir, name string, value any) error {
 	path := filepath.Join(dir, name)
 	text, err := os.ReadFile(path)

@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestCancel checks that the grandchildren end with the child: the pipe that all of them write to ends.
+// TestCancel checks that the grandchildren end with the child: then the pipe that all of them hold is closed.
 func TestCancel(t *testing.T) {
 	needsShell(t)
 	r, w, err := os.Pipe()
@@ -62,7 +62,7 @@ func TestCancel(t *testing.T) {
 		_, readErr := io.Copy(io.Discard, lines)
 		ended <- errors.Join(err, readErr)
 	}()
-	// They ignore SIGTERM, so it takes SIGKILL.
+	// They ignore SIGTERM, so Run has to use SIGKILL.
 	_, err = Run(ctx, Options{Stdout: w, Grace: 100 * time.Millisecond}, "sh", "-c",
 		"trap '' TERM; (trap '' TERM; echo started; sleep 10000) & wait")
 	if !errors.Is(err, context.Canceled) {

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// pieces notes every write.
+// pieces records every write.
 type pieces [][]byte
 
 func (p *pieces) Write(b []byte) (int, error) {
@@ -26,7 +26,7 @@ func TestCharactersStayWhole(t *testing.T) {
 	text := strings.Repeat("分开🙂", 5000)
 	var got pieces
 	p := &Pump{Drained: func() {}}
-	// One byte at a time cuts every character.
+	// Reading single bytes splits every character.
 	if err := p.Copy(&got, oneByOne{strings.NewReader(text)}); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestNotText(t *testing.T) {
 	}
 }
 
-// TestProgressBar draws a bar 20,000 times in ten seconds of a clock that does not depend on the machine.
+// TestProgressBar draws a bar 20,000 times in ten seconds of a fake clock.
 func TestProgressBar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const length = 10 * time.Second
@@ -89,7 +89,7 @@ func TestLimit(t *testing.T) {
 	var got pieces
 	told := ""
 	p := &Pump{Limit: 1000, File: filepath.Join(t.TempDir(), "output.txt"), Most: 20000, Told: func(m string) { told = m }}
-	// A chunk ends within a character.
+	// The first chunk ends within a character.
 	if err := p.Copy(&got, io.MultiReader(strings.NewReader(text[:1]), strings.NewReader(text[1:5000]), strings.NewReader(text[5000:]))); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestReaderGone checks that a program goes on when nobody reads.
+// TestReaderGone checks that the writer goes on after the reader has failed.
 func TestReaderGone(t *testing.T) {
 	r, w := io.Pipe()
 	done := make(chan error)
