@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/backend"
+	"birnn/internal/backendtest"
 	"birnn/internal/testall"
 
 	"github.com/gomlx/compute/distributed"
@@ -26,14 +26,9 @@ func TestLongSharding(t *testing.T) {
 func sharding(t *testing.T, cells map[string]birnnlib.Cell) {
 	t.Parallel()
 	const T, n, d, devices = 5, 8, 3, 4
-	opened, err := backend.Open(t.Context(), backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := opened.Backend
-	defer b.Finalize()
+	b := backendtest.One(t)
 	if b.NumDevices() < devices {
-		testall.Missing(t, "%s has %d devices, this needs %d", opened, b.NumDevices(), devices)
+		testall.Missing(t, "%s has %d devices, this needs %d", b.Name(), b.NumDevices(), devices)
 	}
 	for name, cell := range cells {
 		t.Run(name, func(t *testing.T) {

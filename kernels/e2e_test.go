@@ -222,7 +222,7 @@ func TestLongEndToEnd(t *testing.T) {
 
 // TestNewerGo installs with a Go that does not compile GoMLX with SIMD instructions. The pure-Go kernel uses the pinned
 // Go and, if GOTOOLCHAIN forbids to fetch that, has no SIMD instructions. XLA's kernel uses the newer Go.
-func TestNewerGo(t *testing.T) {
+func TestLongNewerGo(t *testing.T) {
 	const newer = "go1.27.4"
 	w := newWorld(t)
 	if runtime.GOARCH != "amd64" {

@@ -11,8 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
+
+	"birnn/internal/python"
 )
 
 // peersDir is the folder of the programs that are not written in Go.
@@ -39,18 +40,10 @@ func environment() (string, error) {
 	return filepath.Join(cache, "birnn", "benchmarks"), nil
 }
 
-// interpreter returns the Python interpreter of a virtual environment.
-func interpreter(environment string) string {
-	if runtime.GOOS == "windows" {
-		return filepath.Join(environment, "Scripts", "python.exe")
-	}
-	return filepath.Join(environment, "bin", "python")
-}
-
 var errNoPeers = unavailable{errors.New("PyTorch, JAX and Flax are not installed; `go run ./birnnlib/benchmarks -install` installs them (some 6 GB on Linux), and -python names an interpreter that has them")}
 
 // findPeers returns the interpreter that has the peers: the one asked for, or the one that -install made.
-func findPeers(asked string) (python string, err error) {
+func findPeers(asked string) (interpreter string, err error) {
 	if asked != "" {
 		return exec.LookPath(asked)
 	}
@@ -66,25 +59,19 @@ func findPeers(asked string) (python string, err error) {
 	case strings.TrimSpace(string(installed)) != requirementsHash():
 		return "", errors.New("the versions of PyTorch, JAX and Flax to compare with have changed; `go run ./birnnlib/benchmarks -install` installs the new ones")
 	}
-	return interpreter(dir), nil
+	return python.Interpreter(dir), nil
 }
 
 // installPeers makes the virtual environment, with the Python interpreter asked for, and installs the requirements there.
 // Called again, it mends or updates. What Python and pip say, their progress, goes to progress.
-func installPeers(ctx context.Context, asked string, progress io.Writer) (python string, err error) {
+func installPeers(ctx context.Context, asked string, progress io.Writer) (interpreter string, err error) {
 	dir, err := environment()
 	if err != nil {
 		return "", err
 	}
-	base := asked
-	if base == "" {
-		base = "python3"
-		if runtime.GOOS == "windows" {
-			base = "python"
-		}
-	}
-	if base, err = exec.LookPath(base); err != nil {
-		return "", fmt.Errorf("no Python to make a virtual environment with: %w; install Python 3.11 or later, or name one with -python", err)
+	base, err := python.Find(ctx, python.Output, asked, "3.11", "venv")
+	if err != nil {
+		return "", fmt.Errorf("%w; install it, or name an interpreter with -python", err)
 	}
 	complete := filepath.Join(dir, installedFile)
 	if err := os.Remove(complete); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -97,22 +84,25 @@ func installPeers(ctx context.Context, asked string, progress io.Writer) (python
 	if err := os.WriteFile(list, requirements, 0o644); err != nil {
 		return "", err
 	}
-	python = interpreter(dir)
-	for _, command := range [][]string{
-		{base, "-m", "venv", dir},
-		{python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", list},
-	} {
-		fmt.Fprintln(progress, strings.Join(command, " "))
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-		cmd.Stdout, cmd.Stderr = progress, progress
-		if err := cmd.Run(); err != nil {
-			if ctx.Err() != nil {
-				return "", ctx.Err()
-			}
-			return "", fmt.Errorf("`%s` failed: %w; what it said is above", strings.Join(command, " "), err)
+	run := func(ctx context.Context, name string, args ...string) (string, error) {
+		command := strings.Join(append([]string{name}, args...), " ")
+		fmt.Fprintln(progress, command)
+		var out strings.Builder
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.Stdout = io.MultiWriter(progress, &out)
+		cmd.Stderr = cmd.Stdout
+		err := cmd.Run()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		} else if err != nil {
+			err = fmt.Errorf("`%s` failed: %w; its output is above", command, err)
 		}
+		return out.String(), err
 	}
-	return python, os.WriteFile(complete, []byte(requirementsHash()+"\n"), 0o644)
+	if err := python.MakeEnvironment(ctx, run, base, dir, "-r", list); err != nil {
+		return "", err
+	}
+	return python.Interpreter(dir), os.WriteFile(complete, []byte(requirementsHash()+"\n"), 0o644)
 }
 
 func requirementsHash() string {

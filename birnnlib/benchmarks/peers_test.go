@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"birnn/internal/python"
 )
 
 // emptyCache gives the test a cache folder of its own.
@@ -28,11 +30,12 @@ func emptyCache(t *testing.T) {
 func playPython() {
 	switch args := strings.Join(os.Args[1:], " "); {
 	case strings.HasPrefix(args, "-m venv "):
-		python := interpreter(os.Args[3])
+		python := python.Interpreter(os.Args[3])
 		self, err := os.ReadFile(os.Args[0])
 		if err := errors.Join(err, os.MkdirAll(filepath.Dir(python), 0o755), os.WriteFile(python, self, 0o755)); err != nil {
 			panic(err)
 		}
+	case os.Args[1] == "-c": // it is new enough
 	case strings.HasPrefix(args, "-m pip install "):
 		list, err := os.ReadFile(os.Args[len(os.Args)-1])
 		if err != nil {

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"birnn/birnnlib/backend"
 	"birnn/birnnlib/examples/charlm"
+	"birnn/internal/backendtest"
 )
 
 // conversation is one with a worker on pure Go.
@@ -80,12 +80,7 @@ func TestWorkerPost(t *testing.T) {
 	p := small()
 	const epochs = 3
 	var want []float64 // the mean loss of each epoch
-	b, err := backend.Open(t.Context(), backend.Options{Ask: "go"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Backend.Finalize()
-	m, err := charlm.New(b.Backend, p.corpus(), p.config())
+	m, err := charlm.New(backendtest.Go(t), p.corpus(), p.config())
 	if err != nil {
 		t.Fatal(err)
 	}

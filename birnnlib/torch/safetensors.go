@@ -283,7 +283,7 @@ func Save(path string, weights map[string]*tensors.Tensor) (err error) {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
+	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
 		if _, err := w.Write(header); err != nil {
 			return err
 		}

@@ -1,16 +1,21 @@
-// Package atomicfile writes files that appear whole or not at all.
+// Package atomicfile replaces files atomically: a reader finds the old file or the new one, never a part of it.
 package atomicfile
 
 import (
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
-// Write writes what write writes into a file beside path and renames it, which replaces what path names. After an error
-// nothing is left behind. The file can be read by everyone.
-func Write(path string, write func(w io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+// Suffix ends the name of a file that is being written, PATH.PID.RANDOM.part, with the number of the writing process.
+const Suffix = ".part"
+
+// Write writes the file path by write, with the permissions perm whatever the umask. It writes a temporary file in the
+// same directory, syncs it and renames it to path. After an error the temporary file is gone; after a kill it stays.
+func Write(path string, perm fs.FileMode, write func(w io.Writer) error) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"."+strconv.Itoa(os.Getpid())+".*"+Suffix)
 	if err != nil {
 		return err
 	}
@@ -23,8 +28,7 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	if err := write(file); err != nil {
 		return err
 	}
-	// CreateTemp's 0600 would keep the file from those who share the folder.
-	if err := file.Chmod(0o644); err != nil {
+	if err := file.Chmod(perm); err != nil {
 		return err
 	}
 	if err := file.Sync(); err != nil {
@@ -34,4 +38,12 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(file.Name(), path)
+}
+
+// WriteFile is [os.WriteFile] by [Write].
+func WriteFile(path string, data []byte, perm fs.FileMode) error {
+	return Write(path, perm, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 }

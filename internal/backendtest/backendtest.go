@@ -1,4 +1,4 @@
-// Package backendtest runs a test on every backend that this machine has.
+// Package backendtest opens backends for tests.
 package backendtest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// Each runs test on the backend that GOMLX_BACKEND asks for, or, if it is not set, on pure Go and on XLA's CPU. Nothing
-// is ever installed: where XLA's plugin is missing, or cgo is off, that half is skipped.
+// Each runs test on the backend that GOMLX_BACKEND asks for, or, if it is not set, on pure Go and on XLA's CPU. It installs
+// nothing: without XLA's plugin or without cgo, it skips XLA.
 func Each(t *testing.T, test func(t *testing.T, b compute.Backend)) {
 	t.Helper()
 	configs := []string{"go", "xla:cpu"}
@@ -34,10 +34,15 @@ func Each(t *testing.T, test func(t *testing.T, b compute.Backend)) {
 	}
 }
 
-// One opens the best backend there is, without installing anything, for tests of what does not depend on it.
-func One(t testing.TB) compute.Backend {
+// One opens the backend that GOMLX_BACKEND asks for, or the fastest that is installed, for a test that needs only one.
+func One(t testing.TB) compute.Backend { return open(t, "") }
+
+// Go opens pure Go, which compiles fastest, for a test whose result is the same on every backend.
+func Go(t testing.TB) compute.Backend { return open(t, "go") }
+
+func open(t testing.TB, config string) compute.Backend {
 	t.Helper()
-	b, err := backend.Open(t.Context(), backend.Options{})
+	b, err := backend.Open(t.Context(), backend.Options{Ask: config})
 	if err != nil {
 		t.Fatal(err)
 	}

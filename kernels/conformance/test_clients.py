@@ -22,7 +22,7 @@ class Clients(unittest.TestCase):
         session = "func double(x int) int { return 2 * x }\ndouble(21)\ndouble(x)\nfmt.Println(\"分开\")\nexit\n"
         out = subprocess.run(
             [sys.executable, "-m", "jupyter_console", "--simple-prompt", "--kernel", KERNEL],
-            input=session, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=120,
+            input=session, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=300,
         ).stdout
         self.assertIn("Go, by GoNB", out)  # the banner
         self.assertIn("Out[2]: 42", out)
@@ -58,10 +58,10 @@ class Clients(unittest.TestCase):
             while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
                 pass
             manager.interrupt_kernel()
-            reply = client.get_shell_msg(timeout=10)
+            reply = client.get_shell_msg(timeout=60)
             self.assertEqual((reply["content"]["ename"], reply["content"]["execution_count"]), ("Interrupted", 1))
             manager.restart_kernel()
-            client.wait_for_ready(timeout=30)
+            client.wait_for_ready(timeout=120)
             reply = client.execute_interactive("println(2)", output_hook=lambda message: None, timeout=60)
             self.assertEqual((reply["content"]["status"], reply["content"]["execution_count"]), ("ok", 1))
         finally:

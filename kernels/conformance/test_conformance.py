@@ -44,7 +44,7 @@ class Conformance(suite.KernelTests):
     def test_language(self):
         self.flush_channels()
         self.kc.kernel_info()
-        info = self.kc.get_shell_msg(timeout=15)["content"]
+        info = self.kc.get_shell_msg(timeout=60)["content"]
         self.assertEqual(info["status"], "ok")
         language = info["language_info"]
         self.assertEqual(

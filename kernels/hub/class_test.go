@@ -24,19 +24,18 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// class is a class as install.sh makes it, in a folder of its own, with a group
-// and accounts of its own on this machine.
+// class is an installation by install.sh in a temporary directory, with a group and accounts on this machine.
 type class struct {
 	t       *testing.T
-	ctx     context.Context // ends with an interrupt, and before the test's time does: there is tidying up to do
+	ctx     context.Context // ends with an interrupt, and a minute before the test's deadline, for the cleanup
 	shared  string
 	group   string
-	path    string // a PATH with nothing of the caller's but the go command
+	path    string // a PATH with only the go command of the caller's
 	url     string // of the hub
 	hub     *exec.Cmd
-	ended   chan struct{} // closed when the hub has
+	ended   chan struct{} // closed when the hub has ended
 	log     string
-	meeting string // a folder in which students leave files for each other
+	meeting string // a directory in which students exchange files
 }
 
 func newClass(t *testing.T) *class {
@@ -86,8 +85,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// environ is what is changed in the environment: the caller's settings for other
-// work must not get in.
+// environ returns the changes of the environment, which keep out the caller's settings.
 func (c *class) environ(more ...string) []string {
 	return append(more, "PATH="+c.path, "GOFLAGS=", "GOWORK", "GOEXPERIMENT", "BIRNN_HOME", "GOMLX_BACKEND", "JUPYTER_PATH", "JUPYTER_DATA_DIR", "XDG_DATA_HOME", "XDG_CACHE_HOME")
 }
@@ -99,14 +97,14 @@ func (c *class) run(input, name string, args ...string) string {
 	return out
 }
 
-// tidy runs a command when the test's time may be over.
+// tidy runs a command after the test's context may have ended.
 func (c *class) tidy(name string, args ...string) {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		c.t.Errorf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
 	}
 }
 
-// install does what the teacher does: a copy of the repository, and install.sh.
+// install copies the repository and runs install.sh, as a teacher does.
 func (c *class) install() {
 	begin := time.Now()
 	from, err := filepath.Abs("../..")
@@ -121,7 +119,7 @@ func (c *class) install() {
 		must(c.t, os.WriteFile(filepath.Join(root, name), data, 0o644))
 	}
 	goEnv := strings.Fields(c.run("", "go", "env", "GOMODCACHE", "GOPROXY"))
-	// What is in the module cache here need not be fetched again.
+	// Modules in the module cache are not downloaded again.
 	proxy := "GOPROXY=file://" + goEnv[0] + "/cache/download," + goEnv[1]
 	out, err := process.Run(c.ctx, process.Options{Env: c.environ(proxy)}, "sh", filepath.Join(root, "kernels", "hub", "install.sh"))
 	if err != nil {
@@ -130,7 +128,7 @@ func (c *class) install() {
 	c.t.Logf("installed in %v", time.Since(begin).Round(time.Second))
 }
 
-// start starts the hub as the teacher does, but for the ports and the group.
+// start starts the hub as a teacher does, except for the ports and the group.
 func (c *class) start() {
 	var ports [3]int
 	for i := range ports {
@@ -190,7 +188,7 @@ func (c *class) stop() {
 	process.End(c.hub)
 }
 
-// waitFor waits until something is so.
+// waitFor waits until so returns true.
 func waitFor(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for begin := time.Now(); !so(); time.Sleep(50 * time.Millisecond) {
@@ -200,7 +198,7 @@ func waitFor(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// add makes an account with a home folder that nobody else can look into.
+// add adds an account with a private home directory.
 func (c *class) add(suffix string) *student {
 	s := &student{class: c, name: c.group + suffix, password: rand.Text()}
 	c.run("", "useradd", "-m", "-b", c.shared, "-K", "HOME_MODE=0700", "-G", c.group, s.name)
@@ -221,7 +219,7 @@ func (c *class) add(suffix string) *student {
 	return s
 }
 
-// processes returns the command lines of what a student has running.
+// processes returns the command lines of the student's processes.
 func (s *student) processes() []string {
 	return running(func(dir string) bool {
 		info, err := os.Stat(dir)
@@ -229,7 +227,7 @@ func (s *student) processes() []string {
 	})
 }
 
-// running returns the command lines of processes, chosen by their folder in /proc.
+// running returns the command lines of the processes that which selects by their directory in /proc.
 func running(which func(dir string) bool) []string {
 	var lines []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -241,8 +239,7 @@ func running(which func(dir string) bool) []string {
 	return lines
 }
 
-// listing lists the files in some folders of a folder, with their modes, times
-// and sizes.
+// listing lists the files in the named subdirectories of dir, with modes, times and sizes.
 func listing(dir string, names ...string) (all []string) {
 	for _, name := range names {
 		filepath.WalkDir(filepath.Join(dir, name), func(path string, d fs.DirEntry, err error) error {

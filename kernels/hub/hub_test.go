@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package hub tests JupyterHub for a class, as README.md has it installed.
+// Package hub tests JupyterHub for a class, installed as README.md says.
 package hub
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestLongClass has two students work at the same time on what they share.
+// TestLongClass has two students work at the same time with a shared installation.
 func TestLongClass(t *testing.T) {
 	c := newClass(t)
 	c.install()
@@ -62,10 +62,10 @@ func TestLongClass(t *testing.T) {
 	})
 }
 
-// shared are the folders that all use and nobody but root may change.
+// shared are the directories that all read and only root may change.
 var shared = []string{"bin", "build", "jupyter", "kernels", "modules", "plugin", "proxy", "src"}
 
-// compute has a student's cells compute.
+// compute runs cells of a student.
 func (s *student) compute(t *testing.T, other *student, kernel, backend string) {
 	begin := time.Now()
 	k := s.kernel(t, kernel)
@@ -74,13 +74,13 @@ func (s *student) compute(t *testing.T, other *student, kernel, backend string) 
 	if want := fmt.Sprintf("%s float32(%d)\n", backend, 32+s.uid); first.Text != want {
 		t.Errorf("got %+v, want %q", first, want)
 	}
-	// Each waits for the other.
+	// Each student waits for the other.
 	meet := strings.NewReplacer("@MINE", filepath.Join(s.meeting, kernel+s.name), "@OTHER", filepath.Join(s.meeting, kernel+other.name))
 	second := k.execute(t, meet.Replace(cellMeet))
 	if second.Text != "met\n" {
 		t.Errorf("the two do not run at the same time: %+v", second)
 	}
-	// Not in the shared cache: for the first it is built, and kept in the second.
+	// The package is not in the shared cache: the first cell builds it, the second finds it in the student's cache.
 	third, fourth := k.execute(t, cellNew), k.execute(t, cellNew)
 	if want := "Ada\n"; third.Text != want || fourth.Text != want {
 		t.Errorf("a package that nobody has used before: %+v, then %+v", third, fourth)
@@ -165,8 +165,7 @@ for range 64 {
 fmt.Println(len(all))`
 )
 
-// writeNothing looks as a student for what that student could change, or should
-// not see.
+// writeNothing checks that a student can change nothing shared and see nothing private.
 func (s *student) writeNothing(t *testing.T, other *student) {
 	names := fmt.Sprintf("%q", shared)
 	in := strings.NewReplacer("@NAMES", strings.ReplaceAll(strings.Trim(names, "[]"), " ", ", "), "@SHARED", s.shared, "@OTHER", other.home)
@@ -180,15 +179,14 @@ func (s *student) writeNothing(t *testing.T, other *student) {
 	if status := s.call(t, http.MethodGet, "/user/"+s.name+"/api/contents/lessons/en", nil, &lessons); status != http.StatusOK || len(lessons.Content) == 0 {
 		t.Errorf("there are no lessons: status %d", status)
 	}
-	// The history of these cells.
+	// The directory of the history of these cells.
 	own := filepath.Join(s.home, ".local", "share", "birnn-projects")
 	if info, err := os.Stat(own); err != nil || int(info.Sys().(*syscall.Stat_t).Uid) != s.uid {
 		t.Errorf("the kernel does not keep its history with the student's own data: %v", err)
 	}
 }
 
-// testMemory has a cell of one student take too much memory while a cell of the
-// other's runs.
+// testMemory has a cell of one student exceed its memory limit while a cell of the other runs.
 func testMemory(t *testing.T, a, b *student) {
 	over := filepath.Join(a.meeting, "over")
 	waiting := make(chan ran)
@@ -196,7 +194,7 @@ func testMemory(t *testing.T, a, b *student) {
 	go func() { waiting <- bs.execute(t, strings.ReplaceAll(cellWait, "@OTHER", over)) }()
 	as := a.kernel(t, "birnn-go")
 	r := as.execute(t, cellEat)
-	// Go's runtime says "out of memory", or, where its garbage collector finds none first, crashes.
+	// Go's runtime reports "out of memory", or crashes if its garbage collector runs out first.
 	if !slices.Contains([]string{"fatal error", "SIGSEGV"}, r.Error) || strings.HasSuffix(r.Text, "64\n") {
 		t.Errorf("a cell that takes too much memory: %+v", r)
 	}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what a class shares into the folder that this clone is in: for everybody to read, for root alone to change.
-# To be run again after an update of the clone, or of Go.
+# Installs what a class shares into the parent directory of this clone, readable by everybody, writable by root only.
+# Run it again after an update of the clone or of Go.
 set -eu
 umask 022
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,12 +19,12 @@ cp kernels/hub/package.json kernels/hub/package-lock.json "$shared/proxy"
 npm ci --silent --prefix "$shared/proxy"
 
 echo "the kernels"
-# Go removes from its cache what was not used for five days, and nobody but root could note a use.
+# Go removes what was not used for five days from its cache, and students cannot record their use.
 [ ! -d "$GOCACHE" ] || find "$GOCACHE" -type f -exec touch {} +
 go run ./kernels install -dir "$shared/kernels" -jupyter "$shared/jupyter/bin/jupyter"
 CGO_ENABLED=0 go build -o "$shared/bin/cache" ./kernels/hub/cache
 
 if ! runuser -u nobody -- sh -ec '"$1/bin/python" --version; "$2/bin/go" version; node --version; cat "$3/go.mod"' sh "$shared/jupyter" "$(go env GOROOT)" "$root" >/dev/null; then
-	echo "Students could not use this, see above: have $shared, Python, Go and node where everybody can read them." >&2
+	echo "students cannot use the installation, see above: make $shared, Python, Go and node readable by everybody" >&2
 	exit 1
 fi

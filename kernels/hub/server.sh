@@ -1,20 +1,20 @@
 #!/bin/sh
-# Starts the server of a student, as that student. JupyterHub calls it.
+# Starts a student's server with that student's account. JupyterHub runs it.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 shared=$(dirname "$root")
 
-# The limit is on each process by itself, and none can raise it. It counts memory that can be written to: of addresses
-# alone, XLA and Go reserve far more.
+# The limit applies to each process, and none can raise it. It counts writable memory, not the far larger address space
+# that XLA and Go reserve.
 [ -z "${MEM_LIMIT:-}" ] || ulimit -d $((MEM_LIMIT / 1024))
 
-# The lessons, the student's own to change.
+# The student's copy of the lessons.
 if [ ! -e "$HOME/lessons" ]; then
 	mkdir "$HOME/lessons"
 	cp -R "$root/notebooks/zh" "$root/notebooks/en" "$root/notebooks/images" "$HOME/lessons"
 fi
 
-# What students have built themselves is kept for five days, as Go does.
+# Packages that students have built are removed after five days without use, as Go does.
 [ ! -d "$HOME/.cache/birnn-build" ] || find "$HOME/.cache/birnn-build" -type f -mtime +5 -delete
 
 export GOCACHEPROG="$shared/bin/cache $shared/build"

@@ -20,7 +20,7 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// student is an account and what its owner does in a browser.
+// student is an account with a browser.
 type student struct {
 	*class
 	name, password, home string
@@ -29,11 +29,10 @@ type student struct {
 	token                string // for the REST API
 }
 
-// client is patient, but not for ever.
+// client has a long timeout.
 var client = &http.Client{Timeout: time.Minute}
 
-// login logs in on the page of the hub and gets a token. It reports whether the
-// hub takes the password.
+// login logs in on the hub's page and gets a token. It reports whether the hub accepts the password.
 func (s *student) login(t *testing.T, password string) bool {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -72,8 +71,8 @@ func (s *student) login(t *testing.T, password string) bool {
 	return true
 }
 
-// call calls a REST API, of the hub's below /hub/api or a server's below
-// /user/…/api, and returns the status; the answer goes into result.
+// call calls the REST API of the hub (/hub/api) or of a server (/user/…/api), decodes the answer into result and
+// returns the status.
 func (s *student) call(t *testing.T, method, path string, body, result any) int {
 	t.Helper()
 	data, err := json.Marshal(body)
@@ -119,8 +118,7 @@ func (s *student) spawn(t *testing.T) {
 	t.Logf("%s has JupyterLab after %v", s.name, time.Since(begin).Round(100*time.Millisecond))
 }
 
-// kernel is a running kernel of a student's, over the websocket that a browser
-// uses.
+// kernel is a connection to a student's kernel over the websocket that a browser uses.
 type kernel struct {
 	io.Reader
 	io.Writer
@@ -138,20 +136,20 @@ func (s *student) kernel(t *testing.T, name string) *kernel {
 	must(t, err)
 	context.AfterFunc(s.ctx, func() { conn.Close() })
 	k := &kernel{Reader: conn, Writer: conn}
-	if early != nil { // came with the answer to the handshake
+	if early != nil { // bytes read with the answer to the handshake
 		k.Reader = early
 	}
 	return k
 }
 
-// ran is what came of a cell.
+// ran is the outcome of a cell.
 type ran struct {
-	Text         string // that the cell wrote
-	Error, Value string // the error's name and value, "" if there was none
+	Text         string // the output of the cell
+	Error, Value string // name and value of the error; empty if it has none
 	Time         time.Duration
 }
 
-// execute runs a cell, on any goroutine.
+// execute runs a cell. It may be called on any goroutine.
 func (k *kernel) execute(t *testing.T, code string) (r ran) {
 	t.Helper()
 	begin := time.Now()
@@ -179,7 +177,7 @@ func (k *kernel) execute(t *testing.T, code string) (r ran) {
 			err = json.Unmarshal(text, &answer)
 		}
 		if err != nil {
-			t.Errorf("the kernel cannot be talked to: %v", err)
+			t.Errorf("talk to the kernel: %v", err)
 			return r
 		}
 		if answer.Parent.ID != m.Header.ID {

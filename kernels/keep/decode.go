@@ -11,8 +11,8 @@ import (
 	"reflect"
 )
 
-// decoder reads what encoder writes. It panics with an error; most is how many bytes there can be, so that damaged data
-// asks for no more memory than that.
+// decoder decodes what encoder encodes. It panics with an error. At most most bytes remain, which bounds what it
+// allocates for damaged data.
 type decoder struct {
 	r     *bufio.Reader
 	most  uint64
@@ -20,7 +20,7 @@ type decoder struct {
 	depth int
 }
 
-// decode sets v to what is in r, which has size bytes.
+// decode decodes the size bytes of r into v.
 func decode(r io.Reader, size int64, v reflect.Value) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -41,7 +41,7 @@ func check(err error) {
 	}
 }
 
-var errDamaged = errors.New("the data makes no sense")
+var errDamaged = errors.New("the data is damaged")
 
 func (d *decoder) number() uint64 {
 	n, err := binary.ReadUvarint(d.r)
@@ -49,7 +49,7 @@ func (d *decoder) number() uint64 {
 	return n
 }
 
-// length is one of things that take at least so many bytes each.
+// length reads the length of a collection whose elements take at least each bytes.
 func (d *decoder) length(each int) int {
 	n := d.number()
 	if each > 0 && n > d.most/uint64(each) || n > math.MaxInt {
@@ -69,7 +69,7 @@ func (d *decoder) bytes() []byte {
 	return data
 }
 
-// decode sets v, which is zero.
+// decode sets v, which must be zero.
 func (d *decoder) decode(v reflect.Value) {
 	if d.depth++; d.depth > deepest {
 		panic(errDamaged)
@@ -111,7 +111,7 @@ func (d *decoder) decode(v reflect.Value) {
 	}
 }
 
-// contents sets v first, because they may refer to it.
+// contents sets v before it decodes the elements, because they may refer to v.
 func (d *decoder) contents(v reflect.Value) {
 	t := v.Type()
 	switch {
@@ -127,14 +127,14 @@ func (d *decoder) contents(v reflect.Value) {
 	case t.Kind() == reflect.Slice:
 		each, size := layoutOf(t.Elem()).least, int(t.Elem().Size())
 		n := d.length(each)
-		if each == 0 && size > 0 && n > 1<<26/size { // of structs whose fields are all named _
+		if each == 0 && size > 0 && n > 1<<26/size { // elements are structs whose fields are all named _
 			panic(errDamaged)
 		}
 		v.Set(reflect.MakeSlice(t, n, n))
 		d.known = append(d.known, reflect.ValueOf(v.Interface()))
 		d.elements(v)
 	default:
-		n := d.length(max(1, layoutOf(t.Key()).least)) // two keys of no bytes would be the same
+		n := d.length(max(1, layoutOf(t.Key()).least)) // a map has at most one key of no bytes
 		v.Set(reflect.MakeMap(t))
 		d.known = append(d.known, reflect.ValueOf(v.Interface()))
 		for range n {
@@ -146,7 +146,7 @@ func (d *decoder) contents(v reflect.Value) {
 	}
 }
 
-// elements are those of a slice or array.
+// elements decodes the elements of a slice or array.
 func (d *decoder) elements(v reflect.Value) {
 	l := layoutOf(v.Type().Elem())
 	if v.Kind() == reflect.Slice && l.flat {
@@ -164,7 +164,7 @@ func (d *decoder) decodeInterface(v reflect.Value) {
 	}
 	t, ok := inInterfaces.Load(string(d.bytes()))
 	if !ok || !t.(reflect.Type).AssignableTo(v.Type()) {
-		panic(fmt.Errorf("a %v holds a type that was defined otherwise, or is not named by keep.Types", v.Type()))
+		panic(fmt.Errorf("a %v holds a type whose definition has changed or that keep.Types does not name", v.Type()))
 	}
 	value := reflect.New(t.(reflect.Type)).Elem()
 	d.decode(value)

@@ -10,19 +10,19 @@ import (
 	"unsafe"
 )
 
-// The format: a value after the other in the order of the type, numbers as they are in memory. The type itself is not
-// written, its signature stands beside the data. It is not encoding/gob's, which makes nil of an empty slice and of a
-// pointer to zero, two things of one that two pointers point to, and never ends with a cycle.
+// The format: the values in the order of the type, numbers as in memory. The type is not written; its signature is
+// stored with the data. encoding/gob does not qualify: it turns empty slices and pointers to zero into nil, duplicates
+// what two pointers share, and does not terminate for cycles.
 //
 // A slice, map, pointer or interface begins with one of
 const (
 	isNil   = iota
-	isNew   // for a slice or map its length follows
-	isKnown // plus the number of an equal one before: pointers, maps and slices are numbered as they begin
+	isNew   // followed by the length of a slice or map
+	isKnown // plus the number of the identical earlier pointer, map or slice; they are numbered in the order in which they begin
 )
 
 type encoder struct {
-	w     *bufio.Writer // whose error comes with Flush
+	w     *bufio.Writer // Flush returns its error
 	known map[memory]uint64
 	begun uint64
 	names map[reflect.Type][]byte // of types in interfaces
@@ -35,7 +35,7 @@ type memory struct {
 	t      reflect.Type
 }
 
-const deepest = 100_000 // the stack would end some ten times deeper
+const deepest = 100_000 // the stack overflows about ten times deeper
 
 func encode(w io.Writer, v reflect.Value) error {
 	e := encoder{w: bufio.NewWriterSize(w, 1<<16), known: map[memory]uint64{}, names: map[reflect.Type][]byte{}}
@@ -90,12 +90,12 @@ func (e *encoder) encode(v reflect.Value) *flaw {
 			return e.contents(v)
 		}
 	default:
-		return flawf("is a %v", t) // which whole refuses
+		return flawf("is a %v", t) // whole rejects the others
 	}
 	return nil
 }
 
-// begin writes how v begins and tells whether its contents follow.
+// begin encodes the beginning of v and reports whether its contents follow.
 func (e *encoder) begin(v reflect.Value) bool {
 	if v.IsNil() {
 		e.number(isNil)
@@ -106,7 +106,7 @@ func (e *encoder) begin(v reflect.Value) bool {
 		length = v.Len()
 	}
 	this := memory{v.UnsafePointer(), length, v.Type()}
-	// Empty slices are all alike.
+	// All empty slices are alike.
 	if number, ok := e.known[this]; ok && (length > 0 || v.Kind() != reflect.Slice) {
 		e.number(isKnown + number)
 		return false
@@ -141,7 +141,7 @@ func (e *encoder) contents(v reflect.Value) *flaw {
 	return e.elements(v)
 }
 
-// elements are those of a slice or array.
+// elements encodes the elements of a slice or array.
 func (e *encoder) elements(v reflect.Value) *flaw {
 	l := layoutOf(v.Type().Elem())
 	if v.Kind() == reflect.Slice && l.flat {
@@ -159,7 +159,7 @@ func (e *encoder) elements(v reflect.Value) *flaw {
 	return nil
 }
 
-// encodeInterface writes the signature of the type before the value.
+// encodeInterface encodes the signature of the dynamic type, then the value.
 func (e *encoder) encodeInterface(v reflect.Value) *flaw {
 	if v.IsNil() {
 		e.number(isNil)
@@ -173,7 +173,7 @@ func (e *encoder) encodeInterface(v reflect.Value) *flaw {
 		}
 		name = []byte(signature(t))
 		if _, ok := inInterfaces.Load(string(name)); !ok {
-			return flawf("is a %v in an interface, and the next cell could not know: give keep.Value the option keep.Types with one", t)
+			return flawf("is a %v in an interface, which later cells cannot decode: name the type with the option keep.Types", t)
 		}
 		e.names[t] = name
 	}
@@ -182,7 +182,7 @@ func (e *encoder) encodeInterface(v reflect.Value) *flaw {
 	return e.encode(v.Elem())
 }
 
-// flatBytes is the memory of a flat value that can be addressed, or of a slice of such.
+// flatBytes returns the memory of an addressable flat value or of a slice of flat values.
 func flatBytes(v reflect.Value) []byte {
 	if v.Kind() == reflect.Slice {
 		return unsafe.Slice((*byte)(v.UnsafePointer()), uintptr(v.Len())*v.Type().Elem().Size())

@@ -7,8 +7,8 @@ import (
 	"birnn/kernels/keep"
 )
 
-// In a notebook this stands outside of any function, and the later cells read the counts. The second call here gives what
-// the first one computed.
+// In a notebook the call stands outside of functions, and later cells read the counts. Here the second call returns the
+// result of the first.
 func ExampleValue() {
 	count := func() (map[string]int, error) {
 		fmt.Println("counting")
@@ -26,7 +26,7 @@ func ExampleValue() {
 	// 1
 }
 
-// An interface could hold any type; those that it does hold are named.
+// Types declares the types that the interfaces hold.
 func ExampleTypes() {
 	type circle struct{ Radius float64 }
 	shapes := keep.Value("shapes", func() ([]any, error) {

@@ -16,7 +16,7 @@ var (
 
 func isGoMLX(t reflect.Type) bool { return t == tensorType || t == storeType }
 
-// insteadOf says what to keep instead of another GoMLX object; empty for other types.
+// insteadOf returns what to keep instead of a GoMLX object; it is empty for other types.
 func insteadOf(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[model.Scope](), reflect.TypeFor[model.Variable]():
@@ -51,8 +51,8 @@ func (d *decoder) decodeGoMLX(v reflect.Value) {
 	v.Set(reflect.ValueOf(s.store()))
 }
 
-// encodeTensor writes the shape, then the bytes as GoMLX's checkpoints have them. (Its format for a single tensor, by gob,
-// takes six times as long to read.)
+// encodeTensor encodes the shape, then the bytes, as in GoMLX's checkpoints. (GoMLX's gob encoding of a tensor takes
+// six times as long to decode.)
 func (e *encoder) encodeTensor(t *tensors.Tensor) *flaw {
 	if err := t.CheckValid(); err != nil {
 		return flawf("cannot be read: %v", err)
@@ -79,7 +79,8 @@ func (d *decoder) decodeTensor() *tensors.Tensor {
 	return t
 }
 
-// stored is a model.Store. Unlike a checkpoint it has the variables in order and says which are trainable.
+// stored is an encoded model.Store. Unlike a checkpoint, it keeps the order of the variables and whether they are
+// trainable.
 type stored struct {
 	Variables []variable
 	Params    map[string]any
@@ -94,12 +95,12 @@ type variable struct {
 
 func take(s *model.Store) (stored, *flaw) {
 	if loader := s.Loader(); loader != nil {
-		// A checkpoint's handler holds what the store has not asked for yet.
+		// The handler of a checkpoint holds the variables that the store has not loaded yet.
 		l, ok := loader.(interface {
 			LoadedVariables() map[string]*tensors.Tensor
 		})
 		if !ok || len(l.LoadedVariables()) > 0 {
-			return stored{}, flawf("has a loader with variables that are not yet loaded: load the checkpoint with Immediate()")
+			return stored{}, flawf("has variables that are not loaded yet: load the checkpoint with Immediate()")
 		}
 	}
 	kept := stored{Params: maps.Collect(s.IterParams()), AsConst: s.VariablesAsConst()}
@@ -109,7 +110,7 @@ func take(s *model.Store) (stored, *flaw) {
 		}
 		value, err := v.Value()
 		if err != nil {
-			return kept, flawf("has no value yet for a variable: %v: let the model run once, or call InitializeVariables", err)
+			return kept, flawf("has a variable without a value: %v: run the model once, or call InitializeVariables", err)
 		}
 		kept.Variables = append(kept.Variables, variable{v.Path(), v.Trainable, value})
 	}

@@ -92,7 +92,7 @@ func TestTensors(t *testing.T) {
 	refused(t, struct{ S *model.Scope }{}, false, "S is a model.Scope", "*model.Store")
 }
 
-// What is damaged is another value or computed anew, but a tensor.
+// Damaged data yields another tensor or is computed again, but yields no other value.
 func TestTensorIsDamaged(t *testing.T) {
 	for i := range 24 { // the shape, and the first of the numbers
 		dir := session(t)
@@ -120,7 +120,7 @@ func TestTensorIsDamaged(t *testing.T) {
 	}
 }
 
-// regression is y = x·w + b with dropout, so that the random state is part of it, and a variable that is not trained.
+// regression is y = x·w + b with dropout, so that it has a random state, and with a variable that is not trained.
 func regression(scope *model.Scope, x *graph.Node) *graph.Node {
 	g := x.Graph()
 	linear := scope.In("linear")
@@ -143,7 +143,7 @@ func trainSteps(t *testing.T, backend compute.Backend, store *model.Store, steps
 			t.Fatal(err)
 		}
 	}
-	// Each trainer gives its metrics names of their own.
+	// Each trainer names its metrics differently.
 	if err := store.DeleteVariablesInScope("/metrics"); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func sameStore(t *testing.T, want, got *model.Store) {
 	}
 }
 
-// A model that was kept in the middle of its training goes on to the same bits.
+// TestStore keeps a model during its training: trained further, it has the same bits as one that was not kept.
 func TestStore(t *testing.T) {
 	backend, err := gobackend.New("")
 	if err != nil {
@@ -215,7 +215,7 @@ func TestStore(t *testing.T) {
 func TestStoreRefused(t *testing.T) {
 	unset := model.NewStore()
 	unset.RootScope().VariableWithShape("w", shapes.Make(dtypes.Float32, 2))
-	refused(t, unset, true, "/w", "no value", "run once")
+	refused(t, unset, true, "/w", "no value", "run the model once")
 
 	param := model.NewStore()
 	param.SetParam("f", func() {})
@@ -231,7 +231,7 @@ func TestStoreRefused(t *testing.T) {
 	}
 	lazy := model.NewStore()
 	checkpoint.Build(lazy).Dir(dir).MustDone()
-	refused(t, lazy, true, "not yet loaded", "Immediate()")
+	refused(t, lazy, true, "not loaded yet", "Immediate()")
 	immediate := model.NewStore()
 	checkpoint.Build(immediate).Dir(dir).Immediate().MustDone()
 	sameStore(t, immediate, again(t, immediate))

@@ -1,12 +1,12 @@
-// Package keep lets values outlive the notebook cell that computed them. In GoNB every cell is a program of its own and
-// every variable's initialiser runs in each; with
+// Package keep lets values outlive the notebook cell that computed them. GoNB runs every cell as a separate program, in
+// which all variables are initialized again. With
 //
 //	var params = keep.Value("params", func() (*model.Store, error) { … })
 //
-// the function runs once, and later cells read what it returned. Outside a notebook it runs once in each program.
+// the function runs once, and later cells read its result. Outside a notebook it runs once in each program.
 //
-// A value comes back exactly as it was: nil or empty, what pointers share, every bit of a number and of a tensor. What
-// could not come back, like an unexported field, is an error that names it.
+// A value is restored exactly: whether a slice is nil or empty, what pointers share, every bit of a number or tensor.
+// Whatever cannot be restored, such as an unexported field, is an error that names it.
 package keep
 
 import (
@@ -22,27 +22,28 @@ import (
 	"birnn/kernels/internal/kept"
 )
 
-// Option changes how a value is kept.
+// Option is an option of [Value].
 type Option func(*entry)
 
-// Lasting keeps the value after the kernel is restarted too, for the notebooks in the same folder; outside a notebook,
-// for the programs that are run in the same folder.
+// Lasting keeps the value beyond the end of the kernel, for the notebooks in the same directory; outside a notebook,
+// for the programs run in the same directory.
 func Lasting(e *entry) { e.lasting = true }
 
-// Value returns the value kept under name; if there is none, it computes it by f and keeps it. If f returns an error,
-// Value panics with it and keeps nothing. A second call in the same program returns the same value, the same pointer too.
+// Value returns the value kept under name. If none is kept, it computes the value with f and keeps it; if f returns an
+// error, Value panics with that error and keeps nothing. A second call in the same program returns the identical value,
+// the same pointer included.
 //
-// T can be nearly everything: numbers, strings, structs, slices, maps, pointers, interfaces (see [Types]), *tensors.Tensor
-// and *model.Store alone or within the others, and types that encode themselves by GobEncode and GobDecode or
-// MarshalBinary and UnmarshalBinary, like time.Time. Where a channel, a function or an unexported field is reached Value
-// panics before it calls f, and after that if an interface holds such a thing. What is kept is the value as f returned it,
-// whatever the cell does with it later. Slices that overlap are apart in later cells.
+// T may contain numbers, strings, structs, slices, maps, pointers, interfaces (see [Types]), *tensors.Tensor,
+// *model.Store, and types that encode themselves with GobEncode and GobDecode or MarshalBinary and UnmarshalBinary,
+// like time.Time. If T contains a channel, a function or an unexported field, Value panics before it calls f; if an
+// interface holds one, it panics after. Value keeps the value that f returns; later changes by the cell are not kept.
+// Overlapping slices no longer overlap in later cells.
 //
-// If the definition of T has changed since, or what was kept cannot be read, the value is computed anew. If it passes the
-// folder's limit it is returned, but not kept. A line on standard error says so.
+// If the definition of T has changed or the kept value cannot be read, Value computes it again. If the value exceeds
+// the limit of the directory, Value returns it without keeping it. In both cases it writes a line to standard error.
 //
-// Session values are in the folder $BIRNN_KEEP, on bare GoNB in $GONB_TMP_DIR/keep; lasting ones in $BIRNN_KEEP_LASTING,
-// else in the user's cache directory.
+// Values are kept in the directory $BIRNN_KEEP, with bare GoNB in $GONB_TMP_DIR/keep; lasting values in
+// $BIRNN_KEEP_LASTING, if set, or the user's cache directory.
 func Value[T any](name string, f func() (T, error), options ...Option) T {
 	e := enter(name, reflect.TypeFor[*T](), options)
 	e.mu.Lock()
@@ -73,7 +74,7 @@ func Value[T any](name string, f func() (T, error), options ...Option) T {
 	return *value
 }
 
-// Drop removes what is kept under name, for this session and lasting, so that the next cell computes it anew.
+// Drop removes the values kept under name, lasting or not, so that the next cell computes the value again.
 func Drop(name string) error {
 	for _, lasting := range []bool{false, true} {
 		dir, err := (&entry{lasting: lasting}).folder()
@@ -87,10 +88,10 @@ func Drop(name string) error {
 	return nil
 }
 
-// entry is a name in this program.
+// entry is a kept value in this program.
 type entry struct {
 	mu      sync.Mutex
-	value   any // a pointer to the value; nil before it is there
+	value   any // a pointer to the value; nil until it is known
 	pointer reflect.Type
 	lasting bool
 }
@@ -113,15 +114,15 @@ func enter(name string, pointer reflect.Type, options []Option) *entry {
 		e = asked
 		entries[name] = e
 	case e.pointer != pointer:
-		panic(fmt.Errorf("keep.Value(%q): the name stands for a %v already, and here for a %v: give one of them another name",
+		panic(fmt.Errorf("keep.Value(%q): the name is used for a %v and for a %v: rename one",
 			name, e.pointer.Elem(), pointer.Elem()))
 	case e.lasting != asked.lasting:
-		panic(fmt.Errorf("keep.Value(%q): once with and once without keep.Lasting: give one of them another name", name))
+		panic(fmt.Errorf("keep.Value(%q): the name is used with and without keep.Lasting: rename one", name))
 	}
 	return e
 }
 
-// folder returns where the value is kept; empty for a session value outside a notebook.
+// folder returns the directory of the value; it is empty for a value that is not lasting, outside a notebook.
 func (e *entry) folder() (string, error) {
 	if e.lasting {
 		return kept.LastingFolder()
@@ -129,7 +130,7 @@ func (e *entry) folder() (string, error) {
 	return kept.SessionFolder(), nil
 }
 
-// keepable returns an error if a t cannot be kept under name.
+// keepable returns an error if values of type t cannot be kept under name.
 func keepable(name string, t reflect.Type) error {
 	if name == "" {
 		return errors.New("the name is empty")
@@ -144,7 +145,7 @@ func keepable(name string, t reflect.Type) error {
 	return nil
 }
 
-// load sets what value points to to what is kept under name and tells whether there was something of use.
+// load sets *value to the value kept under name and reports whether it could.
 func load(dir, name string, value any) bool {
 	info, file, err := kept.Open(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -154,19 +155,19 @@ func load(dir, name string, value any) bool {
 	if err == nil {
 		defer file.Close()
 		if info.Signature != signature(to.Type()) {
-			say("%q was kept as a %s that was defined otherwise: computing it anew", name, info.Type)
+			say("%q was kept with another definition of %s: computing it again", name, info.Type)
 			return false
 		}
 		err = decode(file, info.Size, to)
 	}
 	if err != nil {
-		say("%q was kept, but cannot be read: computing it anew (%v)", name, err)
+		say("the kept %q cannot be read: computing it again (%v)", name, err)
 		to.SetZero()
 	}
 	return err == nil
 }
 
-// store keeps what value points to, or says that there is no room.
+// store keeps *value, or says that the limit is exceeded.
 func store(dir, name string, value any, begin time.Time) error {
 	took := time.Since(begin)
 	fingerprints, err := kept.Fingerprints(kept.SessionFolder())
@@ -182,7 +183,7 @@ func store(dir, name string, value any, begin time.Time) error {
 	var f *flaw
 	switch {
 	case errors.As(err, &full):
-		say("no room to keep %q: %v; make room with %s", name, full, room(dir, name, full.Limit))
+		say("%q is not kept: %v; make room with %s", name, full, room(dir, name, full.Limit))
 		return nil
 	case errors.As(err, &f):
 		return fmt.Errorf("this %v cannot be kept: %w", v.Type(), f)
@@ -190,10 +191,10 @@ func store(dir, name string, value any, begin time.Time) error {
 	return err
 }
 
-// room says how to make room for a value in dir.
+// room returns the command that makes room for a value in dir.
 func room(dir, name string, limit int64) string {
 	largest := kept.Info{Name: "NAME"}
-	infos, _ := kept.List(dir) // what is damaged cannot be named
+	infos, _ := kept.List(dir) // damaged values have no name
 	for _, info := range infos {
 		if info.Size > largest.Size && info.Name != name {
 			largest = info

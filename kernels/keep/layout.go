@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// signature stands for the structure of t: its name, and the names and types of all fields, however deep. What was kept by
-// another signature would be read wrongly, or not be what the program now means by it.
+// signature identifies the structure of t: its name and, recursively, the names and types of its fields. A value with
+// another signature would be decoded wrongly or mean something else to the program.
 func signature(t reflect.Type) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "1 %s ", runtime.GOARCH) // the version of the format, and how numbers are in memory
+	fmt.Fprintf(h, "1 %s ", runtime.GOARCH) // the version of the format, and the layout of numbers in memory
 	describe(h, t, map[reflect.Type]bool{})
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])
 }
@@ -39,12 +39,12 @@ func describe(w io.Writer, t reflect.Type, seen map[reflect.Type]bool) {
 	}
 }
 
-// layout is how the values of a type are written.
+// layout is the encoding of the values of a type.
 type layout struct {
-	flat   bool  // as they are in memory, which is one piece without padding
-	itself bool  // by the type's own methods
-	least  int   // at least so many bytes
-	fields []int // of a struct, but for those named _
+	flat   bool  // as in memory, which is contiguous and without padding
+	itself bool  // by methods of the type
+	least  int   // the least number of bytes
+	fields []int // of a struct, except those named _
 }
 
 var layouts sync.Map

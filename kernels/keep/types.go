@@ -12,7 +12,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// flaw says what in a value or type cannot be kept, and why.
+// flaw is the part of a value or type that cannot be kept, with the reason.
 type flaw struct{ path, text string }
 
 func flawf(format string, args ...any) *flaw { return &flaw{"", fmt.Sprintf(format, args...)} }
@@ -24,7 +24,7 @@ func (f *flaw) Error() string {
 	return "it " + f.text
 }
 
-// within is the same flaw, seen from outside.
+// within returns the flaw with the path of the enclosing value.
 func (f *flaw) within(where string) *flaw {
 	if f.path = where + f.path; len(f.path) > 200 {
 		f.path = strings.ToValidUTF8(f.path[:200], "") + "…"
@@ -32,8 +32,8 @@ func (f *flaw) within(where string) *flaw {
 	return f
 }
 
-// whole returns what would be lost of what a t can hold; nil if nothing. What an interface holds can only be seen in the
-// value.
+// whole returns what would be lost of values of type t, or nil. The contents of interfaces are checked when a value is
+// encoded.
 func whole(t reflect.Type, seen map[reflect.Type]bool) *flaw {
 	if seen[t] {
 		return nil
@@ -47,7 +47,7 @@ func whole(t reflect.Type, seen map[reflect.Type]bool) *flaw {
 	}
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Uintptr:
-		return flawf("is a %v, which means nothing to another program: leave it out", t)
+		return flawf("is a %v, which means nothing to another program: remove it from the type", t)
 	case reflect.Struct:
 		for field := range fields(t) {
 			if !field.IsExported() {
@@ -73,7 +73,7 @@ func whole(t reflect.Type, seen map[reflect.Type]bool) *flaw {
 	return nil
 }
 
-// fields are the fields of the struct t but for those named _, which hold nothing.
+// fields yields the fields of the struct t except those named _, which hold nothing.
 func fields(t reflect.Type) iter.Seq[reflect.StructField] {
 	return func(yield func(reflect.StructField) bool) {
 		for i := range t.NumField() {
@@ -89,8 +89,8 @@ type (
 	gobDecoder interface{ GobDecode([]byte) error }
 )
 
-// encodesItself tells whether t has methods that encode it whole. Those of a struct that embeds a type with such methods
-// may be that type's, and know nothing of the fields beside it.
+// encodesItself reports whether t has methods that encode all of it. A struct may have promoted such methods from an
+// embedded type, which do not encode the other fields.
 func encodesItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface ||
@@ -112,7 +112,7 @@ func encodesItself(t reflect.Type) bool {
 	return true
 }
 
-// inInterfaces has, by signature, the types that an interface in a kept value may hold.
+// inInterfaces maps signatures to the types that interfaces in kept values may hold.
 var inInterfaces sync.Map
 
 func init() {
@@ -128,8 +128,8 @@ func init() {
 	Types([]any{}, map[string]any{}, struct{}{}, dtypes.InvalidDType)(nil)
 }
 
-// Types names, by an example of each, types that the kept value holds in interfaces. Those of the language, slices and
-// maps by string of them, and what T itself mentions need not be named.
+// Types declares the types of the examples, which interfaces in the kept value may hold. Predeclared types, slices of
+// them, maps of them with string keys, and the types that T mentions need no declaration.
 func Types(examples ...any) Option {
 	return func(*entry) {
 		for _, example := range examples {

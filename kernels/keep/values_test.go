@@ -61,7 +61,7 @@ func (s *sealed) GobDecode(b []byte) error {
 	return nil
 }
 
-// again keeps value and returns what the next cell gets.
+// again keeps value and returns the value that the next cell gets.
 func again[T any](t *testing.T, value T, options ...Option) T {
 	t.Helper()
 	session(t)
@@ -129,7 +129,7 @@ func TestValues(t *testing.T) {
 	same(t, parsed)
 }
 
-// What reflect.DeepEqual does not see.
+// TestBits checks what reflect.DeepEqual ignores.
 func TestBits(t *testing.T) {
 	for _, bits := range []uint64{1 << 63, 0x7ff8000000000123, 0xfff0000000000001, 0x7ff0000000000001, 1} {
 		x := math.Float64frombits(bits)
@@ -213,7 +213,7 @@ func TestSharing(t *testing.T) {
 	}
 }
 
-// refused checks that a value is not kept, for a reason that the error gives, and whether f is called before that.
+// refused checks that value is not kept, that the error has the parts, and whether f was called.
 func refused[T any](t *testing.T, value T, after bool, parts ...string) {
 	t.Helper()
 	dir := session(t)
@@ -235,7 +235,7 @@ func refused[T any](t *testing.T, value T, after bool, parts ...string) {
 
 func TestRefused(t *testing.T) {
 	refused(t, network{}, false, "keep.network", "Parts[].Layers[].cache (map[string]int) is unexported", "export it", "keep.unexported", "GobEncode")
-	refused(t, make(chan int), false, "it is a chan int", "leave it out")
+	refused(t, make(chan int), false, "it is a chan int", "remove it from the type")
 	refused(t, []func(){}, false, "[] is a func()")
 	refused(t, struct{ F map[string]func() }{}, false, "F[] is a func()")
 	refused(t, map[struct{ n int }]int{}, false, "[key].n (int) is unexported")
@@ -260,7 +260,7 @@ func TestTooDeep(t *testing.T) {
 	refused(t, deep, true, "nested more than 100000 deep")
 }
 
-// A type that an interface holds may change like T.
+// The definition of a type in an interface may change, like that of T.
 func TestChangedInInterface(t *testing.T) {
 	session(t)
 	func() {
@@ -270,7 +270,7 @@ func TestChangedInInterface(t *testing.T) {
 	type part struct{ A, B int }
 	nextCell()
 	text := said(t, func() { Value("x", give([]any{part{1, 2}}), Types(part{})) })
-	contains(t, text, `"x"`, "computing it anew", "defined otherwise")
+	contains(t, text, `"x"`, "computing it again", "definition has changed")
 	nextCell()
 	Value("x", never[[]any](t), Types(part{}))
 }
@@ -305,7 +305,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// Damaged data is an error, or another value; it never kills the program or asks for all memory.
+// FuzzDecode decodes damaged data: the result is an error or another value, but never a crash or a huge allocation.
 func FuzzDecode(f *testing.F) {
 	type mixed struct {
 		R []random

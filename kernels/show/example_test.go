@@ -8,10 +8,10 @@ import (
 	"birnn/kernels/show"
 )
 
-// The kernel puts the expression that ends a cell into such a call. Outside a notebook the text is printed.
+// The kernel passes the last expression of a cell to Result. Outside a notebook, Result prints the text.
 func ExampleResult() {
 	show.Result(1 + 2)
-	show.Result(strconv.Atoi("12")) // a call that went well
+	show.Result(strconv.Atoi("12")) // the error is nil
 	show.Result(strconv.Atoi("分"))
 	show.Result("分开", true)
 	show.Result(struct {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"image"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
@@ -38,7 +38,7 @@ var cells = map[string]func(){
 	},
 }
 
-// TestMain plays the program of a cell if it is told to.
+// TestMain runs the tests, or the program of a cell.
 func TestMain(m *testing.M) {
 	if cell := cells[os.Getenv(inCell)]; cell != nil {
 		cell()
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// run runs a cell's program as GoNB does and returns what it displays, as GoNB makes it JSON.
+// run runs the program of a cell as GoNB does and returns what it displays, converted to JSON as by GoNB.
 func run(t *testing.T, cell string, env ...string) (displayed []map[string]any) {
 	t.Helper()
 	dir := t.TempDir()
@@ -62,22 +62,24 @@ func run(t *testing.T, cell string, env ...string) (displayed []map[string]any) 
 	command.Env = append(command.Env, env...)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
-	// Opened for both, they do not block, whatever the program does.
-	reader, err := os.OpenFile(forth, os.O_RDWR, 0)
-	writer, err2 := os.OpenFile(back, os.O_RDWR, 0)
-	if err := errors.Join(err, err2, command.Start()); err != nil {
+	// Opening them blocks neither here nor in the program; the reader ends when the program and holder have closed the pipe.
+	reader, err := os.OpenFile(forth, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	holder, err2 := os.OpenFile(forth, os.O_WRONLY, 0)
+	writer, err3 := os.OpenFile(back, os.O_RDWR, 0)
+	if err := errors.Join(err, err2, err3, command.Start()); err != nil {
 		t.Fatal(err)
 	}
+	defer reader.Close()
 	defer writer.Close()
 	ended := make(chan error, 1)
 	go func() {
 		ended <- command.Wait()
-		reader.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // what it has written is there
+		holder.Close()
 	}()
 	decoder, encoder := gob.NewDecoder(reader), gob.NewEncoder(writer)
 	for {
 		var data protocol.DisplayData
-		if err := decoder.Decode(&data); errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := decoder.Decode(&data); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("%s: %v", cell, err)
@@ -112,7 +114,7 @@ func TestPipe(t *testing.T) {
 	mark := map[string]any{}
 	for _, test := range []struct {
 		cell string
-		want map[string]any // "PNG" stands for some picture
+		want map[string]any // "PNG" stands for any picture
 	}{
 		{"result", map[string]any{"text/plain": `map["分":1]`, resultType: mark}},
 		{"nothing", nil},
@@ -148,7 +150,7 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// Bare GoNB would pass on what only our kernel understands, into the saved notebook.
+// TestBareGoNB checks that bare GoNB does not get our MIME types, which it would save in the notebook.
 func TestBareGoNB(t *testing.T) {
 	got := run(t, "result", "BIRNN_FRONT=")
 	if want := []map[string]any{{"text/plain": `map["分":1]`}}; !reflect.DeepEqual(got, want) {

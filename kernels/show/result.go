@@ -12,12 +12,12 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// Result shows the values of the expression that ends a cell. No value, or nil alone, shows nothing, and so does the nil
-// at the end of a call's results, which is its error. A single value is shown in all its forms, several ones as text.
+// Result displays the values of the last expression of a cell. It displays nothing for no value or for nil, and omits a
+// final nil, which is the error of a call. It displays a single value in all its forms, several values as text.
 //
-// Forms are what these methods return: HTML() string, Markdown() string, SVG() string and PNG() ([]byte, error), further
-// an image.Image and a plot of gonum.org/v1/plot as picture. Text is an excerpt of a tensor, what String and Error return,
-// and for the rest like fmt's %+v, with quoted strings and cut where it gets long.
+// The forms are the results of the methods HTML() string, Markdown() string, SVG() string and PNG() ([]byte, error),
+// and pictures of an image.Image or a plot of gonum.org/v1/plot. The text is an excerpt of a tensor, the result of
+// String or Error, or else similar to fmt's %+v, with quoted strings and of bounded length.
 func Result(values ...any) {
 	if last := len(values) - 1; last >= 0 && values[last] == nil {
 		values = values[:last]
@@ -27,7 +27,7 @@ func Result(values ...any) {
 	case 0:
 		return
 	case 1:
-		if values[0] == nil { // before a nil that was the error
+		if values[0] == nil { // followed by a nil error
 			return
 		}
 		data = forms(values[0])
@@ -44,7 +44,7 @@ func Result(values ...any) {
 	send(data)
 }
 
-// forms are all forms of a value.
+// forms returns all forms of a value.
 func forms(value any) mimes {
 	data := mimes{}
 	if isNil(value) {
@@ -52,7 +52,8 @@ func forms(value any) mimes {
 		return data
 	}
 	text := ""
-	// A panic in a method of the value leaves the other forms, and shows in the text as fmt shows one in String.
+	// A panic in a method of the value does not affect the other forms; the text shows it as fmt shows a panic in
+	// String.
 	try := func(method string, form func()) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -98,8 +99,8 @@ func forms(value any) mimes {
 	return data
 }
 
-// plotWriter returns how to draw a gonum plot, which has a method WriterTo(w, h vg.Length, format string) (io.WriterTo,
-// error) whose types this package does without; nil for anything else.
+// plotWriter returns a function that draws a gonum plot, or nil for other values. A plot has the method WriterTo(w, h
+// vg.Length, format string) (io.WriterTo, error); calling it by reflection avoids importing gonum.
 func plotWriter(value any) func(*bytes.Buffer) error {
 	method := reflect.ValueOf(value).MethodByName("WriterTo")
 	if !method.IsValid() {
@@ -111,7 +112,7 @@ func plotWriter(value any) func(*bytes.Buffer) error {
 		return nil
 	}
 	return func(b *bytes.Buffer) error {
-		inch := 72.0 // in points, of which vg.Length counts
+		inch := 72.0 // vg.Length is in points
 		out := method.Call([]reflect.Value{
 			reflect.ValueOf(7 * inch).Convert(t.In(0)), reflect.ValueOf(4 * inch).Convert(t.In(1)), reflect.ValueOf("png"),
 		})

@@ -1,5 +1,5 @@
-// Package show shows values in a GoNB notebook: as text that is never endless, and as picture, chart, HTML or Markdown
-// where they are that. Outside a notebook it prints a readable line instead.
+// Package show displays values in a GoNB notebook: as text of bounded length and, if possible, as picture, chart, HTML
+// or Markdown. Outside a notebook it prints a readable line instead.
 package show
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// What GoNB's pipe carries is encoded by gob, which must know the types of what JSON is made of.
+// GoNB's pipe carries gob, which must know the types of decoded JSON.
 func init() {
 	gob.Register(map[string]any{})
 	gob.Register([]any{})
 }
 
-// The kinds of display that only this project's kernel knows, and only it is sent.
+// MIME types that only this project's kernel knows; bare GoNB does not get them.
 const (
 	resultType = "application/x.birnn.result+json" // the display is the cell's result
 	clearType  = "application/x.birnn.clear+json"  // the display clears the output
@@ -29,10 +29,11 @@ const (
 
 func inFront() bool { return os.Getenv("BIRNN_FRONT") != "" }
 
-// mimes is a value in several forms, of which a front end shows the richest that it can.
+// mimes is a value in several forms; a front end shows the richest that it supports.
 type mimes map[protocol.MIMEType]any
 
-// send displays data, which has a text. It returns when GoNB has it, because the program may end at once.
+// send displays data, which must have a text. It returns after GoNB has received it, because the program may end at
+// once.
 func send(data mimes) {
 	if !gonbui.IsNotebook {
 		if text := data[protocol.MIMETextPlain]; text != "" {
@@ -44,17 +45,17 @@ func send(data mimes) {
 	gonbui.Sync()
 }
 
-// HTML shows HTML.
+// HTML displays HTML.
 func HTML(html string) {
 	send(mimes{protocol.MIMETextHTML: html, protocol.MIMETextPlain: describe("HTML", len(html), "")})
 }
 
-// Markdown shows Markdown, formulas in TeX between dollars included.
+// Markdown displays Markdown, with TeX formulas between dollar signs.
 func Markdown(markdown string) {
 	send(mimes{protocol.MIMETextMarkdown: markdown, protocol.MIMETextPlain: markdown})
 }
 
-// SVG shows a drawing. Its title element, if it has one, is what those read who do not see it.
+// SVG displays a drawing. Its title element, if any, is its text for readers who cannot see it.
 func SVG(svg string) { send(mimes{protocol.MIMEImageSVG: svg, protocol.MIMETextPlain: svgText(svg)}) }
 
 func svgText(svg string) string {
@@ -63,7 +64,7 @@ func svgText(svg string) string {
 	return describe("SVG drawing", len(svg), strings.TrimSpace(title))
 }
 
-// PNG shows the picture in a PNG file.
+// PNG displays a PNG file.
 func PNG(data []byte) {
 	send(mimes{protocol.MIMEImagePNG: data, protocol.MIMETextPlain: pngText(data)})
 }
@@ -76,7 +77,7 @@ func pngText(data []byte) string {
 	return fmt.Sprintf("PNG picture, %d×%d", config.Width, config.Height)
 }
 
-// Image shows an image, as PNG.
+// Image displays an image as PNG.
 func Image(picture image.Image) error {
 	var b bytes.Buffer
 	if err := png.Encode(&b, picture); err != nil {
@@ -86,15 +87,15 @@ func Image(picture image.Image) error {
 	return nil
 }
 
-// Clear clears what the cell has put out so far: at once, or, if wait is true, when it puts out something new. On bare
-// GoNB it does nothing.
+// Clear clears the output of the cell, or, if wait is true, does so when the next output arrives. With bare GoNB it
+// does nothing.
 func Clear(wait bool) {
 	if inFront() {
 		send(mimes{clearType: wait, protocol.MIMETextPlain: ""})
 	}
 }
 
-// describe is the text for what is no text.
+// describe returns a text for data that is not text.
 func describe(what string, size int, title string) string {
 	if title != "" {
 		return what + ": " + title

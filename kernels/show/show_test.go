@@ -121,7 +121,7 @@ func TestTextIsBounded(t *testing.T) {
 	}
 }
 
-// What is too long for a line is put under each other, where that helps.
+// TestLayout checks that long values are split into lines.
 func TestLayout(t *testing.T) {
 	matrix := [][]int{}
 	for i := range 3 {
@@ -132,12 +132,14 @@ func TestLayout(t *testing.T) {
 		Of   []string
 	}
 	long := strings.Repeat("x", 45)
+	chinese := strings.Repeat("双向", 11) // 44 columns
 	for _, test := range []struct {
 		value any
 		want  string
 	}{
 		{matrix, "[[1000000 2000000 3000000 4000000]\n [1000001 2000000 3000000 4000000]\n [1000002 2000000 3000000 4000000]]"},
 		{row{long, []string{long}}, "{Name:\"" + long + "\"\n Of:[\"" + long + "\"]}"},
+		{[]string{chinese, chinese}, "[\"" + chinese + "\"\n \"" + chinese + "\"]"},
 		{[]row{{"a", []string{long, long}}}, "[{Name:\"a\"\n  Of:[\"" + long + "\"\n   \"" + long + "\"]}]"},
 	} {
 		if got := textOf(test.value); got != test.want {

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// tensor is what this package needs of a GoMLX tensor, which it does not import: it has to be cheap to link.
+// tensor has the methods of a GoMLX tensor that this package needs. It does not import GoMLX, so that cells link fast.
 type tensor interface {
 	Rank() int
 	Size() int
 	ConstFlatData(access func(flat any)) error
 }
 
-// tensorText is the shape with the type of the elements and, if the tensor is a scalar or is to be shown in full, an
-// excerpt as NumPy prints it; empty if that fails. (What the tensor's own String returns has unbalanced braces.)
+// tensorText returns the element type and shape and, if full is true or the tensor is a scalar, an excerpt as NumPy
+// prints it. It returns an empty text if that fails. (The tensor's String method returns unbalanced braces.)
 func tensorText(t tensor, full bool) (text string) {
 	defer func() {
-		if recover() != nil { // a tensor that was finalized
+		if recover() != nil { // the tensor was finalized
 			text = ""
 		}
 	}()
@@ -33,7 +33,7 @@ func tensorText(t tensor, full bool) (text string) {
 	}
 	err := t.ConstFlatData(func(flat any) {
 		data := reflect.ValueOf(flat)
-		if data.Len() != t.Size() { // several elements to a byte
+		if data.Len() != t.Size() { // several elements per byte
 			text = ""
 			return
 		}
@@ -41,10 +41,10 @@ func tensorText(t tensor, full bool) (text string) {
 		switch {
 		case t.Size() <= 100:
 			e.edge = 100
-		case len(dims) > 3: // 7 lines of each dimension get many
+		case len(dims) > 3: // 7 lines per dimension would be too many
 			e.edge = 1
 		}
-		e.print(dims, 0, 0) // to learn how wide the elements are
+		e.print(dims, 0, 0) // determines the width of the elements
 		e.b.Reset()
 		e.print(dims, 0, 0)
 		between := "\n"
@@ -61,12 +61,12 @@ func tensorText(t tensor, full bool) (text string) {
 
 type excerpt struct {
 	data  reflect.Value
-	edge  int // how many are shown at either end of a longer axis
+	edge  int // number of elements at either end of a longer axis
 	width int // of the widest element
 	b     strings.Builder
 }
 
-// print prints the part of the data that begins at offset and has the dimensions dims.
+// print prints the data from offset on with the dimensions dims.
 func (e *excerpt) print(dims []int, offset, indent int) {
 	if len(dims) == 0 {
 		element := e.element(e.data.Index(offset))

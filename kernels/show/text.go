@@ -9,13 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 const (
-	mostElements = 100    // of a slice or map; of a longer one, half
+	mostElements = 100    // of a slice or map; half as many of a longer one
 	mostLevels   = 12     // of values within values
 	mostBytes    = 20_000 // of text
-	width        = 80     // beyond which parts are put under each other
+	width        = 80     // of a line; longer values are split into lines
 )
 
 // textOf returns a readable text of bounded size for any value.
@@ -24,7 +26,7 @@ func textOf(value any) (text string) {
 		return "<nil>"
 	}
 	defer func() {
-		if r := recover(); r != nil { // in a method other than those that fmt looks after
+		if r := recover(); r != nil { // in a method that fmt does not guard
 			text = fmt.Sprintf("%T %%!v(PANIC=%v)", value, r)
 		}
 	}()
@@ -35,7 +37,7 @@ func textOf(value any) (text string) {
 		}
 	case error:
 		return "error: " + cut(fmt.Sprintf("%v", v))
-	case fmt.Stringer, fmt.Formatter: // before the structs that they are
+	case fmt.Stringer, fmt.Formatter: // even if they are structs
 	case image.Image:
 		size := v.Bounds().Size()
 		return fmt.Sprintf("%T, %d×%d", v, size.X, size.Y)
@@ -81,7 +83,7 @@ func (f *formatter) format(v reflect.Value, level int) string {
 		}
 		switch v := value.(type) {
 		case error, fmt.Stringer, fmt.Formatter:
-			return f.leaf(fmt.Sprintf("%v", v)) // fmt knows what to do when they panic
+			return f.leaf(fmt.Sprintf("%v", v)) // fmt recovers from their panics
 		}
 	}
 	switch v.Kind() {
@@ -115,14 +117,14 @@ func (f *formatter) format(v reflect.Value, level int) string {
 	return f.leaf(fmt.Sprintf("%v", v))
 }
 
-// leaf counts what is printed.
+// leaf returns text and counts it.
 func (f *formatter) leaf(text string) string {
 	text = cut(text)
 	f.left -= len(text) + 1
 	return text
 }
 
-// parts are those of a struct, array, slice or map, on one line if there is room.
+// parts formats the parts of a struct, array, slice or map, on one line if they fit.
 func (f *formatter) parts(v reflect.Value, level int) string {
 	open, end, count := "[", "]", 0
 	var items []string
@@ -175,26 +177,26 @@ func (f *formatter) parts(v reflect.Value, level int) string {
 	return open + layOut(items) + end
 }
 
-// layOut puts the items on one line, or, if they are long together and not small, under each other.
+// layOut returns the items on one line, or on a line each if they are long in total and not all short.
 func layOut(items []string) string {
 	line, longest := strings.Join(items, " "), 0
 	for _, item := range items {
-		longest = max(longest, utf8.RuneCountInString(item))
+		longest = max(longest, uniseg.StringWidth(item))
 	}
-	if !strings.Contains(line, "\n") && (len(items) < 2 || longest <= width/4 || utf8.RuneCountInString(line) <= width) {
+	if !strings.Contains(line, "\n") && (len(items) < 2 || longest <= width/4 || uniseg.StringWidth(line) <= width) {
 		return line
 	}
 	return strings.ReplaceAll(strings.Join(items, "\n"), "\n", "\n ")
 }
 
-// asText returns bytes as text if that is what they are.
+// asText returns a byte slice as text if it is valid text.
 func asText(v reflect.Value) (string, bool) {
 	if v.Kind() != reflect.Slice || v.Type().Elem().Kind() != reflect.Uint8 || v.Len() == 0 {
 		return "", false
 	}
 	data := v.Bytes()
 	start := data[:min(len(data), mostBytes)]
-	for i := range min(len(start), utf8.UTFMax) { // the cut may be within a character
+	for i := range min(len(start), utf8.UTFMax) { // the cut may split a character
 		if utf8.Valid(start[:len(start)-i]) {
 			text := quote(string(start[:len(start)-i]))
 			if len(start) < len(data) {
@@ -236,7 +238,7 @@ func quote(text string) string {
 	return strconv.Quote(strings.ToValidUTF8(text[:mostBytes], "")) + fmt.Sprintf("… (%s bytes)", thousands(len(text)))
 }
 
-// cut bounds what a method wrote.
+// cut shortens a long result of a method.
 func cut(text string) string {
 	if len(text) <= 2*mostBytes {
 		return text
@@ -244,7 +246,7 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:mostBytes], "") + fmt.Sprintf("… (%s bytes)", thousands(len(text)))
 }
 
-// thousands writes 1234567 as 1,234,567.
+// thousands formats 1234567 as 1,234,567.
 func thousands(n int) string {
 	digits := strconv.Itoa(n)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {

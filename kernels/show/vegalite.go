@@ -8,11 +8,12 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// JupyterLab 4 and Notebook 7 draw this version without a network.
+// JupyterLab 4 and Notebook 7 render this version without a network.
 const vegaLite = "application/vnd.vegalite.v5+json"
 
-// VegaLite shows a chart by its Vega-Lite specification of version 5: JSON as a string or []byte, or a map or struct that
-// encodes to it. An error says why it is none. An empty array in it becomes null on the way to GoNB.
+// VegaLite displays a chart given by a Vega-Lite 5 specification: JSON in a string or []byte, or a map or struct that
+// encodes to JSON. It returns an error if that is not a JSON object. An empty array in it becomes null on the way to
+// GoNB.
 func VegaLite(spec any) error {
 	var text []byte
 	var err error
@@ -28,7 +29,7 @@ func VegaLite(spec any) error {
 	}
 	var chart map[string]any
 	if err := json.Unmarshal(text, &chart); err != nil {
-		return fmt.Errorf("show.VegaLite: the specification is no JSON object: %w", err)
+		return fmt.Errorf("show.VegaLite: the specification is not a JSON object: %w", err)
 	}
 	if chart == nil {
 		return fmt.Errorf("show.VegaLite: the specification is null")
@@ -37,7 +38,7 @@ func VegaLite(spec any) error {
 	return nil
 }
 
-// forPipe replaces null, which gob refuses, by what arrives as null.
+// forPipe replaces null, which gob rejects, by a value that arrives as null.
 func forPipe(value any) any {
 	switch value := value.(type) {
 	case nil:
@@ -54,7 +55,7 @@ func forPipe(value any) any {
 	return value
 }
 
-// chartText describes the chart for those who do not see it.
+// chartText describes the chart for readers who cannot see it.
 func chartText(chart map[string]any) string {
 	text := "Vega-Lite chart"
 	for _, key := range []string{"title", "description"} {

@@ -12,8 +12,8 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 )
 
-// TestAgreesWithGoXLA lets go-xla itself search among real shared libraries,
-// in a process of its own since it reads the search path once, when it starts.
+// TestAgreesWithGoXLA has go-xla search among real shared libraries, in a separate process, since it reads the search
+// path when it starts.
 func TestAgreesWithGoXLA(t *testing.T) {
 	if os.Getenv("PLUGIN_TEST_LIST") != "" {
 		json.NewEncoder(os.Stdout).Encode(pjrt.AvailablePlugins())

@@ -10,13 +10,12 @@ import (
 	"runtime"
 )
 
-// entryPoint is the function through which a plugin hands out its API.
+// entryPoint is the function with which a plugin returns its API.
 const entryPoint = "GetPjrtApi"
 
-// Check reports why path cannot be a PJRT plugin for this machine: it is not a
-// file, it is cut short, it is for another processor or operating system, or it
-// does not export GetPjrtApi. It reads headers only, so it takes milliseconds
-// and does not notice a change inside; [Verify] does.
+// Check returns an error if path cannot be a PJRT plugin for this machine: it is not a file, is truncated, is for
+// another processor or operating system, or does not export GetPjrtApi. It reads only headers, so it takes milliseconds
+// and misses changes in the contents; [Verify] finds those.
 func Check(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -54,11 +53,11 @@ func checkELF(path string, size int64) error {
 		return fmt.Errorf("it is built for %v", f.Machine)
 	}
 	if f.Type != elf.ET_DYN {
-		return fmt.Errorf("it is not a shared library but %v", f.Type)
+		return fmt.Errorf("it is of type %v, expected a shared library", f.Type)
 	}
 	for _, seg := range f.Progs {
 		if end := seg.Off + seg.Filesz; end > uint64(size) {
-			return fmt.Errorf("it is cut short: %d bytes of at least %d", size, end)
+			return fmt.Errorf("it is truncated: %d bytes, expected at least %d", size, end)
 		}
 	}
 	symbols, err := f.DynamicSymbols()
@@ -80,7 +79,7 @@ func checkMachO(path string) error {
 		if fatErr != nil {
 			return err
 		}
-		// A universal library: the loader picks the right part.
+		// A universal library: the loader selects the part.
 		return fat.Close()
 	}
 	defer f.Close()
@@ -89,7 +88,7 @@ func checkMachO(path string) error {
 		return fmt.Errorf("it is built for %v", f.Cpu)
 	}
 	if f.Symtab == nil {
-		return nil // exports are then in a trie that the standard library does not read
+		return nil // the exports are in a trie, which the standard library cannot read
 	}
 	for _, s := range f.Symtab.Syms {
 		if s.Name == "_"+entryPoint {
@@ -109,5 +108,5 @@ func checkPE(path string) error {
 	if want, known := machines[runtime.GOARCH]; known && f.Machine != want {
 		return fmt.Errorf("it is built for machine %#x", f.Machine)
 	}
-	return nil // the standard library does not read a DLL's exports
+	return nil // the standard library cannot read a DLL's exports
 }

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// cudaPackage is what a record says about the CUDA plugin.
+// cudaPackage is the package in the record of the CUDA plugin.
 const cudaPackage = "jax-cuda13-pjrt"
 
-// cudaDir is where go-xla keeps the CUDA plugin and NVIDIA's libraries, within
-// its own directory.
+// cudaDir is the directory of the CUDA plugin and NVIDIA's libraries within go-xla's directory.
 func cudaDir(dir string) string { return filepath.Join(dir, "nvidia") }
 
-// cudaLinks returns the links that go-xla's installer makes beside its
-// directory, for libraries that NVIDIA's loader does not find otherwise.
+// cudaLinks returns the links that go-xla's installer makes in the parent of its directory, for libraries that NVIDIA's
+// loader would not find otherwise.
 func cudaLinks(dir string) []string {
 	var ours []string
 	links, _ := filepath.Glob(filepath.Join(filepath.Dir(dir), "libcublas*.so.*"))
@@ -27,8 +26,7 @@ func cudaLinks(dir string) []string {
 	return ours
 }
 
-// removeCUDALibraries removes all that go-xla's installer puts below and beside
-// dir for CUDA, or only lists it.
+// removeCUDALibraries removes what go-xla's installer made for CUDA in dir and its parent, or, if dry, only lists it.
 func removeCUDALibraries(dir string, dry bool) (removed []string, err error) {
 	if dry {
 		return append(cudaLinks(dir), cudaDir(dir)), nil

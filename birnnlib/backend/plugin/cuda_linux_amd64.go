@@ -10,14 +10,12 @@ import (
 	"github.com/gomlx/go-xla/installer"
 )
 
-// InstallCUDA puts the CUDA plugin and NVIDIA's libraries, some gigabytes from
-// PyPI, where go-xla looks (dir, default: [DefaultDir]) with go-xla's own
-// installer, which checks their hashes. It returns the plugin's path and does
-// nothing when it is there already.
+// InstallCUDA installs the CUDA plugin and NVIDIA's libraries, some gigabytes from PyPI, into dir (default:
+// [DefaultDir]) with go-xla's installer, which checks their hashes. It returns the plugin's path. If the plugin exists
+// already, it does nothing else.
 //
-// That installer writes to standard output and to the system's folder for
-// temporary files, and cannot be cancelled: run InstallCUDA in a process of its
-// own, and after killing it call [DiscardCUDA].
+// The installer writes to standard output and to the system's temporary directory and cannot be cancelled: run
+// InstallCUDA in a separate process, and after killing that, call [DiscardCUDA].
 func InstallCUDA(ctx context.Context, dir string) (path string, err error) {
 	if dir == "" {
 		if dir, err = DefaultDir(); err != nil {
@@ -39,10 +37,10 @@ func InstallCUDA(ctx context.Context, dir string) (path string, err error) {
 		unlock()
 	}()
 	if Check(path) == nil {
-		return path, nil // another process was faster
+		return path, nil // installed by another process meanwhile
 	}
 	if _, err := os.Stat(path); err == nil {
-		return "", fmt.Errorf("%s is there but cannot be loaded: remove it and install again", path)
+		return "", fmt.Errorf("%s exists but cannot be loaded: remove it and install again", path)
 	}
 	defer func() {
 		if err != nil {
@@ -70,8 +68,8 @@ func InstallCUDA(ctx context.Context, dir string) (path string, err error) {
 	})
 }
 
-// DiscardCUDA removes what an [InstallCUDA] that was killed has left in dir: all
-// of CUDA's libraries as long as the plugin, which comes last, is not there.
+// DiscardCUDA removes what a killed [InstallCUDA] left in dir: all of CUDA's libraries, if the plugin, which comes
+// last, is missing.
 func DiscardCUDA(dir string) error {
 	if Check(filepath.Join(cudaDir(dir), installer.NVIDIAPJRTPluginFileName)) == nil {
 		return nil

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// cudaIndex is what go-xla's installer asks PyPI for, in small: one library of
-// NVIDIA's and the plugin.
+// cudaIndex is a small PyPI for go-xla's installer, with one of NVIDIA's libraries and the plugin.
 func cudaIndex(t *testing.T, plugin []byte) http.Handler {
 	t.Helper()
 	mux := http.NewServeMux()

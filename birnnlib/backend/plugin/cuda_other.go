@@ -8,10 +8,10 @@ import (
 	"runtime"
 )
 
-// InstallCUDA is for linux/amd64, the one platform with a CUDA plugin.
+// InstallCUDA returns an error: CUDA plugins exist only for linux/amd64.
 func InstallCUDA(context.Context, string) (string, error) {
-	return "", fmt.Errorf("there is no CUDA plugin for %s/%s", runtime.GOOS, runtime.GOARCH)
+	return "", fmt.Errorf("no CUDA plugin for %s/%s, only for linux/amd64", runtime.GOOS, runtime.GOARCH)
 }
 
-// DiscardCUDA has nothing to remove where nothing was installed.
+// DiscardCUDA does nothing.
 func DiscardCUDA(string) error { return nil }

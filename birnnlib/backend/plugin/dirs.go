@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 )
 
-// makeDirs is os.MkdirAll that tells which directories it made, innermost first.
+// makeDirs is like os.MkdirAll and returns the directories that it made, innermost first.
 func makeDirs(dir string) (made []string, err error) {
 	err = os.Mkdir(dir, 0o755)
 	if errors.Is(err, os.ErrNotExist) {

@@ -1,12 +1,9 @@
 // Package plugin finds, installs and checks the PJRT plugins that XLA needs.
 //
-// A PJRT plugin is one shared library, for instance pjrt_c_api_cpu_plugin.so,
-// that go-xla loads when a program asks for the backend "xla". This package
-// looks for plugins where go-xla looks ([Find]), puts the CPU plugin there when
-// it is missing ([Install]), remembers what it put there ([Record]) and reports
-// when the file has changed since ([Verify]).
+// A PJRT plugin is a shared library, such as pjrt_c_api_cpu_plugin.so, that go-xla loads when a program asks for the
+// backend "xla". This package looks for plugins where go-xla looks ([Find]), installs a missing CPU plugin there
+// ([Install]), records what it installed ([Record]) and reports a file that has changed since ([Verify]).
 //
-// Nothing here loads a plugin, so the package builds without cgo and on every
-// platform; what go-xla would find out by loading (is it a shared library for
-// this machine, does it export GetPjrtApi) is read from the file's headers.
+// The package loads no plugin, so it builds without cgo and on every platform. What go-xla learns by loading (is the
+// file a shared library for this machine, does it export GetPjrtApi) it reads from the file's headers.
 package plugin

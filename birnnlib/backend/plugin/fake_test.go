@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// fakePlugin returns a shared library that [Check] takes for a plugin: an ELF
-// file with one segment and one exported symbol. filler makes it differ.
+// fakePlugin returns a shared library that [Check] accepts as a plugin: an ELF file with one segment, one exported
+// symbol and the content filler.
 func fakePlugin(t *testing.T, symbol, filler string) []byte {
 	t.Helper()
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}

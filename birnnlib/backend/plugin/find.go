@@ -13,37 +13,35 @@ import (
 	"github.com/gomlx/go-xla/installer"
 )
 
-// SearchPathEnv is the environment variable that replaces go-xla's own search
-// path: directories separated by colons, on Windows too.
+// SearchPathEnv is the environment variable that replaces go-xla's search path: directories separated by colons, on
+// Windows too.
 const SearchPathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
 
 // Found is a plugin that go-xla would find.
 type Found struct {
-	Name    string // what to write after "xla:", for instance "cpu" or "cuda"
-	Version string // "v0.114.0" when the file name carries one, else ""
+	Name    string // what follows "xla:", such as "cpu" or "cuda"
+	Version string // from the file name, such as "v0.114.0"; empty if it has none
 	Path    string
 }
 
-// Broken is a file that is named like a plugin, in a place where go-xla looks,
-// but cannot be loaded. go-xla panics when it meets one, whichever plugin was
-// asked for, so it has to be told and removed.
+// Broken is a file in the search path that is named like a plugin but cannot be loaded. go-xla panics when it finds
+// one, whichever plugin was asked for, so the user must remove it.
 type Broken struct {
 	Path string
 	Err  error
 }
 
-// Find returns the plugins that go-xla would find, one for each name, in the
-// order in which go-xla prefers them: cuda, cpu, then the others by name.
+// Find returns the plugins that go-xla would find, one for each name, in go-xla's order of preference: cuda, cpu, then
+// the others by name.
 //
-// It searches the directories of [SearchDirs] in order. A versioned file such
-// as pjrt_c_api_cpu_v0.114.0_plugin.so stands for "cpu" when no file without a
-// version does. CUDA plugins are left out on a machine without an NVIDIA GPU.
+// It searches the directories of [SearchDirs] in order. A versioned file such as pjrt_c_api_cpu_v0.114.0_plugin.so is
+// "cpu" if no file without a version is. On a machine without an NVIDIA GPU, Find omits CUDA plugins.
 func Find() []Found {
 	found, _ := search(SearchDirs())
 	return found
 }
 
-// FindBroken returns the files that go-xla would stumble over; see [Broken].
+// FindBroken returns the files on which go-xla would panic; see [Broken].
 func FindBroken() []Broken {
 	_, broken := search(SearchDirs())
 	return broken
@@ -74,7 +72,7 @@ func search(dirs []string) (found []Found, broken []Broken) {
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir) // sorted by name
 		if err != nil {
-			continue // a directory that is not there holds no plugin
+			continue // a missing directory has no plugins
 		}
 		for _, entry := range entries {
 			raw := rawName(entry.Name())
@@ -82,7 +80,7 @@ func search(dirs []string) (found []Found, broken []Broken) {
 				continue
 			}
 			if isCUDA(raw) && !HasNVIDIA() {
-				continue // go-xla does not even open these
+				continue // go-xla does not open these either
 			}
 			path := filepath.Join(dir, entry.Name())
 			if err := Check(path); err != nil {
@@ -97,8 +95,7 @@ func search(dirs []string) (found []Found, broken []Broken) {
 			all = append(all, f)
 		}
 	}
-	// A file without a version wins over one with, wherever they are: go-xla
-	// looks for "cpu" itself first, and only then for "cpu_v…".
+	// A file without a version takes precedence, wherever it is: go-xla looks for "cpu" first, then for "cpu_v…".
 	slices.SortStableFunc(all, func(a, b Found) int {
 		return cmp.Or(
 			cmp.Compare(preference(a.Name), preference(b.Name)),
@@ -127,19 +124,17 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-// isCUDA tells a CUDA plugin by its name, as go-xla does.
+// isCUDA reports whether a plugin is for CUDA, judging by its name, as go-xla does.
 func isCUDA(name string) bool {
 	upper := strings.ToUpper(name)
 	return strings.Contains(upper, "CUDA") || strings.Contains(upper, "NVIDIA")
 }
 
-// HasNVIDIA reports whether this machine seems to have an NVIDIA GPU that
-// go-xla can use; it is go-xla's own test.
+// HasNVIDIA reports whether this machine seems to have an NVIDIA GPU that go-xla can use, by go-xla's test.
 func HasNVIDIA() bool { return installer.HasNvidiaGPU() }
 
-// SearchDirs returns the directories in which go-xla looks for plugins, in its
-// order: those of PJRT_PLUGIN_LIBRARY_PATH alone when it is set, else the
-// user's, the system's, and those of the dynamic linker.
+// SearchDirs returns go-xla's search path for plugins: the directories of PJRT_PLUGIN_LIBRARY_PATH if that is set,
+// otherwise the user's, the system's and the dynamic linker's.
 func SearchDirs() []string {
 	home, _ := os.UserHomeDir()
 	return searchDirs(runtime.GOOS, home, os.LookupEnv, "/etc/ld.so.conf")
@@ -183,8 +178,8 @@ func searchDirs(goos, home string, lookupEnv func(string) (string, bool), ldConf
 	return dirs
 }
 
-// linkerDirs reads the directories of /etc/ld.so.conf and what it includes.
-// depth stops a file that includes itself.
+// linkerDirs returns the directories in /etc/ld.so.conf and the files that it includes. depth guards against a file
+// that includes itself.
 func linkerDirs(file string, depth int) []string {
 	f, err := os.Open(file)
 	if err != nil || depth > 8 {

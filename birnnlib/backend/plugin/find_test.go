@@ -103,7 +103,7 @@ func TestCheck(t *testing.T) {
 		{"cut in the middle", good[:len(good)/2], "not a PJRT plugin"},
 		{"cut at the end", good[:len(good)-1], "not a PJRT plugin"},
 		{"another machine", other, "is built for"},
-		{"an executable", noLibrary, "not a shared library"},
+		{"an executable", noLibrary, "expected a shared library"},
 		{"another symbol", fakePlugin(t, "GetSomething", ""), "does not export GetPjrtApi"},
 	}
 	for _, test := range tests {

@@ -17,33 +17,30 @@ import (
 type Source string
 
 const (
-	// Auto takes the wheel where there is one (linux/amd64), else the release.
+	// Auto is Wheel on linux/amd64, elsewhere Release.
 	Auto Source = ""
 	// Wheel is a wheel on PyPI, fetched with pip, pinned by version and sha256.
 	Wheel Source = "pypi"
-	// Release is go-xla's own release page, through go-xla's installer package.
-	// It publishes no hashes: what was loaded is recorded, and a later change
-	// is reported by [Verify].
+	// Release is go-xla's own release page, through go-xla's installer package. The page publishes no hashes, so the
+	// hash of the download is recorded, and [Verify] reports a later change.
 	Release Source = "go-xla"
 )
 
-// Options say how to install the CPU plugin. The zero value is right for
-// nearly everybody.
+// Options are the options of [Install]. The zero value suits nearly everybody.
 type Options struct {
-	Dir      string    // where to put it; default: where go-xla looks, see [DefaultDir]
+	Dir      string    // the directory to install into; default: [DefaultDir]
 	Source   Source    // default: [Auto]
-	Force    bool      // replace a plugin that is there already
-	Progress io.Writer // a progress bar, or plain lines when it is not a terminal; default: silent
-	Python   string    // interpreter whose pip fetches the wheel; default: python3, then python, of PATH
-	PipArgs  []string  // more arguments for "pip download", for instance an index to use
+	Force    bool      // replace an existing plugin
+	Progress io.Writer // gets a progress bar, or plain lines if it is not a terminal; default: silent
+	Python   string    // interpreter whose pip downloads the wheel; default: the first on the PATH that has pip
+	PipArgs  []string  // more arguments of "pip download", such as an index to use
 }
 
-// stillGo ends every message about a plugin that could not be had.
+// stillGo ends every error of an installation.
 const stillGo = "the pure-Go backend works without it (GOMLX_BACKEND=go)"
 
-// DefaultDir returns the directory into which [Install] puts the plugin: the
-// first of PJRT_PLUGIN_LIBRARY_PATH when it is set, since go-xla then looks
-// nowhere else, else the user's go-xla directory (~/.local/lib/go-xla on Linux).
+// DefaultDir returns the directory into which [Install] installs by default: the first of PJRT_PLUGIN_LIBRARY_PATH if
+// that is set, since go-xla then searches nowhere else, or the user's go-xla directory (~/.local/lib/go-xla on Linux).
 func DefaultDir() (string, error) {
 	if list, ok := os.LookupEnv(SearchPathEnv); ok {
 		for dir := range strings.SplitSeq(list, ":") {
@@ -51,23 +48,21 @@ func DefaultDir() (string, error) {
 				return filepath.Abs(dir)
 			}
 		}
-		return "", fmt.Errorf("%s is set but empty, so go-xla looks nowhere: unset it or name a directory", SearchPathEnv)
+		return "", fmt.Errorf("%s is set but empty, so go-xla searches nowhere: unset it or name a directory", SearchPathEnv)
 	}
 	lib, err := installer.DefaultHomeLibPath()
 	if err != nil {
-		return "", fmt.Errorf("where go-xla looks for plugins is not known: %w", err)
+		return "", fmt.Errorf("find go-xla's plugin directory: %w", err)
 	}
 	return filepath.Join(lib, "go-xla"), nil
 }
 
-// Install puts the CPU plugin where go-xla looks and returns its path. When a
-// usable one is there already (in Dir, or, without Dir, anywhere go-xla looks),
-// it does nothing but return that one's path, unless Force is set.
+// Install installs the CPU plugin where go-xla finds it and returns its path. Unless Force is set, it only returns the
+// path of a usable plugin that exists already: in Dir, or, if Dir is empty, anywhere go-xla searches.
 //
-// The file appears all at once or not at all: it is fetched into a folder of
-// its own beside the target, checked, flushed to disk and renamed. Whatever
-// goes wrong, and when ctx ends, that folder is removed. Any number of
-// processes may install at the same time.
+// The file appears atomically: Install downloads it into a temporary directory next to the target, checks, syncs and
+// renames it. It removes the temporary directory after an error and when ctx ends. Several processes may install at the
+// same time.
 func Install(ctx context.Context, opts Options) (path string, err error) {
 	return install(ctx, opts, cpuWheel)
 }
@@ -93,7 +88,7 @@ func install(ctx context.Context, opts Options, wheel pin) (path string, err err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("installing the PJRT CPU plugin into %s: %w; %s", dir, err, stillGo)
+			err = fmt.Errorf("install the PJRT CPU plugin into %s: %w; %s", dir, err, stillGo)
 		}
 	}()
 
@@ -110,7 +105,7 @@ func install(ctx context.Context, opts Options, wheel pin) (path string, err err
 
 	if !opts.Force {
 		if path, ok := present(dir); ok {
-			return path, nil // another process was faster
+			return path, nil // installed by another process meanwhile
 		}
 		if _, broken := search([]string{dir}); len(broken) > 0 {
 			return "", fmt.Errorf("%w: remove that file, or install again with force", broken[0].Err)
@@ -147,8 +142,8 @@ func install(ctx context.Context, opts Options, wheel pin) (path string, err err
 	return path, removeOthers(dir, path)
 }
 
-// removeOthers removes the CPU plugins in dir that an earlier Install put there
-// under another name, as another source does: go-xla might prefer one of them.
+// removeOthers removes the CPU plugins in dir that an earlier Install installed from another source, under another
+// name: go-xla might prefer one of them.
 func removeOthers(dir, keep string) error {
 	records, err := filepath.Glob(filepath.Join(dir, RecordPath("*")))
 	for _, path := range records {
@@ -166,11 +161,10 @@ func removeOthers(dir, keep string) error {
 	return err
 }
 
-// stagingPrefix begins the name of the folder in which a plugin is made ready.
+// stagingPrefix begins the name of the temporary directory of an installation.
 const stagingPrefix = ".birnn-install-"
 
-// madeDirs returns the directories that were made for the plugins in dir, now
-// or by an earlier install.
+// madeDirs returns the directories that this or an earlier installation created for the plugins in dir.
 func madeDirs(dir string, now []string) []string {
 	records, _ := filepath.Glob(filepath.Join(dir, RecordPath("*")))
 	for _, path := range records {
@@ -181,16 +175,15 @@ func madeDirs(dir string, now []string) []string {
 	return now
 }
 
-// fetched is a plugin in the staging folder, ready to be put in place.
+// fetched is a plugin in the temporary directory, ready to be published.
 type fetched struct {
-	file   string // where it is
-	name   string // what it shall be called
+	file   string // its path
+	name   string // its file name when published
 	record Record
 }
 
-// publish moves a fetched plugin to its place, the record first: a record
-// without its file is harmless, a file without its record would not be removed
-// by an uninstall.
+// publish moves a plugin to target. It writes the record first: a record without its file is harmless, but Uninstall
+// would not remove a file without a record.
 func publish(f fetched, target string) error {
 	if err := os.Chmod(f.file, 0o755); err != nil {
 		return err
@@ -224,7 +217,7 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// present returns a usable CPU plugin that is there already.
+// present returns the path of a usable CPU plugin in dir, or anywhere if dir is empty.
 func present(dir string) (string, bool) {
 	found := Find()
 	if dir != "" {

@@ -4,9 +4,8 @@ package plugin
 
 import "context"
 
-// lockDir makes dir; directories cannot be locked here, so several installers
-// may all download, each into a folder of its own, and the last one wins with
-// the same file.
+// lockDir makes dir. Directories cannot be locked on this system, so several installers may each download the same
+// file, into separate temporary directories; the last one wins.
 func lockDir(_ context.Context, dir string) (unlock func(), made []string, err error) {
 	made, err = makeDirs(dir)
 	return func() {}, made, err
@@ -14,5 +13,5 @@ func lockDir(_ context.Context, dir string) (unlock func(), made []string, err e
 
 func isReadOnly(error) bool { return false }
 
-// tidy does nothing: without a lock, what looks left behind may be in use.
+// tidy does nothing: without a lock, another installer may be using the files.
 func tidy(string) {}

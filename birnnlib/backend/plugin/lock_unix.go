@@ -5,18 +5,19 @@ package plugin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
-// lockDir makes dir and its missing parents and locks it, so that of several
-// installers one downloads and the others wait for it. The lock is on the
-// directory itself: there is no lock file to leave behind.
+// lockDir makes dir and its missing parents and locks it, so that of several installers one downloads and the others
+// wait. It locks the directory itself: no lock file stays behind.
 //
-// made are the directories it made, innermost first. unlock ends the lock, as
-// the end of the process does.
+// made lists the directories it made, innermost first. The lock ends with unlock, or with the process.
 func lockDir(ctx context.Context, dir string) (unlock func(), made []string, err error) {
 	for {
 		now, err := makeDirs(dir)
@@ -24,28 +25,34 @@ func lockDir(ctx context.Context, dir string) (unlock func(), made []string, err
 		if err != nil {
 			return nil, nil, err
 		}
-		f, err := os.Open(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // another installer failed and tidied up just now
-		} else if err != nil {
-			return nil, nil, err
+		lock := dirLock(dir)
+		_, err = lock.TryLockContext(ctx, 100*time.Millisecond)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue // another installer failed and tidied up
+		case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.EINVAL):
+			// a file system without locks: two installers both download the same file
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case err != nil:
+			return nil, nil, fmt.Errorf("lock %s: %w", dir, err)
 		}
-		if err := flock(ctx, f); err != nil {
-			f.Close()
-			return nil, nil, err
-		}
-		if locked, err := f.Stat(); err == nil {
+		if locked, err := lock.Stat(); err == nil {
 			if now, err := os.Stat(dir); err == nil && os.SameFile(locked, now) {
-				removeStale(dir)
-				return func() { f.Close() }, made, nil
+				if lock.Locked() {
+					removeStale(dir)
+				}
+				return func() { lock.Close() }, made, nil
 			}
 		}
-		f.Close() // we waited for a directory that has been removed meanwhile
+		lock.Close() // the directory was removed between opening and locking it
 	}
 }
 
-// removeStale removes what an installer that was killed has left: whoever holds
-// the lock is the only one at work.
+// dirLock returns the lock of a directory that exists.
+func dirLock(dir string) *flock.Flock { return flock.New(dir, flock.SetFlag(os.O_RDONLY)) }
+
+// removeStale removes what a killed installer has left. The caller holds the lock, so no other installer is at work.
 func removeStale(dir string) {
 	stale, _ := filepath.Glob(filepath.Join(dir, stagingPrefix+"*"))
 	for _, path := range stale {
@@ -53,35 +60,12 @@ func removeStale(dir string) {
 	}
 }
 
-// tidy removes what an installer that was killed has left, unless another one is
-// at work.
+// tidy removes what a killed installer has left, unless another installer is at work.
 func tidy(dir string) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+	lock := dirLock(dir)
+	if locked, err := lock.TryLock(); err == nil && locked {
 		removeStale(dir)
-	}
-}
-
-func flock(ctx context.Context, f *os.File) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.EINVAL):
-			return nil // a file system without locks: two downloads, then, and the same file
-		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
-			return &os.PathError{Op: "lock", Path: f.Name(), Err: err}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
+		lock.Close()
 	}
 }
 

@@ -13,29 +13,30 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"birnn/internal/atomicfile"
 )
 
-// Record is what is remembered about a plugin, in a small JSON file beside it.
+// Record describes an installed plugin. It is stored in a JSON file next to the plugin.
 type Record struct {
-	File      string    `json:"file"`                // name of the plugin beside the record
-	Source    Source    `json:"source,omitempty"`    // "" when it was there before us
-	Package   string    `json:"package,omitempty"`   // what it was taken from
-	Version   string    `json:"version,omitempty"`   // and which version of that
+	File      string    `json:"file"`                // the plugin's file name
+	Source    Source    `json:"source,omitempty"`    // empty if Install did not install it
+	Package   string    `json:"package,omitempty"`   // the package that it comes from
+	Version   string    `json:"version,omitempty"`   // of the package
 	SHA256    string    `json:"sha256"`              // of the plugin
 	Size      int64     `json:"size"`                // in bytes
-	ModTime   time.Time `json:"mod_time"`            // saves hashing again when it has not moved
-	Installed bool      `json:"installed,omitempty"` // put there by Install, so Uninstall removes it
-	MadeDirs  []string  `json:"made_dirs,omitempty"` // directories made for it, innermost first
+	ModTime   time.Time `json:"mod_time"`            // while unchanged, the file is not hashed again
+	Installed bool      `json:"installed,omitempty"` // whether Install installed it, so that Uninstall removes it
+	MadeDirs  []string  `json:"made_dirs,omitempty"` // directories created for it, innermost first
 }
 
-// ErrChanged is wrapped by [Verify]'s error when a plugin is not the one recorded.
+// ErrChanged is wrapped by the error of [Verify] if a plugin is not the recorded one.
 var ErrChanged = errors.New("the plugin has changed since it was recorded")
 
-// RecordPath returns where the record of a plugin is.
+// RecordPath returns the path of the record of a plugin.
 func RecordPath(plugin string) string { return plugin + ".birnn.json" }
 
-// ReadRecord reads the record of a plugin. The error wraps fs.ErrNotExist when
-// there is none.
+// ReadRecord reads the record of a plugin. If the plugin has none, the error wraps fs.ErrNotExist.
 func ReadRecord(plugin string) (Record, error) {
 	var r Record
 	data, err := os.ReadFile(RecordPath(plugin))
@@ -43,41 +44,29 @@ func ReadRecord(plugin string) (Record, error) {
 		return r, err
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
-		return r, fmt.Errorf("%s is not a plugin's record: %w; remove it to have it made anew", RecordPath(plugin), err)
+		return r, fmt.Errorf("%s is not a plugin's record: %w; remove it, and it is written again", RecordPath(plugin), err)
 	}
 	return r, nil
 }
 
-// writeRecord replaces the record of a plugin in one step.
+// writeRecord replaces the record of a plugin atomically.
 func writeRecord(plugin string, r Record) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(plugin), ".birnn-record-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
-	_, err = tmp.Write(append(data, '\n'))
-	if err = errors.Join(err, tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), RecordPath(plugin))
+	return atomicfile.WriteFile(RecordPath(plugin), append(data, '\n'), 0o644)
 }
 
-// Verify checks that a plugin is still the file that was recorded, and returns
-// an error that wraps [ErrChanged] if not. A plugin without a record gets one:
-// that is all that can be done for a plugin that was published without a hash,
-// or installed by something else.
+// Verify checks that a plugin is the recorded file; if not, the error wraps [ErrChanged]. It writes a record for a
+// plugin that has none, since nothing else is known of a plugin that was published without a hash or installed by
+// another program.
 //
-// While size and modification time are those of the record, the file is not
-// hashed again; [VerifyFull] always does. Where the record cannot be written,
-// because the directory is the system's, nothing is remembered and Verify
-// returns nil.
+// Verify hashes the file only if its size or modification time differs from the record; [VerifyFull] always does. If
+// the directory is read-only, Verify writes no record and returns nil.
 func Verify(plugin string) error { return verify(plugin, false) }
 
-// VerifyFull is [Verify] that always reads the whole file.
+// VerifyFull is like [Verify] but always reads the whole file.
 func VerifyFull(plugin string) error { return verify(plugin, true) }
 
 func verify(plugin string, full bool) error {
@@ -98,7 +87,7 @@ func verify(plugin string, full bool) error {
 		return err
 	}
 	if !missing && sum != r.SHA256 {
-		return fmt.Errorf("%w: %s has sha256 %s, recorded was %s (%s); if you replaced it yourself, remove %s",
+		return fmt.Errorf("%w: %s has sha256 %s, expected %s (%s); if you replaced it yourself, remove %s",
 			ErrChanged, plugin, sum, r.SHA256, r.origin(), RecordPath(plugin))
 	}
 	if missing {
@@ -116,16 +105,14 @@ func verify(plugin string, full bool) error {
 
 func (r Record) origin() string {
 	if r.Source == "" {
-		return "as it was first seen"
+		return "as first seen"
 	}
 	return fmt.Sprintf("%s %s from %s", r.Package, r.Version, r.Source)
 }
 
-// Uninstall removes from dir (default: [DefaultDir]) the plugins that [Install]
-// and [InstallCUDA] put there, as long as they are unchanged, every record, and
-// the directories that were made for them, if they are empty now; it returns the
-// paths it removed. A plugin that has changed since is somebody else's by now
-// and stays.
+// Uninstall removes from dir (default: [DefaultDir]) the unchanged plugins that [Install] and [InstallCUDA] installed,
+// every record, and the directories created for them as far as they are empty. It returns the removed paths. A plugin
+// that has changed since stays.
 func Uninstall(dir string) (removed []string, err error) { return uninstall(dir, false) }
 
 // Installed returns the files and folders that [Uninstall] would remove from dir.
@@ -190,7 +177,7 @@ func uninstall(dir string, dry bool) (removed []string, err error) {
 	// Innermost first: a longer path cannot contain a shorter one.
 	slices.SortFunc(made, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	for _, dir := range slices.Compact(made) {
-		remove(dir) // it stays when something else is in it
+		remove(dir) // fails, as it should, if the directory is not empty
 	}
 	return removed, nil
 }
@@ -203,7 +190,7 @@ func hashFile(path string) (string, error) {
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("reading %s: %w", path, err)
+		return "", fmt.Errorf("read %s: %w", path, err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

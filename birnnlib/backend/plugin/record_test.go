@@ -36,7 +36,7 @@ func TestVerify(t *testing.T) {
 	if err := Verify(path); !errors.Is(err, ErrChanged) {
 		t.Errorf("changed: got %v, want ErrChanged", err)
 	}
-	// With size and time put back, only a full look can tell.
+	// With the recorded size and time, only VerifyFull finds the change.
 	if err := os.Chtimes(path, later, later); err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +92,8 @@ func TestUninstall(t *testing.T) {
 	ours := record("pjrt_c_api_cpu_plugin.so", "as installed", true)
 	changed := record("pjrt_c_api_changed_plugin.so", "changed since", true)
 	theirs := record("pjrt_c_api_theirs_plugin.so", "as installed", false)
-	if runtime.GOOS != "windows" { // where it cannot be told from one in use
-		write(t, []byte("half"), dir, stagingPrefix+"1", "half.whl") // of an installer that was killed
+	if runtime.GOOS != "windows" { // there it may be in use
+		write(t, []byte("half"), dir, stagingPrefix+"1", "half.whl") // of a killed installer
 	}
 
 	planned, err := Installed(dir)

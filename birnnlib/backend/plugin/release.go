@@ -15,20 +15,19 @@ import (
 	"github.com/gomlx/go-xla/installer"
 )
 
-// releaseVersion is the release of go-xla's CPU plugin that go-xla v0.4.1 was
-// tested with (its pjrt.DefaultCPUVersion, which is in a package that needs cgo).
+// releaseVersion is the release of the CPU plugin that go-xla v0.4.5 was tested with: its pjrt.DefaultCPUVersion, which
+// is in a package that needs cgo.
 const releaseVersion = "v0.114.0"
 
-// fetchRelease fetches the CPU plugin from go-xla's release page into dir.
+// fetchRelease downloads the CPU plugin from go-xla's release page into dir.
 //
-// go-xla's installer says what to fetch and unpacks it. The transfer between is
-// ours, since the installer's own cannot be cancelled, takes an error page for
-// the archive, and leaves its temporary file behind when it fails.
+// go-xla's installer determines the URL and unpacks the archive. Its download is not used: it cannot be cancelled,
+// accepts an error page as the archive, and leaves its temporary file behind when it fails.
 func fetchRelease(ctx context.Context, dir string, opts Options) (fetched, error) {
 	platform := runtime.GOOS + "_" + runtime.GOARCH
 	url, err := assetURL(ctx, platform)
 	if err != nil {
-		return fetched{}, fmt.Errorf("asking go-xla's release page for %s of %s: %w", releaseVersion, platform, err)
+		return fetched{}, fmt.Errorf("find %s for %s on go-xla's release page: %w", releaseVersion, platform, err)
 	}
 	archive := filepath.Join(dir, path.Base(url))
 	if err := download(ctx, url, archive, opts); err != nil {
@@ -44,7 +43,7 @@ func fetchRelease(ctx context.Context, dir string, opts Options) (fetched, error
 	}
 	files, err := unpack(archive, unpacked)
 	if err != nil {
-		return fetched{}, fmt.Errorf("unpacking %s, which may have been cut short: %w", url, err)
+		return fetched{}, fmt.Errorf("unpack %s, which may be truncated: %w", url, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return fetched{}, err
@@ -58,19 +57,19 @@ func fetchRelease(ctx context.Context, dir string, opts Options) (fetched, error
 		if err != nil {
 			return fetched{}, err
 		}
-		// The archive's own name has the version, as go-xla's installer expects
-		// it; it would fetch the plugin again if it were called otherwise.
+		// The name in the archive has the version. Under another name, go-xla's installer would download the plugin
+		// again.
 		return fetched{
 			file:   file,
 			name:   filepath.Base(file),
 			record: Record{Source: Release, Package: path.Base(url), Version: releaseVersion, SHA256: sum},
 		}, nil
 	}
-	return fetched{}, fmt.Errorf("%s has no CPU plugin: it holds %d other files", url, len(files))
+	return fetched{}, fmt.Errorf("%s has no CPU plugin among its %d files", url, len(files))
 }
 
-// assetURL asks for the address of the archive. The installer's function knows
-// no context, so it is left behind when ctx ends.
+// assetURL returns the URL of the archive. The installer's function takes no context, so assetURL abandons it when ctx
+// ends.
 func assetURL(ctx context.Context, platform string) (string, error) {
 	type answer struct {
 		url string
@@ -96,11 +95,11 @@ func download(ctx context.Context, url, file string, opts Options) error {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("fetching the plugin: %w", err)
+		return fmt.Errorf("download the plugin: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("fetching %s: the server answered %s", url, response.Status)
+		return fmt.Errorf("download %s: the server answered %s", url, response.Status)
 	}
 	out, err := os.Create(file)
 	if err != nil {
@@ -108,9 +107,9 @@ func download(ctx context.Context, url, file string, opts Options) error {
 	}
 	bar := startProgress(opts.Progress, path.Base(url)+" "+releaseVersion, response.ContentLength)
 	_, err = io.Copy(io.MultiWriter(out, bar), response.Body)
-	bar.done()
+	bar.Finish()
 	if err = errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("fetching %s: %w", url, err)
+		return fmt.Errorf("download %s: %w", url, err)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (s toServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return new(http.Transport).RoundTrip(r)
 }
 
-// serveAll lets handler stand for the whole network.
+// serveAll has handler answer all HTTP requests.
 func serveAll(t *testing.T, handler http.Handler) {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -111,8 +111,7 @@ func TestInstallRelease(t *testing.T) {
 	}
 }
 
-// TestReplaceSource installs over a plugin from the other source, whose file
-// has another name and which go-xla would prefer.
+// TestReplaceSource replaces a plugin from the other source, whose file has another name, which go-xla would prefer.
 func TestReplaceSource(t *testing.T) {
 	plugin := fakePlugin(t, entryPoint, "new")
 	name := "pjrt_c_api_cpu_" + releaseVersion + "_plugin.so"
@@ -146,13 +145,13 @@ func TestInstallReleaseRefuses(t *testing.T) {
 	}{
 		{"no such release", http.NotFoundHandler(), "not found"},
 		{"archive gone", releasePage(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusGone) }), "410"},
-		{"a page, not an archive", send([]byte("<html>")), "unpacking"},
-		{"archive cut short", send(good[:len(good)/2]), "unpacking"},
+		{"a page, not an archive", send([]byte("<html>")), "unpack "},
+		{"archive cut short", send(good[:len(good)/2]), "unpack "},
 		{"connection lost", releasePage(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(good)))
 			w.Write(good[:len(good)/2])
 			panic(http.ErrAbortHandler)
-		}), "fetching"},
+		}), "download "},
 		{"no plugin inside", send(tarball(t, map[string][]byte{"README": []byte("x")})), "no CPU plugin"},
 		{"not a library", send(tarball(t, map[string][]byte{name: []byte("x")})), "is not a PJRT plugin"},
 	}

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"birnn/internal/python"
 )
 
 func sha(data []byte) string {
@@ -24,7 +26,7 @@ func sha(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fakeWheel makes a wheel that holds plugin, and the pin for it.
+// fakeWheel returns a wheel with plugin and its pin.
 func fakeWheel(t *testing.T, plugin []byte) ([]byte, pin) {
 	t.Helper()
 	wheel := zipFile(t, map[string][]byte{
@@ -67,7 +69,7 @@ func newIndex(t *testing.T, wheel []byte) *index {
 	return x
 }
 
-// options let Install fetch from x into dir.
+// options returns the options to install from x into dir.
 func (x *index) options(dir string) Options {
 	return Options{Dir: dir, Source: Wheel, PipArgs: []string{
 		"--isolated", "--no-cache-dir", "--retries", "0", "--timeout", "20", "--index-url", x.URL + "/simple/"}}
@@ -78,7 +80,7 @@ func needsPip(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skipf("the wheel is for linux/amd64, this is %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
-	if _, err := findPython(t.Context(), ""); err != nil {
+	if _, err := python.Find(t.Context(), python.Output, "", "", "pip"); err != nil {
 		t.Skip(err)
 	}
 }
@@ -134,8 +136,8 @@ func TestInstallWheel(t *testing.T) {
 	}
 }
 
-// TestInstallWheelRefuses installs from wheels that must not be installed, and
-// checks the message and that nothing is left, not even directories.
+// TestInstallWheelRefuses checks the error for wheels that must not be installed, and that nothing is left, not even
+// directories.
 func TestInstallWheelRefuses(t *testing.T) {
 	needsPip(t)
 	plugin := fakePlugin(t, entryPoint, strings.Repeat("content ", 1000))
@@ -148,7 +150,7 @@ func TestInstallWheelRefuses(t *testing.T) {
 	noMember := pinned
 	noMember.member = "some_xla_cpu/other.so"
 
-	// Stands for a pip that does not check: our own check has to.
+	// A pip that does not check hashes.
 	trusting := write(t, []byte(`#!/bin/sh
 case "$1" in -c) exit 0;; esac
 while [ "$1" != "--dest" ]; do shift; done
@@ -178,11 +180,11 @@ cp "$WHEEL" "$2/`+wheelName+`"
 		{name: "another file inside", wheel: wheel, pin: wrongMember, want: "expected 0000"},
 		{name: "no such file inside", wheel: wheel, pin: noMember, want: "has no some_xla_cpu/other.so"},
 		{name: "not a library", wheel: notPlugin, pin: notPluginPin, want: "is not a PJRT plugin"},
-		{name: "server error", pin: pinned, serve: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, want: "pip failed"},
+		{name: "server error", pin: pinned, serve: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, want: "pip could not download"},
 		{name: "no network", wheel: wheel, pin: pinned, opts: func(o *Options) {
 			o.PipArgs[len(o.PipArgs)-1] = "http://127.0.0.1:1/simple/"
 		}, want: "network"},
-		{name: "no Python", wheel: wheel, pin: pinned, opts: func(o *Options) { o.Python = "no-such-python" }, want: "no Python with pip was found"},
+		{name: "no Python", wheel: wheel, pin: pinned, opts: func(o *Options) { o.Python = "no-such-python" }, want: "no Python with the module pip"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -215,7 +217,7 @@ func TestInstallConcurrently(t *testing.T) {
 	wheel, pin := fakeWheel(t, plugin)
 	x := newIndex(t, wheel)
 	dir := filepath.Join(t.TempDir(), "go-xla")
-	// What an installer that was killed leaves, which the next one tidies up.
+	// A killed installer leaves this; the next one removes it.
 	write(t, []byte("half"), dir, stagingPrefix+"123", "tmp", "half.whl")
 
 	const installers = 4

@@ -9,10 +9,10 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/backend"
 	"birnn/birnnlib/examples/infill"
 	"birnn/birnnlib/examples/tag"
 	"birnn/birnnlib/examples/text"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 )
@@ -55,16 +55,6 @@ func small() infill.Config {
 	return c
 }
 
-func pureGo(t *testing.T) compute.Backend {
-	t.Helper()
-	b, err := backend.Open(t.Context(), backend.Options{Ask: "go"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Backend.Finalize)
-	return b.Backend
-}
-
 func trained(t *testing.T, b compute.Backend, config infill.Config) *infill.Model {
 	t.Helper()
 	m, err := infill.New(b, lines(), config)
@@ -80,7 +70,7 @@ func trained(t *testing.T, b compute.Backend, config infill.Config) *infill.Mode
 // TestDirections: what follows from the character before is guessed by the networks that see the past, what follows from
 // the one after by those that see the future, and what is hidden by none, since it is not there.
 func TestDirections(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	for _, hidden := range []birnnlib.Sizes{{Forward: 12}, {Backward: 12}, {Forward: 12, Backward: 12}} {
 		config := small()
 		config.Hidden = []birnnlib.Sizes{hidden}
@@ -110,7 +100,7 @@ func TestDirections(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	m := trained(t, pureGo(t), small())
+	m := trained(t, backendtest.Go(t), small())
 	guesses, err := m.Fill(t.Context(), 2, "□□", "甲东", "龘□") // the last has a character that the model has never seen
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +120,7 @@ func TestFill(t *testing.T) {
 
 // TestTest counts what Fill guesses, by hand.
 func TestTest(t *testing.T) {
-	m := trained(t, pureGo(t), small())
+	m := trained(t, backendtest.Go(t), small())
 	right, of, err := m.Test(t.Context(), lines())
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +144,7 @@ func TestTest(t *testing.T) {
 }
 
 func TestSaveAndLoad(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	config := small()
 	config.Epochs = 4
 	checkpoints, err := tag.OpenCheckpoints(t.TempDir())
@@ -209,7 +199,7 @@ func TestSaveAndLoad(t *testing.T) {
 }
 
 func TestNewErrors(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	config := small()
 	config.Part = 1
 	if _, err := infill.New(b, lines(), config); err == nil || !strings.Contains(err.Error(), "is 1") {

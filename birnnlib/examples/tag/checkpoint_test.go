@@ -93,7 +93,7 @@ func TestResume(t *testing.T) {
 }
 
 func TestCheckpointsKeepTwo(t *testing.T) {
-	b, dir := pureGo(t), t.TempDir()
+	b, dir := backendtest.Go(t), t.TempDir()
 	checkpoints, m := open(t, dir), newModel(t, b, small())
 	if _, _, err := checkpoints.Load(b); !errors.Is(err, tag.ErrNoCheckpoint) {
 		t.Errorf("empty directory: error %v, want ErrNoCheckpoint", err)
@@ -122,7 +122,7 @@ func names(t *testing.T, dir string) (names []string) {
 
 // TestDamagedCheckpoint damages the latest checkpoint: the one before is loaded, and the damage told.
 func TestDamagedCheckpoint(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	for _, pattern := range []string{"*.bin", "*.json"} {
 		for _, size := range []int64{0, 50} {
 			damage := func(dir string) {
@@ -161,7 +161,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 
 // TestCheckpointErrors: two processes, a file in the way, and what a kill leaves.
 func TestCheckpointErrors(t *testing.T) {
-	b, dir := pureGo(t), t.TempDir()
+	b, dir := backendtest.Go(t), t.TempDir()
 	checkpoints := open(t, dir)
 	if err := checkpoints.Save(newModel(t, b, small())); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/birnnlib/backend"
 	"birnn/birnnlib/examples/tag"
 	"birnn/internal/backendtest"
 
@@ -62,17 +61,6 @@ func draw(n, steps int) (examples []tag.Example) {
 	return examples
 }
 
-// pureGo opens the backend that is fastest at compiling, for what does not depend on it.
-func pureGo(t *testing.T) compute.Backend {
-	t.Helper()
-	b, err := backend.Open(t.Context(), backend.Options{Ask: "go"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Backend.Finalize)
-	return b.Backend
-}
-
 func always(examples []tag.Example) func(int) []tag.Example {
 	return func(int) []tag.Example { return examples }
 }
@@ -110,7 +98,7 @@ func accuracy(t *testing.T, m *tag.Model, examples []tag.Example) float64 {
 // TestDirections: what stands before a time step is learned by the forward direction alone, what stands after it by the
 // backward direction alone, and either by both. The other direction cannot, and is right about as often as by guessing.
 func TestDirections(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	for _, steps := range []int{-1, 1} {
 		for _, hidden := range []birnnlib.Sizes{{Forward: 12}, {Backward: 12}, {Forward: 8, Backward: 8}} {
 			config := small()
@@ -201,7 +189,7 @@ func TestScores(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	b := pureGo(t)
+	b := backendtest.Go(t)
 	for want, change := range map[string]func(*tag.Config, *tag.Task){
 		"at least one layer":     func(c *tag.Config, _ *tag.Task) { c.Hidden = nil },
 		"layer 1":                func(c *tag.Config, _ *tag.Task) { c.Hidden[0].Forward = -1 },

@@ -217,8 +217,5 @@ func place(data []byte, dest string) error {
 	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
 		return err
 	}
-	return atomicfile.Write(dest, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return atomicfile.WriteFile(dest, data, 0o644)
 }

@@ -11,12 +11,14 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 )
 
 // maxBytes bounds what is read of a corpus, packed or not, so that a zip bomb
 // or the wrong file cannot fill the memory. The corpus of a character model of
 // this kind is a thousandth of it.
-const maxBytes = 64 << 20
+const maxBytes = 64_000_000
 
 // Read returns the corpus at path: a plain UTF-8 file, a zip archive that holds
 // one, or "-" for standard input (either of the two).
@@ -24,7 +26,7 @@ const maxBytes = 64 << 20
 // As in the book, each '\n' and each '\r' becomes a space, and then, if
 // maxChars is positive, only the first maxChars characters are kept. A byte
 // order mark at the start is dropped. A corpus that is empty, not UTF-8 or
-// larger than 64 MiB is an error.
+// larger than 64 MB is an error.
 func Read(path string, maxChars int) (string, error) {
 	if path == "-" {
 		return ReadFrom(os.Stdin, "standard input", maxChars)
@@ -168,7 +170,7 @@ func list(files []*zip.File) string {
 	return fmt.Sprintf("%d files (%s)", len(files), strings.Join(names, ", "))
 }
 
-var errTooLarge = fmt.Errorf("it is larger than %d MiB: keep only the part to train on, in a file of its own", maxBytes>>20)
+var errTooLarge = fmt.Errorf("it is larger than %s: keep only the part to train on, in a separate file", humanize.Bytes(maxBytes))
 
 // readBounded reads all of r, but fails once it has more than maxBytes.
 func readBounded(r io.Reader) ([]byte, error) {

@@ -1,8 +1,6 @@
-// Command cache is a build cache in two layers, for the go command to use as its
-// GOCACHEPROG: the lower layer, a GOCACHE that somebody else has filled, is only
-// read, and what is not there goes into the user's own layer. (As its GOCACHE
-// itself, the go command cannot use a folder that it cannot write to: it says
-// that packages of the standard library do not exist.)
+// Command cache is a GOCACHEPROG with two layers: it reads from a shared GOCACHE, which it never changes, and stores
+// what is missing there in the user's cache directory. (The go command cannot use a read-only directory as its GOCACHE:
+// it reports that packages of the standard library do not exist.)
 //
 //	GOCACHEPROG="cache <shared GOCACHE>"
 package main
@@ -15,15 +13,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"birnn/internal/atomicfile"
 )
 
-// request and response are the messages that "go doc cmd/go/internal/cacheprog"
-// describes.
+// request and response are the messages of "go doc cmd/go/internal/cacheprog".
 type request struct {
 	ID                 int64
 	Command            string
 	ActionID, OutputID []byte
-	BodySize           int64 // if not 0, the body comes next, as a JSON string in base64
+	BodySize           int64 // if not 0, the body follows as a JSON string in base64
 }
 
 type response struct {
@@ -57,7 +56,7 @@ func run() error {
 
 type cache struct{ own, shared layer }
 
-// serve answers requests until the go command ends.
+// serve answers the requests of the go command until it ends.
 func (c cache) serve(r io.Reader, w io.Writer) error {
 	in, out := json.NewDecoder(bufio.NewReader(r)), json.NewEncoder(w)
 	if err := out.Encode(response{KnownCommands: []string{"get", "put", "close"}}); err != nil {
@@ -100,18 +99,18 @@ func (c cache) serve(r io.Reader, w io.Writer) error {
 	}
 }
 
-// layer is a folder in the form of a GOCACHE.
+// layer is a directory in the format of a GOCACHE.
 type layer string
 
-// entry is what is written about an action: itself, its output, the output's
-// size and the time, which does not matter here.
+// entry is the format of an action's file: the action, its output, the size of the output and the time, which is
+// ignored here.
 const entry = "v1 %x %x %20d %20d\n"
 
 func (l layer) file(id []byte, kind string) string {
 	return filepath.Join(string(l), fmt.Sprintf("%.1x", id), fmt.Sprintf("%x-%s", id, kind))
 }
 
-// get returns the output of an action, whose path is "" if it is not there.
+// get returns the output of an action; path is empty if it is missing.
 func (l layer) get(action []byte) (output []byte, size int64, path string) {
 	data, err := os.ReadFile(l.file(action, "a"))
 	if err != nil {
@@ -129,22 +128,16 @@ func (l layer) get(action []byte) (output []byte, size int64, path string) {
 	return output, size, path
 }
 
-// put keeps the output of an action and returns its path.
+// put stores the output of an action and returns its path.
 func (l layer) put(action, output, body []byte) (path string, err error) {
 	path = l.file(output, "d")
-	return path, errors.Join(replace(path, body), replace(l.file(action, "a"), fmt.Appendf(nil, entry, action, output, len(body), 0)))
+	return path, errors.Join(write(path, body), write(l.file(action, "a"), fmt.Appendf(nil, entry, action, output, len(body), 0)))
 }
 
-// replace writes a file that is there as a whole or not at all.
-func replace(path string, data []byte) error {
+// write writes a file in a directory that may not exist yet.
+func write(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "new-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	return errors.Join(err, f.Close(), os.Rename(f.Name(), path))
+	return atomicfile.WriteFile(path, data, 0o600)
 }

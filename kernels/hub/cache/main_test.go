@@ -28,7 +28,7 @@ func TestLayer(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			action, output := id(test.name), id("its output")
-			for range 2 { // the second time it is there already
+			for range 2 { // the second time the cache has it
 				path, err := l.put(action, output, []byte("its output"))
 				if data, readErr := os.ReadFile(path); err != nil || readErr != nil || string(data) != "its output" {
 					t.Fatalf("put: %q, %v, %v", data, err, readErr)
@@ -45,8 +45,7 @@ func TestLayer(t *testing.T) {
 	}
 }
 
-// TestGo has the go command build over the cache that it has here, of which
-// nothing is changed.
+// TestGo has the go command build with its cache as the shared layer and checks that this stays unchanged.
 func TestGo(t *testing.T) {
 	dir, own := t.TempDir(), t.TempDir()
 	program := filepath.Join(dir, "cache.exe")
@@ -63,11 +62,11 @@ func TestGo(t *testing.T) {
 		}
 	}
 	write("go.mod", "module new\n\ngo 1.26\n")
-	text := rand.Text() // so that nobody has built it before
+	text := rand.Text() // so that no cache has it
 	write("main.go", "package main\n\nfunc main() { print(\""+text+"\") }\n")
 	goCommand := func(args ...string) {
 		t.Helper()
-		// The user's directories, as the various systems have them.
+		// The user's directories on various systems.
 		cmd := exec.Command("go", args...)
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOCACHE="+filepath.Join(own, "not used"), "GOCACHEPROG='"+program+"' '"+strings.TrimSpace(string(shared))+"'",
@@ -76,7 +75,7 @@ func TestGo(t *testing.T) {
 			t.Fatalf("go %v: %v: %s", args, err, out)
 		}
 	}
-	goCommand("telemetry", "off") // or it would go on writing there when it has ended
+	goCommand("telemetry", "off") // or its telemetry process would write there later
 	build := func() string {
 		t.Helper()
 		goCommand("build", "-o", "new.exe")

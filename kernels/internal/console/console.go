@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"sync"
 	"time"
 
+	"github.com/rivo/uniseg"
+	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"birnn/internal/progress"
 )
 
 // Console writes steps to a terminal or to a file.
@@ -22,8 +24,7 @@ type Console struct {
 
 // New returns a Console that writes to w.
 func New(w io.Writer) *Console {
-	f, ok := w.(*os.File)
-	return &Console{w: w, tty: ok && term.IsTerminal(int(f.Fd())), now: time.Now}
+	return &Console{w: w, tty: progress.IsTerminal(w), now: time.Now}
 }
 
 // Printf writes a line between steps.
@@ -36,14 +37,11 @@ func (c *Console) Writer() io.Writer { return c.w }
 
 // Step is a running step.
 type Step struct {
-	c     *Console
-	title string
-	start time.Time
-	quit  chan struct{}
-	wait  sync.WaitGroup
+	c       *Console
+	title   string
+	start   time.Time
+	spinner *progressbar.ProgressBar // nil for none
 }
-
-var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 
 // Step begins a step and shows that it is running.
 func (c *Console) Step(title string) *Step {
@@ -51,17 +49,9 @@ func (c *Console) Step(title string) *Step {
 		return c.Plain(title)
 	}
 	s := c.begin(title)
-	s.wait.Go(func() {
-		for i := 0; ; i++ {
-			line := fmt.Sprintf("%c %s  %.0f s", spinner[i%len(spinner)], s.title, s.seconds())
-			fmt.Fprintf(c.w, "\r%s\x1b[K", fit(line, c.width()))
-			select {
-			case <-s.quit:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	})
+	s.spinner = progress.New(c.w, -1, fit(title, c.width()-12), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(0),
+		progressbar.OptionUseANSICodes(true)) // ⠋ TITLE  [1m30s]
+	s.spinner.RenderBlank()
 	return s
 }
 
@@ -82,7 +72,7 @@ func (c *Console) Plain(title string) *Step {
 }
 
 func (c *Console) begin(title string) *Step {
-	return &Step{c: c, title: title, start: c.now(), quit: make(chan struct{})}
+	return &Step{c: c, title: title, start: c.now()}
 }
 
 // Done ends a step that succeeded.
@@ -95,13 +85,10 @@ func (s *Step) Note(note string) { s.end("✓", ": "+note) }
 func (s *Step) Fail() { s.end("✗", "") }
 
 func (s *Step) end(mark, note string) {
-	close(s.quit)
-	s.wait.Wait()
-	clear := ""
-	if s.c.tty {
-		clear = "\r\x1b[K"
+	if s.spinner != nil {
+		s.spinner.Finish()
 	}
-	fmt.Fprintf(s.c.w, "%s%s %s%s  %.1f s\n", clear, mark, s.title, note, s.seconds())
+	fmt.Fprintf(s.c.w, "%s %s%s  %.1f s\n", mark, s.title, note, s.seconds())
 }
 
 func (s *Step) seconds() float64 { return s.c.now().Sub(s.start).Seconds() }
@@ -115,20 +102,14 @@ func (c *Console) width() int {
 	return 80
 }
 
-// fit truncates a line to a width in columns. CJK characters are two columns wide.
+// fit cuts a line to less than width columns and an ellipsis; a Chinese character takes two columns.
 func fit(line string, width int) string {
-	var out strings.Builder
 	columns := 0
-	for _, r := range line {
-		columns++
-		if r >= 0x1100 && (r <= 0x115f || r >= 0x2e80 && r <= 0xa4cf || r >= 0xac00 && r <= 0xd7a3 ||
-			r >= 0xf900 && r <= 0xfaff || r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 || r >= 0x1f300) {
-			columns++
+	for g := uniseg.NewGraphemes(line); g.Next(); {
+		if columns += g.Width(); columns >= width {
+			from, _ := g.Positions()
+			return line[:from] + "…"
 		}
-		if columns >= width {
-			return out.String() + "…"
-		}
-		out.WriteRune(r)
 	}
-	return out.String()
+	return line
 }

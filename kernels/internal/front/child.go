@@ -158,7 +158,7 @@ func (f *Front) childConfig() childConfig {
 	}
 }
 
-const outputLimit = 1 << 20 // bytes of a stream that a cell shows
+const outputLimit = 1_000_000 // bytes of a stream that a cell shows
 
 func (f *Front) keepDir() string { return filepath.Join(f.run, "kept") }
 

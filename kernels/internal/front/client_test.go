@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -29,7 +30,35 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "guard" {
 		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4:]...))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(shimDir)
+	os.Exit(code)
+}
+
+var shimDir string // has the shim, built once
+
+var shim = sync.OnceValues(func() (string, error) {
+	var err error
+	if shimDir, err = os.MkdirTemp("", "birnn-shim-"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(shimDir, "go")
+	build := exec.Command("go", "build", "-o", path, "birnn/kernels/internal/shim")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// eventually waits until something is so, for a minute at most: for what happens soon, however slow the machine.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for begin := time.Now(); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
 }
 
 // kernel is a kernel that runs in this process, with a client of it.
@@ -86,12 +115,11 @@ func bin(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "shims", "go"), "birnn/kernels/internal/shim")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	built, err := shim()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := errors.Join(os.Symlink(filepath.Join(h.Bin(), "goimports"), filepath.Join(dir, "shims", "goimports")),
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "shims"), 0o755), os.Link(built, filepath.Join(dir, "shims", "go")), os.Symlink(filepath.Join(h.Bin(), "goimports"), filepath.Join(dir, "shims", "goimports")),
 		os.Symlink(filepath.Join(dir, "shims", "go"), filepath.Join(dir, "shims", "shell"))); err != nil {
 		t.Fatal(err)
 	}
@@ -140,17 +168,11 @@ func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
 		end()
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the kernel does not end")
 		}
 		k.Close()
-		for i := 0; len(mentioning(k.front.run)) > 0; i++ {
-			if i == 20 {
-				t.Errorf("left are\n%s", strings.Join(mentioning(k.front.run), "\n"))
-				break
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
+		nothingMentions(t, k.front.run)
 	})
 	return k
 }
@@ -174,7 +196,7 @@ func (k *kernel) request(kind string, content, v any) {
 		if err := m.Read(v); err != nil {
 			k.t.Fatal(err)
 		}
-	case <-time.After(60 * time.Second):
+	case <-time.After(2 * time.Minute):
 		k.t.Fatalf("no reply to %s", kind)
 	}
 }
@@ -228,7 +250,7 @@ func (k *kernel) outcome(a *answer, began time.Time) outcome {
 	o.took = time.Since(began)
 	select {
 	case <-a.Idle:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		k.t.Fatal("the kernel does not become idle")
 	}
 	o.status, o.name, o.value, o.number = reply.Status, reply.Name, reply.Value, reply.Number

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 
 	"birnn/kernels/internal/cell"
 )
@@ -66,7 +67,7 @@ func (e *execution) where(number, line, column int) string {
 	margin := fmt.Sprintf("%5d │ ", line)
 	shown := head + "\n" + faint + margin + plain + spaces(text)
 	if column > 0 && column <= len(text)+1 {
-		blank := strings.Repeat(" ", columns(spaces(text[:column-1])))
+		blank := strings.Repeat(" ", uniseg.StringWidth(spaces(text[:column-1])))
 		shown += "\n" + faint + "      │ " + plain + blank + red + "^" + plain
 	}
 	return shown
@@ -74,18 +75,6 @@ func (e *execution) where(number, line, column int) string {
 
 // spaces writes tabs as JupyterLab shows them.
 func spaces(text string) string { return strings.ReplaceAll(text, "\t", "    ") }
-
-// columns counts the columns that text takes: a Chinese character takes two.
-func columns(text string) int {
-	n := 0
-	for _, r := range text {
-		n++
-		if r >= 0x1100 && utf8.RuneLen(r) >= 3 {
-			n++
-		}
-	}
-	return n
-}
 
 // syntaxError is a cell that is not Go.
 func (e *execution) syntaxError(err error) *cellError {

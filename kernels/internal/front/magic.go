@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+	"github.com/rivo/uniseg"
+
 	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/kept"
@@ -244,7 +247,7 @@ func (e *execution) outputMagic(args string) *cellError {
 		e.front.settings = append(e.front.settings, line)
 		e.front.tell(line)
 	}
-	e.say("a stream shows %s of a cell's output; more goes to a file in %s", kept.Bytes(int64(e.front.limit)), e.front.outputs)
+	e.say("a stream shows %s of a cell's output; more goes to a file in %s", humanize.Bytes(uint64(e.front.limit)), e.front.outputs)
 	return nil
 }
 
@@ -262,7 +265,8 @@ func (e *execution) keep(args string) *cellError {
 			err = listErr
 			for _, i := range infos {
 				found = true
-				e.say("%-20s %-24s %9s  computed %s in %s, %s", i.Name, i.Type, kept.Bytes(i.Size), i.Computed.Format(time.DateTime), i.Took.Round(time.Millisecond), how)
+				pad := strings.Repeat(" ", max(0, 20-uniseg.StringWidth(i.Name)))
+				e.say("%s %-24s %9s  computed %s in %s, %s", i.Name+pad, i.Type, humanize.Bytes(uint64(i.Size)), i.Computed.Format(time.DateTime), i.Took.Round(time.Millisecond), how)
 			}
 		}
 		if !found && err == nil {
@@ -295,7 +299,7 @@ func (e *execution) keep(args string) *cellError {
 				err = limitErr
 			}
 		}
-		e.say("the kept values may have %s", kept.Bytes(n))
+		e.say("the kept values may have %s", humanize.Bytes(uint64(n)))
 	default:
 		return e.misuse("%%keep lists the kept values; %%keep drop NAME, %%keep clear and %%keep limit 4GB do what they say")
 	}

@@ -19,7 +19,7 @@ import (
 // gone waits until nothing is left of a process group.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for range 500 {
+	for range 6000 {
 		if errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) {
 			return
 		}
@@ -30,16 +30,11 @@ func gone(t *testing.T, pid int) {
 
 func (c *Client) pid() int { return c.session.cmd.Process.Pid }
 
-// fast fails unless a call returns at once with an error, so soon that nobody
-// would say that it hangs.
-func fast(t *testing.T, call func() error) error {
-	t.Helper()
-	begin := time.Now()
-	err := call()
-	if took := time.Since(begin); err == nil || took > 5*time.Second {
-		t.Fatalf("error %v after %v", err, took)
-	}
-	return err
+// requests returns how many requests gopls has not answered.
+func (c *Client) requests() int {
+	c.session.conn.mu.Lock()
+	defer c.session.conn.mu.Unlock()
+	return len(c.session.pending)
 }
 
 func complete(ctx context.Context, c *Client) error {
@@ -53,12 +48,13 @@ func complete(ctx context.Context, c *Client) error {
 
 func TestCancel(t *testing.T) {
 	c := start(t, options(t, true))
+	syscall.Kill(c.pid(), syscall.SIGSTOP) // so that it does not answer
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	err := fast(t, func() error { return complete(ctx, c) })
-	if !errors.Is(err, context.DeadlineExceeded) {
+	if err := complete(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("while loading: %v", err)
 	}
+	syscall.Kill(c.pid(), syscall.SIGCONT)
 	if err := complete(within(t), c); err != nil {
 		t.Error("after a cancelled call:", err)
 	}
@@ -79,9 +75,7 @@ func TestCancel(t *testing.T) {
 	if err := complete(within(t), c); err != nil {
 		t.Error("after many cancelled calls:", err)
 	}
-	c.session.conn.mu.Lock()
-	defer c.session.conn.mu.Unlock()
-	if n := len(c.session.pending); n > 0 {
+	if n := c.requests(); n > 0 {
 		t.Errorf("%d requests are remembered", n)
 	}
 }
@@ -96,15 +90,18 @@ func TestKilled(t *testing.T) {
 				}
 			}
 			pid := c.pid()
-			if loaded { // else it might answer before it is killed
-				syscall.Kill(pid, syscall.SIGSTOP)
-			}
+			syscall.Kill(pid, syscall.SIGSTOP) // so that it does not answer before it is killed
 			result := make(chan error)
 			go func() { result <- complete(within(t), c) }()
-			time.Sleep(50 * time.Millisecond)
+			for loaded && c.requests() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			if !loaded { // then no request is sent, and nothing shows that the call waits
+				time.Sleep(50 * time.Millisecond)
+			}
 			syscall.Kill(pid, syscall.SIGKILL)
-			if err := fast(t, func() error { return <-result }); !errors.Is(err, errEnded) {
-				t.Error(err)
+			if err := <-result; !errors.Is(err, errEnded) {
+				t.Errorf("error %v, want %v", err, errEnded)
 			}
 			gone(t, pid)
 			<-c.session.done
@@ -134,21 +131,16 @@ func TestStopped(t *testing.T) {
 	for i := range 1000 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		text := program("", strings.Repeat("x", 5000)+strconv.Itoa(i))
-		err := fast(t, func() error {
-			_, _, _, err := c.Complete(ctx, "main.go", text, 0)
-			return err
-		})
+		_, _, _, err := c.Complete(ctx, "main.go", text, 0)
 		cancel()
-		stuck = stuck || errors.Is(err, errStuck)
+		if stuck = stuck || errors.Is(err, errStuck); !errors.Is(err, errStuck) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
 	}
 	if !stuck || len(c.session.out) > queued {
 		t.Errorf("stuck is %v, %d wait", stuck, len(c.session.out))
 	}
-	begin := time.Now()
 	c.Close()
-	if took := time.Since(begin); took > 10*grace {
-		t.Errorf("closed after %v", took)
-	}
 	gone(t, pid)
 }
 
@@ -168,9 +160,6 @@ func TestClose(t *testing.T) {
 			pid, begin := c.pid(), time.Now()
 			c.Close()
 			t.Logf("closed after %v", time.Since(begin))
-			if took := time.Since(begin); took > 10*grace {
-				t.Errorf("closed after %v", took)
-			}
 			if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 				t.Errorf("gopls lives on: %v", err)
 			}
@@ -195,7 +184,9 @@ func TestContext(t *testing.T) {
 	}
 	cancel()
 	gone(t, c.pid())
-	fast(t, func() error { return complete(within(t), c) })
+	if err := complete(within(t), c); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a call after the end: %v, want another error at once", err)
+	}
 	c.Close()
 }
 
@@ -206,7 +197,7 @@ func TestParentKilled(t *testing.T) {
 	if os.Getenv(env) != "" {
 		c := start(t, options(t, true))
 		fmt.Println("gopls", c.pid())
-		time.Sleep(time.Minute)
+		time.Sleep(time.Hour)
 		return
 	}
 	command(t)

@@ -1,5 +1,4 @@
-// Package history keeps the cells that ran, for a project, in a file with a
-// line of JSON for each.
+// Package history stores the executed cells of a project in a file, one JSON line each.
 package history
 
 import (
@@ -12,29 +11,30 @@ import (
 	"path"
 	"path/filepath"
 	"sync"
+
+	"birnn/internal/atomicfile"
 )
 
-// Entry is a cell that ran.
+// Entry is an executed cell.
 type Entry struct {
 	Session int    `json:"session"`
-	Line    int    `json:"line"` // its number in the session
+	Line    int    `json:"line"` // the number of the cell in the session
 	Input   string `json:"input"`
-	Output  string `json:"output,omitempty"` // its result as text
+	Output  string `json:"output,omitempty"` // the result as text
 }
 
-// History is the entries of earlier sessions and of this one.
+// History has the entries of earlier sessions and of the current one.
 type History struct {
 	mu      sync.Mutex
 	path    string
 	most    int
 	session int
 	entries []Entry
-	stored  int // entries in the file
+	stored  int // number of lines in the file
 	file    *os.File
 }
 
-// Open reads the history in a file, of which the last entries are kept, as many
-// as most. Lines that a crash has cut are left out.
+// Open reads the history in a file and keeps the last most entries. It skips lines that a crash has truncated.
 func Open(name string, most int) (*History, error) {
 	h := &History{path: name, most: most, session: 1}
 	data, err := os.ReadFile(name)
@@ -58,13 +58,12 @@ func Open(name string, most int) (*History, error) {
 		return nil, fmt.Errorf("history: %w", err)
 	}
 	if len(data) > 0 && data[len(data)-1] != '\n' {
-		io.WriteString(h.file, "\n") // the line that was cut ends here
+		io.WriteString(h.file, "\n") // ends the truncated line
 	}
 	return h, nil
 }
 
-// Add adds a cell of this session. A kernel beside this one may add to the same
-// file: each line is written at once.
+// Add adds a cell of the current session. Another kernel may add to the same file: each line is a single write.
 func (h *History) Add(line int, input string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -84,7 +83,7 @@ func (h *History) Add(line int, input string) error {
 	return nil
 }
 
-// SetOutput notes the result of a cell of this session, in memory.
+// SetOutput sets the result of a cell of the current session, only in memory.
 func (h *History) SetOutput(line int, output string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,7 +95,7 @@ func (h *History) SetOutput(line int, output string) {
 	}
 }
 
-// rewrite makes the file as short as the history.
+// rewrite replaces the file by the entries in memory.
 func (h *History) rewrite() error {
 	var b bytes.Buffer
 	for _, e := range h.entries {
@@ -106,41 +105,40 @@ func (h *History) rewrite() error {
 		}
 		b.Write(append(data, '\n'))
 	}
-	temp := h.path + ".new"
-	if err := os.WriteFile(temp, b.Bytes(), 0o600); err != nil {
+	h.file.Close() // Windows does not replace an open file
+	err := atomicfile.WriteFile(h.path, b.Bytes(), 0o600)
+	if err == nil {
+		h.stored = len(h.entries)
+	}
+	var openErr error
+	h.file, openErr = os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err := errors.Join(err, openErr); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	h.file.Close()
-	if err := os.Rename(temp, h.path); err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
-	h.stored = len(h.entries)
-	var err error
-	h.file, err = os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	return err
+	return nil
 }
 
-// Close ends the use of the file.
+// Close closes the file.
 func (h *History) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.file.Close()
 }
 
-// Query is what a history_request asks for.
+// Query is the content of a history_request.
 type Query struct {
 	Output  bool   `json:"output"`
 	Type    string `json:"hist_access_type"` // tail, range or search
-	Session int    `json:"session"`          // 0 is this one, -1 the one before it
+	Session int    `json:"session"`          // 0 is the current one, -1 the one before
 	Start   int    `json:"start"`
-	Stop    int    `json:"stop"` // not included
+	Stop    int    `json:"stop"` // exclusive
 	N       int    `json:"n"`
 	Pattern string `json:"pattern"` // with * and ?
 	Unique  bool   `json:"unique"`
 }
 
-// Find returns the entries as the protocol has them, the oldest first:
-// [session, line, input] or [session, line, [input, output]].
+// Find returns the matching entries in the form of the protocol, the oldest first: [session, line, input] or [session,
+// line, [input, output]].
 func (h *History) Find(q Query) [][]any {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -168,7 +166,7 @@ func (h *History) Find(q Query) [][]any {
 	if q.N > 0 && q.Type != "range" {
 		found = found[max(0, len(found)-q.N):]
 	}
-	answer := [][]any{} // not null
+	answer := [][]any{} // null in JSON would be invalid
 	for _, e := range found {
 		if q.Output {
 			answer = append(answer, []any{e.Session, e.Line, []any{e.Input, e.Output}})
@@ -179,7 +177,7 @@ func (h *History) Find(q Query) [][]any {
 	return answer
 }
 
-// unique keeps the last of equal inputs.
+// unique returns the entries without those whose input comes again later.
 func unique(entries []Entry) []Entry {
 	seen := map[string]bool{}
 	var kept []Entry
@@ -195,13 +193,13 @@ func unique(entries []Entry) []Entry {
 	return kept
 }
 
-// matches reports whether text is what a pattern with * and ? stands for.
+// matches reports whether text matches a pattern with * and ?.
 func matches(pattern, text string) bool {
 	if pattern == "" {
 		return true
 	}
 	var escaped []rune
-	for _, r := range pattern { // path.Match has more special characters
+	for _, r := range pattern { // path.Match has other special characters
 		if r == '[' || r == '\\' {
 			escaped = append(escaped, '\\')
 		}

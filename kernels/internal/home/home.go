@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"birnn/internal/atomicfile"
 )
 
 // Env is the environment variable that names another folder.
@@ -63,7 +65,7 @@ func (h Home) Logs() string { return h.Path("log") }
 func (h Home) Temp() string { return h.Path("tmp") }
 
 // contents are the names that an installation uses in the folder. An uninstall touches nothing else.
-var contents = []string{"bin", "bin-*", "env-*", "etc", "log", "projects", "run", "share", "tmp"}
+var contents = []string{"bin", "bin-*", "env-*", "etc", "log", "projects", "run", "share", "tmp", ManifestName + ".*" + atomicfile.Suffix}
 
 // ErrForeign is wrapped by the error about a folder with other files in it.
 var ErrForeign = errors.New("is not empty and was not made by this command")

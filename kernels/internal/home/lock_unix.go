@@ -4,36 +4,29 @@ package home
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
-// lock locks the directory itself. The lock ends with the process at the latest, and no lock file can become stale.
+// lock locks the directory itself, so that no lock file can go stale: the lock ends with the process at the latest.
 func lock(ctx context.Context, dir string, waiting func()) (unlock func(), err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	for told := false; ; told = true {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case err == nil:
-			return func() { f.Close() }, nil
-		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w; if its file system has no locks, name another folder with -dir", dir, err)
-		}
-		if !told && waiting != nil {
+	l := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	locked, err := l.TryLock()
+	if err == nil && !locked {
+		if waiting != nil {
 			waiting()
 		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
+		_, err = l.TryLockContext(ctx, 200*time.Millisecond)
 	}
+	if ctx.Err() != nil {
+		l.Close()
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w; if its file system has no locks, name another folder with -dir", dir, err)
+	}
+	return func() { l.Close() }, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"birnn/internal/atomicfile"
 	"birnn/internal/simd"
 )
 
@@ -55,11 +56,7 @@ func (m *Manifest) Save() error {
 	if err != nil {
 		return err
 	}
-	tmp := m.home.Path("." + ManifestName)
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, m.home.Path(ManifestName))
+	return atomicfile.WriteFile(m.home.Path(ManifestName), append(data, '\n'), 0o644)
 }
 
 // Note adds entries to a list of the manifest, without duplicates, and saves it. Call it before making anything outside
@@ -143,7 +140,7 @@ func (m *Manifest) Remove(dry bool, gone func(path string)) (stayed []string, er
 	for _, entry := range entries {
 		path := m.home.Path(entry.Name())
 		switch {
-		case entry.Name() == ManifestName || entry.Name() == "."+ManifestName:
+		case entry.Name() == ManifestName: // the last one
 		case slices.ContainsFunc(contents, func(pattern string) bool {
 			match, _ := filepath.Match(pattern, entry.Name())
 			return match
@@ -155,10 +152,8 @@ func (m *Manifest) Remove(dry bool, gone func(path string)) (stayed []string, er
 			stayed = append(stayed, path)
 		}
 	}
-	for _, name := range []string{"." + ManifestName, ManifestName} {
-		if err := remove(m.home.Path(name), os.Remove); err != nil {
-			return nil, err
-		}
+	if err := remove(m.home.Path(ManifestName), os.Remove); err != nil {
+		return nil, err
 	}
 	// Innermost first: a longer path cannot contain a shorter one.
 	dirs := slices.Clone(m.MadeDirs)

@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"birnn/internal/atomicfile"
 	"birnn/kernels/internal/process"
 )
 
@@ -46,7 +47,7 @@ const onPaper = `<style>pre { white-space: pre-wrap !important; tab-size: 4 !imp
 
 // Print makes a printable edition of a notebook with its saved outputs: a PDF, or an HTML page if browser is empty.
 func (j Jupyter) Print(ctx context.Context, notebook, to, browser string) error {
-	temp, err := os.MkdirTemp(filepath.Dir(to), ".print-") // on the same file system
+	temp, err := os.MkdirTemp("", "birnn-print-")
 	if err != nil {
 		return err
 	}
@@ -72,21 +73,16 @@ func (j Jupyter) Print(ctx context.Context, notebook, to, browser string) error 
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(page, bytes.Replace(html, []byte("<head>"), []byte("<head>"+base+onPaper), 1), 0o600); err != nil {
-		return err
-	}
-	made := page
+	made := bytes.Replace(html, []byte("<head>"), []byte("<head>"+base+onPaper), 1)
 	if browser != "" {
-		made = filepath.Join(temp, "page.pdf")
-		pdf, err := printPage(ctx, browser, fileURL(page))
-		if err != nil {
+		if err := os.WriteFile(page, made, 0o600); err != nil {
 			return err
 		}
-		if err := os.WriteFile(made, pdf, 0o666); err != nil {
+		if made, err = printPage(ctx, browser, fileURL(page)); err != nil {
 			return err
 		}
 	}
-	return os.Rename(made, to)
+	return atomicfile.WriteFile(to, made, 0o644)
 }
 
 // printPage prints a page as a PDF once MathJax has typeset its formulas.

@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 )
 
-// Environment variables that name the folders, for the programs of cells.
+// Environment variables that name the directories, for the programs of cells.
 const (
 	SessionEnv = "BIRNN_KEEP"
 	LastingEnv = "BIRNN_KEEP_LASTING"
 )
 
-// SessionFolder is where a cell keeps values until the kernel ends: $BIRNN_KEEP, else within GoNB's temporary directory;
-// empty outside a notebook.
+// SessionFolder returns the directory of the values that are kept until the kernel ends: $BIRNN_KEEP, if set, or a
+// directory in GoNB's temporary directory. It is empty outside a notebook.
 func SessionFolder() string {
 	if dir := os.Getenv(SessionEnv); dir != "" {
 		return dir
@@ -24,8 +24,8 @@ func SessionFolder() string {
 	return ""
 }
 
-// LastingFolder is where values are kept beyond that: $BIRNN_KEEP_LASTING, else a folder in the user's cache directory
-// that belongs to GoNB's directory or the working directory.
+// LastingFolder returns the directory of lasting values: $BIRNN_KEEP_LASTING, if set, or a directory in the user's
+// cache directory for GoNB's directory, outside a notebook for the working directory.
 func LastingFolder() (string, error) {
 	if dir := os.Getenv(LastingEnv); dir != "" {
 		return dir, nil
@@ -41,11 +41,11 @@ func LastingFolder() (string, error) {
 	return LastingFolderOf(of)
 }
 
-// LastingFolderOf is LastingFolder for the notebooks in the directory of, an absolute path.
+// LastingFolderOf returns the LastingFolder of the notebooks in the directory of, an absolute path.
 func LastingFolderOf(of string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("%w; say where to keep lasting values in the environment variable %s", err, LastingEnv)
+		return "", fmt.Errorf("%w; name a directory for lasting values in the environment variable %s", err, LastingEnv)
 	}
 	return filepath.Join(cache, "birnn", "kept", base(filepath.Base(of)+"\x00"+of)), nil
 }

@@ -1,10 +1,10 @@
-// Package kept stores values by name in a folder: for each name a metadata file and a data file.
+// Package kept stores values by name in a directory, each in a metadata file and a data file.
 //
-// The metadata file names the data file and appears by a rename, so that whoever reads finds the old value or the new
-// one whole, and a program killed at any moment leaves no third state. What it leaves lying about is removed by the next
-// Put. Files are named after a hash, because names may be in any script, of any length, and differ in case only.
+// The metadata file names the data file and is replaced atomically, so that readers find the complete old or new value,
+// even after the writer was killed. The next Put removes files that a killed program left. File names contain a hash,
+// because names may be in any script, of any length, and may differ only in case.
 //
-// Several programs may use a folder at once.
+// Several programs may use a directory at the same time.
 package kept
 
 import (
@@ -18,30 +18,34 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"birnn/internal/atomicfile"
 )
 
 // Info describes a kept value.
 type Info struct {
 	Name        string        `json:"name"`
-	Type        string        `json:"type"`        // as Go writes it
+	Type        string        `json:"type"`        // in Go syntax
 	Signature   string        `json:"signature"`   // of the type's structure, see keep.Value
 	Size        int64         `json:"size"`        // bytes of data
-	Computed    time.Time     `json:"computed"`    // when
-	Took        time.Duration `json:"took_ns"`     // to compute
-	Fingerprint string        `json:"fingerprint"` // of the definitions it was computed from; may be empty
+	Computed    time.Time     `json:"computed"`    // when it was computed
+	Took        time.Duration `json:"took_ns"`     // time to compute it
+	Fingerprint string        `json:"fingerprint"` // of the definitions that it was computed from; may be empty
 
-	Data string `json:"data"` // the data file's name within the folder
+	Data string `json:"data"` // the name of the data file
 }
 
 const (
-	metaSuffix  = ".json"
-	dataSuffix  = ".data"
-	stageSuffix = ".part" // of a metadata file that is being written
+	metaSuffix = ".json"
+	dataSuffix = ".data"
 )
 
-// base is what the names of name's files begin with: something readable and a hash.
+// base returns the common prefix of name's files: a readable part and a hash.
 func base(name string) string {
 	slug := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -52,8 +56,8 @@ func base(name string) string {
 	return fmt.Sprintf("%.24s-%x", slug, sha256.Sum256([]byte(name)))[:min(len(slug), 24)+1+32]
 }
 
-// List returns the values kept in dir by name. Metadata that cannot be read is reported by the error, which does not
-// keep the others from being listed. A folder that does not exist has no values.
+// List returns the values in dir, sorted by name. If some metadata cannot be read, it returns the others and an error.
+// A directory that does not exist has no values.
 func List(dir string) ([]Info, error) {
 	paths, err := metadata(dir)
 	if err != nil {
@@ -66,7 +70,7 @@ func List(dir string) ([]Info, error) {
 		switch {
 		case err == nil:
 			infos = append(infos, info)
-		case !errors.Is(err, fs.ErrNotExist): // dropped just now
+		case !errors.Is(err, fs.ErrNotExist): // else it was dropped meanwhile
 			damaged = append(damaged, err)
 		}
 	}
@@ -74,7 +78,7 @@ func List(dir string) ([]Info, error) {
 	return infos, errors.Join(damaged...)
 }
 
-// metadata returns the paths of the metadata files. Unlike others with that ending, they have a hash in their names.
+// metadata returns the paths of the metadata files. Unlike other JSON files, they have a hash in their names.
 func metadata(dir string) (paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,8 +92,9 @@ func metadata(dir string) (paths []string, err error) {
 	return paths, err
 }
 
-// ErrDamaged is wrapped by errors about a metadata file that makes no sense, or data of another size than it says.
-var ErrDamaged = errors.New("is damaged; delete it, or let the value be computed anew")
+// ErrDamaged is wrapped by errors about invalid metadata, and about data that is missing or has another size than in
+// the metadata.
+var ErrDamaged = errors.New("is damaged; delete it or compute the value again")
 
 func read(path string) (Info, error) {
 	text, err := os.ReadFile(path)
@@ -101,12 +106,12 @@ func read(path string) (Info, error) {
 		return Info{}, fmt.Errorf("%s %w: %v", path, ErrDamaged, err)
 	}
 	if filepath.Base(path) != base(info.Name)+metaSuffix || info.Data != filepath.Base(info.Data) || info.Data == "." {
-		return Info{}, fmt.Errorf("%s %w: it describes %q in %q", path, ErrDamaged, info.Name, info.Data)
+		return Info{}, fmt.Errorf("%s %w: it is about %q in %q", path, ErrDamaged, info.Name, info.Data)
 	}
 	return info, nil
 }
 
-// Open returns the value kept under name. The error wraps fs.ErrNotExist if there is none.
+// Open opens the value kept under name. If there is no such value, the error wraps fs.ErrNotExist.
 func Open(dir, name string) (Info, *os.File, error) {
 	path := filepath.Join(dir, base(name)+metaSuffix)
 	for try := 0; ; try++ {
@@ -117,7 +122,7 @@ func Open(dir, name string) (Info, *os.File, error) {
 		file, err := os.Open(filepath.Join(dir, info.Data))
 		if errors.Is(err, fs.ErrNotExist) {
 			if try < 9 {
-				continue // another program has just put a new value here
+				continue // another program has replaced the value
 			}
 			return Info{}, nil, fmt.Errorf("%s %w: its data %s is missing", path, ErrDamaged, info.Data)
 		}
@@ -126,21 +131,21 @@ func Open(dir, name string) (Info, *os.File, error) {
 		}
 		if stat, err := file.Stat(); err != nil || stat.Size() != info.Size {
 			file.Close()
-			return Info{}, nil, fmt.Errorf("%s %w: its data %s has not %d bytes", path, ErrDamaged, info.Data, info.Size)
+			return Info{}, nil, fmt.Errorf("%s %w: the size of its data %s is not %d bytes", path, ErrDamaged, info.Data, info.Size)
 		}
 		return info, file, nil
 	}
 }
 
-// A FullError is returned by Put for a value that passes the folder's limit.
-type FullError struct{ Others, Limit int64 } // bytes: of the values under other names, and of all at most
+// FullError is the error of Put for a value that exceeds the limit of the directory.
+type FullError struct{ Others, Limit int64 } // in bytes: the size of the other values, and the limit of all
 
 func (e *FullError) Error() string {
-	return fmt.Sprintf("the other kept values have %s and the limit is %s", Bytes(e.Others), Bytes(e.Limit))
+	return fmt.Sprintf("the other kept values take %s of at most %s", humanize.Bytes(uint64(e.Others)), humanize.Bytes(uint64(e.Limit)))
 }
 
-// Put keeps what write writes under info.Name, in place of the value there; it sets Size and Data of info. After an
-// error the value there is the old one.
+// Put keeps what write writes under info.Name; it sets info.Size and info.Data. It replaces the old value; after an
+// error, the old value stays.
 func Put(dir string, info Info, write func(io.Writer) error) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -153,7 +158,9 @@ func Put(dir string, info Info, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
-	file, err := create(dir, base(info.Name), dataSuffix)
+	// The name has the form of atomicfile's temporary files: it contains the process, which owns the file until
+	// metadata refers to it.
+	file, err := os.CreateTemp(dir, base(info.Name)+"."+strconv.Itoa(os.Getpid())+".*"+dataSuffix)
 	if err != nil {
 		return err
 	}
@@ -178,12 +185,12 @@ func Put(dir string, info Info, write func(io.Writer) error) (err error) {
 		return err
 	}
 	if old != "" {
-		os.Remove(filepath.Join(dir, old)) // where that fails, on Windows for a file in use, the next sweep does it
+		os.Remove(filepath.Join(dir, old)) // if that fails, as on Windows for a file in use, the next sweep removes it
 	}
 	return nil
 }
 
-// counter refuses to write more than most bytes.
+// counter counts bytes and fails with full after most of them.
 type counter struct {
 	to            io.Writer
 	written, most int64
@@ -199,34 +206,19 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// writeJSON writes a file that appears whole or not at all.
+// writeJSON replaces a file atomically.
 func writeJSON(dir, name string, value any) error {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}
-	file, err := create(dir, name, stageSuffix)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	defer file.Close()
-	if _, err := file.Write(text); err != nil {
-		return err
-	}
-	if err := file.Sync(); err != nil {
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), filepath.Join(dir, name))
+	return atomicfile.WriteFile(filepath.Join(dir, name), text, 0o600)
 }
 
-// Drop removes the value kept under name, damaged or not. The error wraps fs.ErrNotExist if there is none.
+// Drop removes the value kept under name, damaged or not. If there is no such value, the error wraps fs.ErrNotExist.
 func Drop(dir, name string) error { return drop(filepath.Join(dir, base(name)+metaSuffix)) }
 
-// Clear removes every value from dir, damaged ones too. The limit stays.
+// Clear removes all values from dir, damaged ones included. The limit stays.
 func Clear(dir string) error {
 	paths, err := metadata(dir)
 	if err != nil {
@@ -261,12 +253,12 @@ func drop(path string) error {
 		}
 	}
 	for _, file := range data {
-		os.Remove(filepath.Join(dir, file)) // a file in use on Windows is left to the next sweep
+		os.Remove(filepath.Join(dir, file)) // on Windows, the next sweep removes a file that is in use
 	}
 	return nil
 }
 
-// Total returns how many bytes the values in dir have.
+// Total returns the size of all values in dir, in bytes.
 func Total(dir string) (int64, error) {
 	infos, err := List(dir)
 	var total int64

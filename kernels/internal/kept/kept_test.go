@@ -1,8 +1,10 @@
 package kept_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -10,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +62,7 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// Names of any script and length, with what file systems do not allow or do not tell apart.
+// TestNames uses names of any script and length, with characters that file systems forbid or do not distinguish.
 func TestNames(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	names := []string{"params", "Params", "PARAMS", "参数", "訓練済みモデル", "../../x", "a/b\\c:d*?", "CON", ".", "..", "a\x00b", "é", "e\u0301",
@@ -166,7 +170,7 @@ func TestLimit(t *testing.T) {
 	if err := kept.Put(dir, kept.Info{Name: "c"}, writer("1")); !errors.As(err, &full) || *full != (kept.FullError{Others: 10, Limit: 10}) {
 		t.Errorf("beyond the limit: %v", err)
 	}
-	put(t, dir, "a", "1234") // its own old value makes room
+	put(t, dir, "a", "1234") // replacing the old value makes room
 	if err := kept.Put(dir, kept.Info{Name: "a"}, writer("123456")); !errors.As(err, &full) {
 		t.Errorf("a replacement beyond the limit: %v", err)
 	}
@@ -212,7 +216,7 @@ func TestDamaged(t *testing.T) {
 			if cut := strings.HasSuffix(test.name, " data"); !cut && (!errors.Is(err, kept.ErrDamaged) || len(infos) != 1 || infos[0].Name != "b") {
 				t.Errorf("%v (%v), want b and an error", infos, err)
 			}
-			put(t, dir, "b", "third") // no hindrance to the others
+			put(t, dir, "b", "third") // others can be replaced
 			if _, text := get(t, dir, "b"); text != "third" {
 				t.Errorf("%q is kept as b", text)
 			}
@@ -252,25 +256,20 @@ func TestFingerprints(t *testing.T) {
 	}
 }
 
-func TestBytes(t *testing.T) {
-	for text, n := range map[string]int64{"0 B": 0, "999 B": 999, "1.23 kB": 1234, "4 GB": 4e9, "2.15 GB": kept.DefaultLimit, "1.5 TB": 15e11} {
-		if got := kept.Bytes(n); got != text {
-			t.Errorf("Bytes(%d) is %q, want %q", n, got, text)
-		}
-	}
-	for text, want := range map[string]int64{"4GB": 4e9, "4gb": 4e9, "4 G": 4e9, "0": 0, "123": 123, "1.5kB": 1500, "500 MB": 5e8, "7B": 7} {
+func TestParseBytes(t *testing.T) {
+	for text, want := range map[string]int64{"4GB": 4e9, "4gb": 4e9, "4 G": 4e9, "0": 0, "123": 123, "1.5kB": 1500, "500 MB": 5e8, "7B": 7, "1MiB": 1 << 20} {
 		if got, err := kept.ParseBytes(text); got != want || err != nil {
 			t.Errorf("ParseBytes(%q) is %d (%v), want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "GB", "-1", "4 XB", "GB4", "4 GB of", "NaN", "Inf", "1e300TB"} {
+	for _, text := range []string{"", "GB", "-1", "4 XB", "GB4", "4 GB of", "NaN", "Inf", "1e300TB", "1,5GB", "18EB"} {
 		if got, err := kept.ParseBytes(text); err == nil {
 			t.Errorf("ParseBytes(%q) is %d, want an error", text, got)
 		}
 	}
 }
 
-// Everyone writes, drops and reads at once; whatever is read is whole.
+// TestTogether writes, drops and reads at the same time: every value read is complete.
 func TestTogether(t *testing.T) {
 	dir := t.TempDir()
 	var group sync.WaitGroup
@@ -300,17 +299,58 @@ func TestTogether(t *testing.T) {
 	group.Wait()
 }
 
-const killed = "KEPT_TEST_KILLED"
+const (
+	killedIn   = "KEPT_TEST_KILLED_IN"   // the directory
+	killedSeed = "KEPT_TEST_KILLED_SEED" // for the sizes of values
+	killedAt   = "KEPT_TEST_KILLED_AT"   // the number of bytes of a value after which the program kills itself
+)
 
-// The program that is killed: it replaces one value by the next as fast as it can.
+var seed = flag.Uint64("seed", rand.Uint64(), "seed of the kills at random moments")
+
+// TestMain runs the tests, or the program that is killed.
 func TestMain(m *testing.M) {
-	dir := os.Getenv(killed)
+	dir := os.Getenv(killedIn)
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	fmt.Println("ready")
+	var err error
+	if at := os.Getenv(killedAt); at != "" {
+		err = killItself(dir, at)
+	} else {
+		err = replaceForever(dir, os.Getenv(killedSeed))
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// killItself kills itself after writing at bytes of a value.
+func killItself(dir, at string) error {
+	n, err := strconv.Atoi(at)
+	if err != nil {
+		return err
+	}
+	return kept.Put(dir, kept.Info{Name: "值"}, func(w io.Writer) error {
+		if _, err := io.WriteString(w, strings.Repeat("新", n/3)); err != nil {
+			return err
+		}
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			return err
+		}
+		self.Kill()
+		select {}
+	})
+}
+
+// replaceForever replaces a value again and again and prints a line each time.
+func replaceForever(dir, seed string) error {
+	s, err := strconv.ParseUint(seed, 10, 64)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(s, 1))
 	for i := 0; ; i++ {
-		text := strings.Repeat(fmt.Sprintf("%08d", i), 1+rand.IntN(100_000))
+		text := strings.Repeat(fmt.Sprintf("%08d", i), 1+rng.IntN(100_000))
 		err := kept.Put(dir, kept.Info{Name: "值", Signature: text[:8]}, func(w io.Writer) error {
 			for text := text; text != ""; {
 				n := min(len(text), 1<<14)
@@ -322,20 +362,47 @@ func TestMain(m *testing.M) {
 			return nil
 		})
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			return err
+		}
+		fmt.Println(i)
+	}
+}
+
+func killable(env ...string) *exec.Cmd {
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), env...)
+	command.Stderr = os.Stderr
+	return command
+}
+
+// TestKilledWriting kills a program while it writes a value: the old value stays, and the next Put removes the remains.
+func TestKilledWriting(t *testing.T) {
+	for _, at := range []int{0, 3, 30_000} {
+		dir := t.TempDir()
+		put(t, dir, "值", "old")
+		command := killable(killedIn+"="+dir, fmt.Sprintf("%s=%d", killedAt, at))
+		if command.Run(); command.ProcessState == nil || command.ProcessState.Exited() && runtime.GOOS != "windows" {
+			t.Fatalf("at %d bytes: it ended by itself: %v", at, command.ProcessState)
+		}
+		if _, text := get(t, dir, "值"); text != "old" || len(files(t, dir)) != 3 {
+			t.Errorf("at %d bytes: %q is kept, files %q", at, text, files(t, dir))
+		}
+		put(t, dir, "别的", "another")
+		if names := files(t, dir); len(names) != 4 {
+			t.Errorf("at %d bytes: not swept: %q", at, names)
 		}
 	}
 }
 
+// TestKilled kills a program that replaces a value again and again, at random moments.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(*seed, 0))
+	t.Logf("-seed %d", *seed)
 	leftovers := 0
 	last := ""
-	for round := range 30 {
-		command := exec.Command(os.Args[0])
-		command.Env = append(os.Environ(), killed+"="+dir)
-		command.Stderr = os.Stderr
+	for round := range 20 {
+		command := killable(killedIn+"="+dir, fmt.Sprintf("%s=%d", killedSeed, rng.Uint64()))
 		out, err := command.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -343,23 +410,16 @@ func TestKilled(t *testing.T) {
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		io.ReadFull(out, make([]byte, len("ready")))
-		time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
+		puts := bufio.NewScanner(out)
+		for range 1 + rng.IntN(4) {
+			puts.Scan()
+		}
+		time.Sleep(time.Duration(rng.IntN(5_000)) * time.Microsecond)
 		command.Process.Kill()
-		if command.Wait(); command.ProcessState.Exited() {
+		if command.Wait(); command.ProcessState.Exited() && runtime.GOOS != "windows" {
 			t.Fatalf("round %d: it ended by itself: %v", round, command.ProcessState)
 		}
 		leftovers += max(0, len(files(t, dir))-2)
-		infos, err := kept.List(dir)
-		if err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
-		if len(infos) == 0 {
-			if last != "" {
-				t.Fatalf("round %d: the old value is lost", round)
-			}
-			continue
-		}
 		info, text := get(t, dir, "值")
 		if strings.ReplaceAll(text, info.Signature, "") != "" || text == "" {
 			t.Fatalf("round %d: %d bytes are not all of value %s", round, len(text), info.Signature)
@@ -369,9 +429,6 @@ func TestKilled(t *testing.T) {
 	put(t, dir, "值", last)
 	if names := files(t, dir); len(names) != 2 {
 		t.Errorf("not swept: %q", names)
-	}
-	if last == "" || leftovers == 0 {
-		t.Errorf("nothing was tested: %d bytes at last, %d leftovers swept", len(last), leftovers)
 	}
 	t.Logf("%d leftovers swept", leftovers)
 }

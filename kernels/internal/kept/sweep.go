@@ -9,22 +9,18 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"birnn/internal/atomicfile"
 )
 
-// create makes a file in dir that belongs to this process until something refers to it: its name has the process's
-// number in it.
-func create(dir, base, suffix string) (*os.File, error) {
-	return os.CreateTemp(dir, base+"."+strconv.Itoa(os.Getpid())+".*"+suffix)
-}
-
-// sweep removes the files that processes which are no more have left in dir. It returns the data file of the value kept
-// under name, and how many bytes the values under other names have.
+// sweep removes the files in dir that ended processes have left. It returns the data file of the value kept under name
+// and the total size of the other values.
 func sweep(dir, name string) (data string, others int64, err error) {
 	left, err := abandoned(dir)
 	if err != nil {
 		return "", 0, err
 	}
-	// Read after seeing that the writers have ended, so that all that they finished is here.
+	// Listed after the check that the writers have ended, so that everything they finished is included.
 	infos, err := List(dir)
 	used := map[string]bool{}
 	for _, info := range infos {
@@ -36,17 +32,17 @@ func sweep(dir, name string) (data string, others int64, err error) {
 		}
 	}
 	if err != nil {
-		return data, others, nil // whose data is damaged metadata's? All stays, and something else can be kept.
+		return data, others, nil // which data belongs to the damaged metadata is unknown, so all stays
 	}
 	for _, file := range left {
 		if !used[file] {
-			os.Remove(filepath.Join(dir, file)) // a file in use on Windows is left to the next sweep
+			os.Remove(filepath.Join(dir, file)) // on Windows, the next sweep removes a file that is in use
 		}
 	}
 	return data, others, nil
 }
 
-// abandoned returns the files in dir that create made for processes that have ended.
+// abandoned returns the files in dir, named BASE.PID.RANDOM and a suffix, whose processes have ended.
 func abandoned(dir string) (files []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +50,7 @@ func abandoned(dir string) (files []string, err error) {
 	}
 	for _, entry := range entries {
 		parts := strings.Split(entry.Name(), ".")
-		if last := len(parts) - 1; last >= 3 && (parts[last] == dataSuffix[1:] || parts[last] == stageSuffix[1:]) {
+		if last := len(parts) - 1; last >= 3 && (parts[last] == dataSuffix[1:] || parts[last] == atomicfile.Suffix[1:]) {
 			if pid, err := strconv.Atoi(parts[last-2]); err == nil && !alive(pid) {
 				files = append(files, entry.Name())
 			}
@@ -66,7 +62,7 @@ func abandoned(dir string) (files []string, err error) {
 func alive(pid int) bool {
 	process, err := os.FindProcess(pid)
 	if err != nil {
-		return false // only Windows can tell already here
+		return false // only on Windows
 	}
 	defer process.Release()
 	if runtime.GOOS == "windows" {

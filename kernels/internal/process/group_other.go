@@ -6,5 +6,5 @@ import "os/exec"
 
 func group(*exec.Cmd) {}
 
-// End has nothing to do where there are no process groups.
+// End does nothing: this system has no process groups.
 func End(*exec.Cmd) {}

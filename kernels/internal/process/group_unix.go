@@ -12,9 +12,9 @@ func group(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 }
 
-// End kills what is left of the command's process group.
+// End kills the rest of the command's process group.
 func End(cmd *exec.Cmd) {
 	if cmd.Process != nil {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails when nothing is left
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if nothing is left
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Guard needs a Unix.
+// Guard returns an error: it is implemented only for Unix.
 func Guard(pid string, name string, args ...string) int {
 	fmt.Fprintln(os.Stderr, "the kernel needs a Unix")
 	return 1

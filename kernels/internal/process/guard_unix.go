@@ -11,13 +11,12 @@ import (
 	"syscall"
 )
 
-// Guard runs a command until it ends or its own standard input does, which
-// happens when whoever holds the other end of it is gone, however it ended. Then
-// nothing is left of the command and of what it has started. The file pid gets
-// the number of its process. Guard returns an exit code.
+// Guard runs a command until it ends, or until Guard's standard input ends, which happens when the process at its other
+// end is gone, however it ended. Then Guard kills the command and all its descendants. It writes the command's process
+// ID to the file pid and returns an exit code.
 func Guard(pid string, name string, args ...string) int {
 	adopt()
-	// What is meant for the whole group of a terminal is for our owner to handle.
+	// The owner handles signals to the terminal's process group.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
@@ -38,7 +37,7 @@ func Guard(pid string, name string, args ...string) int {
 	}()
 	ended := make(chan int, 1)
 	go func() {
-		for { // adopted processes end here too
+		for { // reaps adopted processes too
 			var status syscall.WaitStatus
 			pid, err := syscall.Wait4(-1, &status, 0, nil)
 			if err == syscall.EINTR {
@@ -59,6 +58,6 @@ func Guard(pid string, name string, args ...string) int {
 	case <-terminated:
 	}
 	KillDescendants(os.Getpid())
-	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // where descendants are not adopted
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // for systems on which descendants are not adopted
 	return code
 }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// EndThoseWith kills the processes that have a path in their command line: one
-// that nobody else can have, such as that of a temporary folder.
+// EndThoseWith kills the processes with path in their command line. It must be a path that no other process uses, such
+// as a temporary directory.
 func EndThoseWith(path string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range files {

@@ -2,5 +2,5 @@
 
 package process
 
-// EndThoseWith does nothing where there is no /proc to look at.
+// EndThoseWith does nothing: this system has no /proc.
 func EndThoseWith(string) {}

@@ -1,6 +1,5 @@
-// Package process runs child processes so that none outlives its parent's
-// interest in it: each has a process group of its own, which ends as a whole
-// when the context does.
+// Package process runs child processes that end with their context: each has a separate process group, which is killed
+// as a whole.
 package process
 
 import (
@@ -15,19 +14,19 @@ import (
 	"time"
 )
 
-// Options say how to run a command. The zero value runs it here, with this
-// process's environment, and keeps its output for an error message.
+// Options are the options of a command. The zero value runs it in the current directory with this process's
+// environment.
 type Options struct {
 	Dir    string
-	Env    []string      // "KEY=value", over this process's environment; a key alone removes it
-	Log    io.Writer     // gets all that the command writes, as it comes
-	Grace  time.Duration // between asking the command to end and killing it; default 5 s
+	Env    []string      // changes of the environment: "KEY=value" sets, "KEY" removes
+	Log    io.Writer     // gets the output of the command as it comes
+	Grace  time.Duration // between SIGTERM and SIGKILL; default 5 s
 	Stdin  io.Reader
 	Stdout io.Writer // gets standard output instead of Log
 }
 
-// Command prepares a command: its own process group, SIGTERM to all of it when
-// ctx ends, SIGKILL after the grace period.
+// Command prepares a command with a new process group, which gets SIGTERM when ctx ends and SIGKILL after the grace
+// period.
 func Command(ctx context.Context, opts Options, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = opts.Dir
@@ -41,8 +40,7 @@ func Command(ctx context.Context, opts Options, name string, args ...string) *ex
 	return cmd
 }
 
-// Run runs a command to its end and returns what it wrote to standard output
-// and standard error together. Its error has the last lines of that.
+// Run runs a command and returns its standard output and standard error together. An error contains their last lines.
 func Run(ctx context.Context, opts Options, name string, args ...string) (string, error) {
 	cmd := Command(ctx, opts, name, args...)
 	var out bytes.Buffer
@@ -56,7 +54,7 @@ func Run(ctx context.Context, opts Options, name string, args ...string) (string
 		cmd.Stdout = opts.Stdout
 	}
 	err := cmd.Run()
-	End(cmd) // what the command may have left behind
+	End(cmd) // kills processes that the command left behind
 	if ctx.Err() != nil {
 		return out.String(), ctx.Err()
 	}
@@ -66,7 +64,7 @@ func Run(ctx context.Context, opts Options, name string, args ...string) (string
 	return out.String(), nil
 }
 
-// Error is a command that failed, with what it wrote.
+// Error is the error of a command, with its output.
 type Error struct {
 	Name   string
 	Err    error
@@ -102,15 +100,14 @@ func Environ(base, changes []string) []string {
 	return env
 }
 
-// networkSigns are what Go, pip and the resolver write when nothing can be
-// reached.
+// networkSigns are parts of the messages of Go, pip and the resolver without a network.
 var networkSigns = []string{
 	"dial tcp", "no such host", "name resolution", "network is unreachable", "connection refused",
 	"newconnectionerror", "max retries exceeded", "i/o timeout", "tls handshake timeout", "proxyerror",
 	"no route to host", "could not find a version that satisfies", "connection reset", "connection broken",
 }
 
-// IsNetwork guesses whether a command failed because the network was not there.
+// IsNetwork reports whether a command seems to have failed for lack of a network.
 func IsNetwork(err error) bool {
 	if e, ok := errors.AsType[*Error](err); ok {
 		text := strings.ToLower(e.Output)

@@ -1,11 +1,12 @@
 package process
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,31 +44,34 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestCancel checks that the grandchildren end with the child: a file that they
-// would write stays unwritten.
+// TestCancel checks that the grandchildren end with the child: then the pipe that all of them hold is closed.
 func TestCancel(t *testing.T) {
 	needsShell(t)
-	dir := t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	started := filepath.Join(dir, "started")
-	go func() {
-		for range 1000 {
-			if _, err := os.Stat(started); err == nil {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		cancel()
-	}()
-	// The first ignores the polite request, so it takes the impolite one.
-	_, err := Run(ctx, Options{Dir: dir, Grace: 100 * time.Millisecond}, "sh", "-c",
-		"trap '' TERM; (trap '' TERM; touch started; sleep 2; touch survived) & wait")
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got error %v, want that it was cancelled", err)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	time.Sleep(2200 * time.Millisecond)
-	if _, err := os.Stat(filepath.Join(dir, "survived")); err == nil {
-		t.Error("a grandchild lived on")
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		lines := bufio.NewReader(r)
+		_, err := lines.ReadString('\n')
+		cancel()
+		_, readErr := io.Copy(io.Discard, lines)
+		ended <- errors.Join(err, readErr)
+	}()
+	// They ignore SIGTERM, so Run has to use SIGKILL.
+	_, err = Run(ctx, Options{Stdout: w, Grace: 100 * time.Millisecond}, "sh", "-c",
+		"trap '' TERM; (trap '' TERM; echo started; sleep 10000) & wait")
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want context.Canceled", err)
+	}
+	w.Close()
+	r.SetReadDeadline(time.Now().Add(time.Minute))
+	if err := <-ended; err != nil {
+		t.Errorf("a grandchild lives on: %v", err)
 	}
 }
 
@@ -82,42 +86,27 @@ func TestIsNetwork(t *testing.T) {
 	}
 }
 
-// TestKillTree checks that processes which start others all the time end with
-// the first.
+// TestKillTree checks that processes which keep starting others end with the first. All of them hold a pipe open.
 func TestKillTree(t *testing.T) {
 	needsShell(t)
-	dir := t.TempDir()
-	cmd := exec.Command("sh", "-c", `while true; do sleep 60 & sleep 0.01; done`)
-	cmd.Dir = dir
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command("sh", "-c", `while true; do sleep 10000 & sleep 0.01; done`)
+	cmd.Stdout = w
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(300 * time.Millisecond)
-	family := Descendants(cmd.Process.Pid)
+	w.Close()
+	for len(Descendants(cmd.Process.Pid)) < 5 {
+		time.Sleep(10 * time.Millisecond)
+	}
 	KillTree(cmd.Process.Pid)
 	cmd.Wait()
-	if len(family) < 5 {
-		t.Skipf("only %d processes were seen", len(family))
+	r.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		t.Errorf("processes live on: %v, %v", Descendants(os.Getpid()), err)
 	}
-	for i := 0; ; i++ {
-		left := livingIn(dir)
-		if len(left) == 0 {
-			break
-		}
-		if i == 100 {
-			t.Fatalf("%d processes live on: %v", len(left), left)
-		}
-		time.Sleep(10 * time.Millisecond) // they were killed, and are about to end
-	}
-}
-
-// livingIn returns the processes that work in a folder.
-func livingIn(dir string) (pids []string) {
-	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
-	for _, link := range links {
-		if target, err := os.Readlink(link); err == nil && target == dir {
-			pids = append(pids, link)
-		}
-	}
-	return pids
 }

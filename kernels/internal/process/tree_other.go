@@ -2,11 +2,11 @@
 
 package process
 
-// Descendants is not known where there is no Unix.
+// Descendants returns nil: it is implemented only for Unix.
 func Descendants(int) []int { return nil }
 
-// KillDescendants does nothing where there is no Unix.
+// KillDescendants does nothing: it is implemented only for Unix.
 func KillDescendants(int) {}
 
-// KillTree does nothing where there is no Unix.
+// KillTree does nothing: it is implemented only for Unix.
 func KillTree(int) {}

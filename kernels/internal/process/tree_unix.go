@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Descendants returns the processes that come from pid, itself not included.
+// Descendants returns the descendants of the process pid.
 func Descendants(pid int) []int {
 	children := map[int][]int{}
 	for child, parent := range parents() {
@@ -28,16 +28,16 @@ func Descendants(pid int) []int {
 	return all
 }
 
-// parents returns the parent of every process.
+// parents maps every process to its parent.
 func parents() map[int]int {
 	all := map[int]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
-		// "pid (name) state parent …", and the name may have anything in it.
+		// "pid (name) state parent …"; the name may contain any character.
 		stat := string(data)
 		fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
@@ -59,7 +59,7 @@ func parents() map[int]int {
 	return all
 }
 
-// KillDescendants kills all that comes from pid, and what that starts meanwhile.
+// KillDescendants kills the descendants of pid, including those started meanwhile.
 func KillDescendants(pid int) {
 	for range 20 {
 		all := Descendants(pid)
@@ -72,8 +72,8 @@ func KillDescendants(pid int) {
 	}
 }
 
-// KillTree kills a process and all that comes from it. First it stops them, for
-// one that still runs may start another that nobody would find.
+// KillTree kills a process and its descendants. It stops them first: a running one could start another that KillTree
+// would miss.
 func KillTree(pid int) {
 	stopped := map[int]bool{}
 	for quiet := 0; quiet < 2; quiet++ {
@@ -84,7 +84,7 @@ func KillTree(pid int) {
 				quiet = 0
 			}
 		}
-		time.Sleep(10 * time.Millisecond) // until they stand still
+		time.Sleep(10 * time.Millisecond) // until they have stopped
 	}
 	for p := range stopped {
 		syscall.Kill(p, syscall.SIGKILL)

@@ -1,6 +1,5 @@
-// Package pump carries what a cell's program writes to GoNB, which reads a pipe
-// in pieces and makes each piece a message: so that no character is cut in two,
-// a progress bar is not a flood, and an endless output ends in a file.
+// Package pump copies the output of a cell's program to GoNB, which reads a pipe in pieces and makes each piece a
+// message. A pump splits no character, thins out progress bars, and diverts an endless output to a file.
 package pump
 
 import (
@@ -11,37 +10,38 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
 )
 
-// Pump carries one stream. The zero value bounds nothing.
+// Pump copies one stream. The zero value has no limits.
 type Pump struct {
-	Limit int    // bytes that go through before the rest goes to a file; 0 for no limit
-	File  string // that file; it has all that was written, from the start
-	Most  int64  // bytes that the file may have; 0 for no limit
+	Limit int    // bytes to copy before the output goes to a file; 0 for no limit
+	File  string // the file, which gets the output from its beginning
+	Most  int64  // maximal size of the file in bytes; 0 for no limit
 
-	// Drained waits until the reader has taken what was written; nil if the
-	// writer need not know.
+	// Drained, if not nil, waits until the reader has read what was written.
 	Drained func()
-	Before  func()               // is called before a piece is written; nil for nothing
-	Told    func(message string) // is told of an output that goes to a file
+	Before  func()               // if not nil, is called before each write
+	Told    func(message string) // if not nil, is called with the file's name when the output goes there
 
-	read atomic.Int64 // chunks that were read and not yet written
+	read atomic.Int64 // number of chunks that were read but not yet written
 	sent int
-	head []byte // what went through, until there is a file
+	head []byte // the output so far, until there is a file
 	file *os.File
 	size int64
 }
 
-// pieceSize is how much a pipe takes in one piece, on every Unix.
+// pieceSize is the size up to which a write to a pipe is atomic on every Unix.
 const pieceSize = 4096
 
-// A burst of writes goes through at once; after it, there are few a second.
+// A burst of writes is copied at once; after it, the pump writes once per interval.
 const (
 	burst    = 40
 	interval = 50 * time.Millisecond
 )
 
-// Copy carries r to w until r ends.
+// Copy copies r to w until r ends.
 func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 	chunks := make(chan []byte)
 	go func() {
@@ -64,7 +64,7 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 		}
 	}
 	var pending []byte
-	waiting := int64(0) // chunks of them
+	waiting := int64(0) // number of chunks in pending
 	tokens, refilled := burst, time.Now()
 	var timer <-chan time.Time
 	for {
@@ -91,7 +91,7 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 		}
 		timer = nil
 		if err := p.flush(w, &pending, false); err != nil {
-			drain() // the program shall not hang because its output has nowhere to go
+			drain() // or the program would block on its output
 			return err
 		}
 		p.read.Add(-waiting)
@@ -99,11 +99,10 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 	}
 }
 
-// Idle tells whether everything that was read is written.
+// Idle reports whether everything that was read has been written.
 func (p *Pump) Idle() bool { return p.read.Load() == 0 }
 
-// flush writes what is pending, but for the start of a character whose end is
-// not there yet.
+// flush writes what is pending, except an incomplete character at its end.
 func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 	text := *pending
 	if p.file != nil {
@@ -133,7 +132,7 @@ func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 	return p.write(w, collapse(text))
 }
 
-// write writes in pieces that arrive whole.
+// write writes text in pieces that the reader gets undivided.
 func (p *Pump) write(w io.Writer, text []byte) error {
 	for len(text) > 0 {
 		piece := text
@@ -159,34 +158,34 @@ func (p *Pump) write(w io.Writer, text []byte) error {
 	return nil
 }
 
-// overflow begins the file and says so in the output.
+// overflow creates the file and says so in the output.
 func (p *Pump) overflow(w io.Writer, rest int) error {
 	f, err := os.Create(p.File)
 	if err != nil {
-		p.Limit = 0 // no room for a file: then everything is shown
+		p.Limit = 0 // without a file, everything is shown
 		return p.write(w, p.head[len(p.head)-rest:])
 	}
 	p.file = f
 	head := p.head
 	p.head = nil
 	p.spill(head)
-	note := fmt.Sprintf("\n… this output is longer than %s; all of it goes to %s\n", size(int64(p.Limit)), p.File)
+	note := fmt.Sprintf("\n… this output is longer than %s; all of it goes to %s\n", humanize.Bytes(uint64(p.Limit)), p.File)
 	if p.Told != nil {
 		p.Told(p.File)
 	}
 	return p.write(w, []byte(note))
 }
 
-// spill writes to the file, as much as it may have.
+// spill writes to the file, up to its maximal size.
 func (p *Pump) spill(text []byte) {
 	if p.Most > 0 && p.size+int64(len(text)) > p.Most {
 		text = text[:max(0, p.Most-p.size)]
 	}
-	n, _ := p.file.Write(text) // a full disk ends the file; the program goes on
+	n, _ := p.file.Write(text) // on a full disk the file ends; the program goes on
 	p.size += int64(n)
 }
 
-// close ends the file with a word about it.
+// close closes the file and describes it in the output.
 func (p *Pump) close(w io.Writer, err error) error {
 	if p.file == nil {
 		return err
@@ -194,22 +193,12 @@ func (p *Pump) close(w io.Writer, err error) error {
 	p.file.Close()
 	cut := ""
 	if p.Most > 0 && p.size >= p.Most {
-		cut = ", which is as much as a file may have: the rest is lost"
+		cut = ", the maximal size of a file: the rest is lost"
 	}
-	return p.write(w, fmt.Appendf(nil, "… %s in %s%s\n", size(p.size), p.File, cut))
+	return p.write(w, fmt.Appendf(nil, "… %s in %s%s\n", humanize.Bytes(uint64(p.size)), p.File, cut))
 }
 
-func size(bytes int64) string {
-	switch {
-	case bytes >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
-	case bytes >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
-	}
-	return fmt.Sprintf("%.0f KiB", float64(bytes)/(1<<10))
-}
-
-// whole returns the length of text without the start of a character at its end.
+// whole returns the length of text without an incomplete character at its end.
 func whole(text []byte) int {
 	for back := 1; back <= min(utf8.UTFMax-1, len(text)); back++ {
 		at := len(text) - back
@@ -223,8 +212,7 @@ func whole(text []byte) int {
 	return len(text)
 }
 
-// collapse drops from each line what a carriage return takes back later in it,
-// as a progress bar does many times a second.
+// collapse removes from each line what a later carriage return overwrites, as progress bars do many times a second.
 func collapse(text []byte) []byte {
 	if bytes.Count(text, []byte{'\r'}) < 2 {
 		return text

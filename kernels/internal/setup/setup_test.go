@@ -248,30 +248,6 @@ func TestSIMD(t *testing.T) {
 	}
 }
 
-func TestFindPython(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("needs a Unix shell")
-	}
-	dir := t.TempDir()
-	script := func(name, body string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("PATH", dir+":/bin:/usr/bin")
-	script("python3", "echo 3.8; exit 1")
-	script("python3.14", "echo 3.14")
-	if got, err := findPython(t.Context(), ""); err != nil || filepath.Base(got) != "python3.14" {
-		t.Errorf("found %q, %v; want the one that is new enough", got, err)
-	}
-	if _, err := findPython(t.Context(), filepath.Join(dir, "python3")); err == nil || !strings.Contains(err.Error(), "is 3.8") {
-		t.Errorf("an old one that was asked for: %v", err)
-	}
-	if _, err := findPython(t.Context(), "no-such-python"); err == nil || !strings.Contains(err.Error(), "no-such-python") {
-		t.Errorf("one that is not there: %v", err)
-	}
-}
-
 func TestLibraryPackages(t *testing.T) {
 	root := t.TempDir()
 	for _, file := range []string{"birnnlib/a.go", "birnnlib/examples/text/b.go", "birnnlib/only/c_test.go", "birnnlib/internal/d.go", "birnnlib/testdata/e.go", "birnnlib/empty/README", "notebooks/kit/lesson/f.go"} {

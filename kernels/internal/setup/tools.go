@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"birnn/internal/atomicfile"
 	"birnn/internal/simd"
 	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/pins"
@@ -120,8 +121,7 @@ func (p *Plan) tools(e environment) []*Step {
 					return err
 				}
 				if tool.Wrapper != "" {
-					script := filepath.Join(dir, "script")
-					if err := errors.Join(os.WriteFile(script, []byte(tool.Wrapper), 0o755), os.Rename(script, program)); err != nil {
+					if err := atomicfile.WriteFile(program, []byte(tool.Wrapper), 0o755); err != nil {
 						return err
 					}
 				}

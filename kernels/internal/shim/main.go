@@ -147,7 +147,7 @@ func newPump(stream string, w *os.File) *pump.Pump {
 	p := &pump.Pump{Drained: func() { drained(w) }}
 	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(events.Env) != "" {
 		p.Limit = limit
-		p.Most = 1 << 30
+		p.Most = 1_000_000_000
 		p.File = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
 		p.Told = func(file string) { events.Tell(events.Event{Kind: events.Overflow, Message: file}) }
 	}

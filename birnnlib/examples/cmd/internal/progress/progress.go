@@ -4,11 +4,11 @@ package progress
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+
+	"birnn/internal/progress"
 )
 
 // Bar is a bar on a terminal, elsewhere a line every ten seconds.
@@ -24,17 +24,14 @@ const betweenLines = 10 * time.Second
 
 // New returns the bar of a training that has not started.
 func New(w io.Writer) *Bar {
-	f, ok := w.(*os.File)
-	return &Bar{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	return &Bar{w: w, terminal: progress.IsTerminal(w)}
 }
 
 // Start starts a training of so many epochs.
 func (p *Bar) Start(epochs int) {
 	p.epochs, p.lastLine = epochs, time.Now()
 	if p.terminal {
-		p.bar = progressbar.NewOptions(-1, progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription("compiling"),
-			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
+		p.bar = progress.New(p.w, -1, "compiling", progressbar.OptionShowCount())
 	}
 }
 

@@ -1,15 +1,14 @@
 //go:build unix
 
-package plugin
+package python
 
 import (
 	"os/exec"
 	"syscall"
 )
 
-// isolate puts cmd in a process group of its own, so that it is ended through
-// its context alone, with its children, and not also by the terminal's Ctrl-C
-// half-way through what we do about it.
+// isolate starts cmd in a new process group, so that its context ends it and its children, and the terminal's Ctrl-C
+// does not end it first.
 func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
