@@ -12,10 +12,12 @@
 package charlm
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/examples/text"
@@ -71,7 +73,13 @@ func (c *Config) Check() error {
 	if c.Steps < 1 || c.Batch < 1 {
 		return fmt.Errorf("charlm: the batch has %d sequences of %d time steps; both must be at least 1", c.Batch, c.Steps)
 	}
-	return errors.Join(training.CheckPositive("charlm: the learning rate", c.LearningRate), training.CheckPositive("charlm: the clipping norm", c.Clip))
+	return cmp.Or(training.CheckPositive("charlm: the learning rate", c.LearningRate), training.CheckPositive("charlm: the clipping norm", c.Clip))
+}
+
+// CheckCorpus returns an error if the corpus is too short for these settings.
+func (c *Config) CheckCorpus(corpus string) error {
+	_, err := c.sample(make([]int32, utf8.RuneCountInString(corpus)), 1)
+	return err
 }
 
 // Model is a language model with its parameters, which stay on the backend's device, and the state of its training.
@@ -105,7 +113,7 @@ func New(backend compute.Backend, corpus string, config Config) (*Model, error) 
 		config: config, vocabulary: vocabulary, indices: indices, corpusHash: corpusHash(corpus),
 		store: model.NewStore(),
 	}
-	if _, err := config.sample(indices, 1); err != nil { // a corpus that is too short is told now
+	if err := config.CheckCorpus(corpus); err != nil {
 		return nil, err
 	}
 	options := training.Options{Name: "charlm", LearningRate: config.LearningRate, Clip: config.Clip}

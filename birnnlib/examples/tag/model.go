@@ -14,6 +14,7 @@
 package tag
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ func (c *Config) Check() error {
 	if c.Epochs < 1 {
 		return fmt.Errorf("tag: the training has %d epochs; it must have at least 1", c.Epochs)
 	}
-	return errors.Join(training.CheckPositive("tag: the learning rate", c.LearningRate), training.CheckPositive("tag: the clipping norm", c.Clip))
+	return cmp.Or(training.CheckPositive("tag: the learning rate", c.LearningRate), training.CheckPositive("tag: the clipping norm", c.Clip))
 }
 
 func (t *Task) check() error {
