@@ -20,7 +20,7 @@ import (
 // inputs, mini-batches of n. What the products and the forward gates take less than the whole goes into the backward gates,
 // what the loops write and read, and the update.
 //
-//	BIRNN_REQUIRE_XLA=1 GOMLX_BACKEND=xla:cpu go test -run - -bench Parts ./birnnlib
+//	GOMLX_BACKEND=xla:cpu go test -run - -bench Parts ./birnnlib
 func BenchmarkParts(b *testing.B) {
 	const n, h = 32, 256
 	backend := backendtest.One(b)

@@ -6,12 +6,10 @@ import (
 	"testing"
 
 	"birnn/birnnlib/backend"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 )
-
-// RequireEnv is the environment variable that turns a missing XLA plugin from a reason to skip into a failure.
-const RequireEnv = "BIRNN_REQUIRE_XLA"
 
 // Each runs test on the backend that GOMLX_BACKEND asks for, or, if it is not set, on pure Go and on XLA's CPU. Nothing
 // is ever installed: where XLA's plugin is missing, or cgo is off, that half is skipped.
@@ -25,8 +23,8 @@ func Each(t *testing.T, test func(t *testing.T, b compute.Backend)) {
 		t.Run(config, func(t *testing.T) {
 			b, err := backend.Open(t.Context(), backend.Options{Ask: config})
 			if err != nil {
-				if len(configs) > 1 && config == "xla:cpu" && os.Getenv(RequireEnv) == "" {
-					t.Skipf("XLA is not tested: %v", err)
+				if len(configs) > 1 && config == "xla:cpu" {
+					testall.Missing(t, "XLA: %v", err)
 				}
 				t.Fatal(err)
 			}
