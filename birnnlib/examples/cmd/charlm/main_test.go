@@ -25,12 +25,10 @@ import (
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
 	"birnn/internal/cli"
+	"birnn/internal/testall"
 )
 
 func TestMain(m *testing.M) { cmdtest.Main(m, main) }
-
-// all reports whether the long tests run, too.
-func all() bool { return os.Getenv("BIRNN_TEST") == "all" }
 
 // tiny are flags that make a run take a moment on the pure-Go backend.
 var tiny = []string{"-backend", "go", "-chars", "400", "-hidden", "6", "-steps", "5", "-batch", "4", "-lr", "1", "-every", "2", "-predict", "5", "-prefix", "分"}
@@ -286,11 +284,14 @@ func TestDivergence(t *testing.T) {
 // TestKill kills a run several times, each time when some checkpoints more are there, and every other time in the midst of
 // a save, and resumes. There must always be a checkpoint that can be read, progress must not go backwards, and in the end
 // the result must be that of a run that was never killed.
-func TestKill(t *testing.T) {
-	kills, epochs := 4, 30
-	if all() {
-		kills, epochs = 50, 100
-	}
+func TestKill(t *testing.T) { kill(t, 4, 30) }
+
+func TestLongKill(t *testing.T) {
+	testall.Long(t)
+	kill(t, 50, 100)
+}
+
+func kill(t *testing.T, kills, epochs int) {
 	dir := t.TempDir()
 	args := tinyWith("-epochs", fmt.Sprint(epochs), "-checkpoint", dir, "-checkpoint-every", "0")
 	rng := rand.New(rand.NewPCG(1, 50))
@@ -360,13 +361,16 @@ func saving(dir string) bool {
 	return len(found) > 0
 }
 
-// TestPostsResult trains as the post does, on its corpus, with five seeds. At this learning rate single runs are chaotic,
-// so the claim is about the median: the perplexity falls from line to line and ends between 3 and 10, and by the formulas
-// it ends under 1.05. It takes minutes, and only runs where BIRNN_LYRICS names the corpus of the post.
-func TestPostsResult(t *testing.T) {
-	corpus := os.Getenv("BIRNN_LYRICS")
-	if corpus == "" {
-		t.Skip("set BIRNN_LYRICS to the path of jaychou_lyrics.txt.zip; it takes minutes")
+// TestLongPostsResult trains as the post does, on its corpus, with five seeds. At this learning rate single runs are
+// chaotic, so the claim is about the median: the perplexity falls from line to line and ends between 3 and 10, and by the
+// formulas it ends under 1.05.
+func TestLongPostsResult(t *testing.T) {
+	testall.Long(t)
+	corpus := filepath.FromSlash("../../../../../shared/data/jaychou_lyrics.txt.zip") // not in the repository: under copyright
+	if _, err := os.Stat(corpus); err != nil {
+		if corpus, err = text.FetchLyrics(t.Context(), "", text.FetchOptions{}); err != nil {
+			testall.Missing(t, "the lyrics: %v", err)
+		}
 	}
 	perplexities := func(args ...string) (all []float64) {
 		stdout, _, err := runHere(t, append(args, "-corpus", corpus, "-backend", "xla:cpu", "-predict", "10")...)
