@@ -93,6 +93,18 @@ func (b *Opened) DeviceName() string {
 	return platform + ":0"
 }
 
+// Check returns an error if [Open] cannot know the backend that [Options.Ask] asks for. It opens nothing.
+func Check(ask string) error {
+	if ask == "" {
+		ask = os.Getenv(Env)
+	}
+	name, _, _ := strings.Cut(ask, ":")
+	if ask == "" || isXLA(name) || slices.Contains(compute.List(), name) {
+		return nil
+	}
+	return errors.Errorf("there is no backend %q; ask for go, xla:cpu or xla:cuda", ask)
+}
+
 // Open opens the backend that the rules above choose. Finalize its Backend when done.
 func Open(ctx context.Context, opts Options) (*Opened, error) {
 	if _, set := os.LookupEnv(NoInstallEnv); set {
@@ -141,8 +153,8 @@ func openAsked(ctx context.Context, ask string, opts Options) (*Opened, error) {
 			config += "," + options
 		}
 		ask = config
-	} else if !slices.Contains(compute.List(), name) {
-		return nil, errors.Errorf("there is no backend %q; ask for go, xla:cpu or xla:cuda", ask)
+	} else if err := Check(ask); err != nil {
+		return nil, err
 	}
 	return open(ask)
 }

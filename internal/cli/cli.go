@@ -62,11 +62,13 @@ func Report(stderr io.Writer, name string, err error) int {
 		return Interrupted
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "%s: %v (%s -h lists the flags)\n", name, err, name)
+	}
+	message := strings.TrimPrefix(err.Error(), name+": ") // a package of the command's name begins its errors so
+	if errors.As(err, &usage) {
+		fmt.Fprintf(stderr, "%s: %s (%s -h lists the flags)\n", name, message, name)
 		return WrongUse
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", name, strings.TrimPrefix(err.Error(), name+": "))
+	fmt.Fprintf(stderr, "%s: %s\n", name, message)
 	return Failed
 }
 

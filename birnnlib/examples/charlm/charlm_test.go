@@ -12,6 +12,7 @@ import (
 	"birnn/birnnlib"
 	"birnn/birnnlib/examples/charlm"
 	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -53,9 +54,28 @@ func train(t *testing.T, m *charlm.Model, epochs int) (perplexities []float64) {
 	return perplexities
 }
 
+// whole runs a test of which pure Go runs everything by default, and XLA, which takes seconds to compile a graph, a part.
+func whole(t *testing.T, test func(t *testing.T, b compute.Backend, whole bool)) {
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) { test(t, b, strings.HasSuffix(t.Name(), "/go")) })
+}
+
+// long runs all of such a test on XLA.
+func long(t *testing.T, test func(t *testing.T, b compute.Backend, whole bool)) {
+	testall.Long(t)
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+		if !strings.HasSuffix(t.Name(), "/go") {
+			test(t, b, true)
+		}
+	})
+}
+
 // TestTrainingAgainstJAX compares whole trainings, clipped and unclipped steps among them, with a program in JAX; see
 // testdata/jax_training.py. It fails if the state is not carried, or carried where it must not be.
-func TestTrainingAgainstJAX(t *testing.T) {
+func TestTrainingAgainstJAX(t *testing.T) { whole(t, trainingAgainstJAX) }
+
+func TestLongTrainingAgainstJAX(t *testing.T) { long(t, trainingAgainstJAX) }
+
+func trainingAgainstJAX(t *testing.T, b compute.Backend, whole bool) {
 	blob, err := os.ReadFile("testdata/jax_training.json")
 	if err != nil {
 		t.Fatal(err)
@@ -81,59 +101,60 @@ func TestTrainingAgainstJAX(t *testing.T) {
 	if len(fixture.Cases) != 4 {
 		t.Fatalf("%d cases in the fixture, want 4", len(fixture.Cases))
 	}
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for name, c := range fixture.Cases {
-			t.Run(name, func(t *testing.T) {
-				config := charlm.Post()
-				config.Steps, config.Batch = fixture.Steps, fixture.Batch
-				config.LearningRate, config.Clip = fixture.LearningRate, c.Clip
-				config.AsPosted, config.Activation, config.Hidden = c.AsPosted, c.Activation, nil
-				for _, s := range c.Sizes {
-					config.Hidden = append(config.Hidden, birnnlib.Sizes{Forward: s[0], Backward: s[1]})
+	for name, c := range fixture.Cases {
+		if !whole && name != "two layers, sizes differ" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			config := charlm.Post()
+			config.Steps, config.Batch = fixture.Steps, fixture.Batch
+			config.LearningRate, config.Clip = fixture.LearningRate, c.Clip
+			config.AsPosted, config.Activation, config.Hidden = c.AsPosted, c.Activation, nil
+			for _, s := range c.Sizes {
+				config.Hidden = append(config.Hidden, birnnlib.Sizes{Forward: s[0], Backward: s[1]})
+			}
+			m, err := charlm.New(b, fixture.Text, config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for path, values := range c.Weights {
+				dims := []int{len(values)}
+				if _, name, _ := strings.Cut("/"+path, "W_"); name != "" { // a matrix: its second axis is known
+					columns := m.Vocabulary().Size()
+					if strings.HasPrefix(path, "layer_") {
+						s := c.Sizes[path[len("layer_")]-'1']
+						columns = s[0]
+						if strings.HasSuffix(path, "^b") {
+							columns = s[1]
+						}
+					}
+					dims = []int{len(values) / columns, columns}
 				}
-				m, err := charlm.New(b, fixture.Text, config)
-				if err != nil {
+				if _, err := m.Store().CreateVariable(path, tensors.FromFlatDataAndDimensions(values, dims...)); err != nil {
 					t.Fatal(err)
 				}
-				for path, values := range c.Weights {
-					dims := []int{len(values)}
-					if _, name, _ := strings.Cut("/"+path, "W_"); name != "" { // a matrix: its second axis is known
-						columns := m.Vocabulary().Size()
-						if strings.HasPrefix(path, "layer_") {
-							s := c.Sizes[path[len("layer_")]-'1']
-							columns = s[0]
-							if strings.HasSuffix(path, "^b") {
-								columns = s[1]
-							}
-						}
-						dims = []int{len(values) / columns, columns}
-					}
-					if _, err := m.Store().CreateVariable(path, tensors.FromFlatDataAndDimensions(values, dims...)); err != nil {
-						t.Fatal(err)
-					}
+			}
+			got := train(t, m, len(c.Perplexities))
+			for i, want := range c.Perplexities {
+				if math.Abs(got[i]-want) > 1e-5*want {
+					t.Errorf("epoch %d: perplexity %.9g, JAX has %.9g", i+1, got[i], want)
 				}
-				got := train(t, m, len(c.Perplexities))
-				for i, want := range c.Perplexities {
-					if math.Abs(got[i]-want) > 1e-5*want {
-						t.Errorf("epoch %d: perplexity %.9g, JAX has %.9g", i+1, got[i], want)
-					}
+			}
+			whq := tensors.MustCopyFlatData[float32](m.Store().GetVariable("/W_hq").MustValue())
+			for i, want := range c.WHQ {
+				if math.Abs(float64(whq[i]-want)) > 1e-5 {
+					t.Fatalf("after the training W_hq[%d] = %g, JAX has %g", i, whq[i], want)
 				}
-				whq := tensors.MustCopyFlatData[float32](m.Store().GetVariable("/W_hq").MustValue())
-				for i, want := range c.WHQ {
-					if math.Abs(float64(whq[i]-want)) > 1e-5 {
-						t.Fatalf("after the training W_hq[%d] = %g, JAX has %g", i, whq[i], want)
-					}
-				}
-			})
-		}
-	})
+			}
+		})
+	}
 }
 
 // TestSampling tells the two samplings apart by the state. With the weights at rest, random sampling starts both windows
 // of the corpus from zeros, whatever their order, and consecutive sampling carries the forward state into the second,
 // and in the post's reading the backward state too.
 func TestSampling(t *testing.T) {
-	b := backendtest.One(t)
+	b := backendtest.Go(t)
 	for _, test := range []struct{ random, asPosted bool }{{true, false}, {true, true}, {false, false}, {false, true}} {
 		config := small()
 		config.Batch, config.LearningRate, config.Random, config.AsPosted = 1, 1e-30, test.random, test.asPosted
@@ -183,44 +204,53 @@ func TestSampling(t *testing.T) {
 
 // TestContinue compares the generated text with the definition: the likeliest character after the whole text so far,
 // read by a fresh network of exactly that length.
-func TestContinue(t *testing.T) {
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for _, asPosted := range []bool{false, true} {
-			config := small()
-			config.AsPosted = asPosted
-			config.Hidden = append(config.Hidden, birnnlib.Sizes{Forward: 4, Backward: 7})
-			config.LearningRate, config.Clip = 5, 1
-			m := newModel(t, b, config)
-			train(t, m, 30)
-			got, err := m.Continue(t.Context(), "明月", 5)
-			if err != nil {
-				t.Fatal(err)
-			}
-			indices, err := m.Vocabulary().Encode("明月")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for range 5 {
-				next, err := model.CallOnce(b, m.Store(), func(scope *model.Scope, x *Node) *Node {
-					h, _ := birnnlib.New(scope, x, config.Hidden...).OneHot(m.Vocabulary().Size()).
-						Activation(activation.TypeSigmoid).BothForward(asPosted).Done()
-					o := birnnlib.Output(scope, h, m.Vocabulary().Size(), nil)
-					return Reshape(ArgMax(Slice(o, AxisElem(len(indices)-1)), -1))
-				}, tensors.FromFlatDataAndDimensions(append([]int32(nil), indices...), len(indices), 1))
-				if err != nil {
-					t.Fatal(err)
-				}
-				indices = append(indices, tensors.ToScalar[int32](next))
-			}
-			if want := m.Vocabulary().Decode(indices); got != want {
-				t.Errorf("as posted %t: continued as %q, want %q", asPosted, got, want)
-			}
+func TestContinue(t *testing.T) { whole(t, testContinue) }
+
+func TestLongContinue(t *testing.T) { long(t, testContinue) }
+
+func testContinue(t *testing.T, b compute.Backend, whole bool) {
+	n := 5
+	if !whole {
+		n = 1
+	}
+	for _, asPosted := range []bool{false, true} {
+		if asPosted && !whole {
+			continue
 		}
-	})
+		config := small()
+		config.AsPosted = asPosted
+		config.Hidden = append(config.Hidden, birnnlib.Sizes{Forward: 4, Backward: 7})
+		config.LearningRate, config.Clip = 5, 1
+		m := newModel(t, b, config)
+		train(t, m, 30)
+		got, err := m.Continue(t.Context(), "明月", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		indices, err := m.Vocabulary().Encode("明月")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range n {
+			next, err := model.CallOnce(b, m.Store(), func(scope *model.Scope, x *Node) *Node {
+				h, _ := birnnlib.New(scope, x, config.Hidden...).OneHot(m.Vocabulary().Size()).
+					Activation(activation.TypeSigmoid).BothForward(asPosted).Done()
+				o := birnnlib.Output(scope, h, m.Vocabulary().Size(), nil)
+				return Reshape(ArgMax(Slice(o, AxisElem(len(indices)-1)), -1))
+			}, tensors.FromFlatDataAndDimensions(append([]int32(nil), indices...), len(indices), 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			indices = append(indices, tensors.ToScalar[int32](next))
+		}
+		if want := m.Vocabulary().Decode(indices); got != want {
+			t.Errorf("as posted %t: continued as %q, want %q", asPosted, got, want)
+		}
+	}
 }
 
 func TestContinueErrors(t *testing.T) {
-	m := newModel(t, backendtest.One(t), small())
+	m := newModel(t, backendtest.Go(t), small())
 	for prefix, want := range map[string]string{"": "empty", "春x": "x"} {
 		if _, err := m.Continue(t.Context(), prefix, 3); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("prefix %q: error %v, want one that says %q", prefix, err, want)
@@ -237,7 +267,7 @@ func TestContinueErrors(t *testing.T) {
 }
 
 func TestNewErrors(t *testing.T) {
-	b := backendtest.One(t)
+	b := backendtest.Go(t)
 	for want, change := range map[string]func(*charlm.Config){
 		"at least one layer":   func(c *charlm.Config) { c.Hidden = nil },
 		"layer 2":              func(c *charlm.Config) { c.Hidden = append(c.Hidden, birnnlib.Sizes{Backward: -1}) },

@@ -1,34 +1,33 @@
 package charlm
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/examples/internal/checkpoints"
+	"birnn/birnnlib/examples/training"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/ml/model"
-	"github.com/pkg/errors"
 )
 
-// ErrNoCheckpoint is returned by [Checkpoints.Load] when there is none yet.
+// ErrNoCheckpoint is returned by [Checkpoints.Load] when the directory holds no checkpoint yet.
 var ErrNoCheckpoint = checkpoints.ErrNone
 
-// Checkpoints is a directory in which a training is saved, so that it can be resumed, even after the process was killed
-// at any instant. The two latest checkpoints are kept.
-type Checkpoints struct{ dir *checkpoints.Dir }
+// Checkpoints is a directory in which a training is saved, so that it can be resumed, even after the process was killed.
+// The two latest checkpoints are kept. Dir returns its path; Close lets other processes use it.
+type Checkpoints struct{ *checkpoints.Directory }
 
-// metadata is what a checkpoint tells beside the variables.
+// metadata is what a checkpoint holds in addition to the variables.
 type metadata struct {
 	Config     Config
 	Characters string // of the vocabulary, in the order of their indices
 	CorpusHash string
-	Position   Position
+	training.State
 }
 
-// OpenCheckpoints opens, and creates if need be, the directory of a training. Only one process can have it open; Close
+// OpenCheckpoints opens the directory of a training and creates it if necessary. Only one process can have it open; Close
 // it when done.
 func OpenCheckpoints(dir string) (*Checkpoints, error) {
 	d, err := checkpoints.Open(dir, "charlm")
@@ -38,46 +37,64 @@ func OpenCheckpoints(dir string) (*Checkpoints, error) {
 	return &Checkpoints{d}, nil
 }
 
-// Close lets other processes use the directory.
-func (c *Checkpoints) Close() error { return c.dir.Close() }
-
-// Dir returns the directory.
-func (c *Checkpoints) Dir() string { return c.dir.Path() }
-
-// Save saves the model: its parameters, the state of its training and all that is needed to go on. If Save fails, or the
-// process is killed meanwhile, the checkpoint before it is still there.
+// Save saves the model: its parameters, the state of its training and all that is needed to resume. If Save fails, or the
+// process is killed meanwhile, the checkpoint before it is still there. A model that has diverged is not saved; the error
+// is [training.ErrDiverged].
 func (c *Checkpoints) Save(m *Model) error {
-	return c.dir.Save(m.store, metadata{m.config, m.vocabulary.Chars(), m.corpusHash, m.position})
+	if err := m.train.CheckFinite(); err != nil {
+		return err
+	}
+	return c.Directory.Save(m.store, metadata{m.config, m.vocabulary.Chars(), m.corpusHash, m.train.State()})
 }
 
-// Load returns the model saved last, ready to go on training on the corpus, which must be the one that it was trained
-// on. A checkpoint that cannot be read, because somebody changed it, is passed over for the one before it; damaged then
-// tells which and why. Without any checkpoint the error is [ErrNoCheckpoint].
+// Load returns the model saved last, ready to resume training on the corpus, which must be the one that it was trained
+// on. A checkpoint that cannot be read, because something changed it, is passed over for the one before it; damaged then
+// says which and why. Without any checkpoint the error is [ErrNoCheckpoint].
 func (c *Checkpoints) Load(backend compute.Backend, corpus string) (m *Model, damaged []error, err error) {
-	damaged, err = c.dir.Load(func(store *model.Store, blob []byte) error {
-		var meta metadata
-		if err := json.Unmarshal(blob, &meta); err != nil {
-			return err
-		}
-		loaded, err := New(backend, corpus, meta.Config)
-		if err != nil {
-			return err
-		}
-		if loaded.corpusHash != meta.CorpusHash || loaded.vocabulary.Chars() != meta.Characters {
-			return errors.Errorf("it was trained on another text, with %d distinct characters where this one has %d; give the same corpus and number of characters, or another checkpoint directory",
-				len([]rune(meta.Characters)), loaded.vocabulary.Size())
-		}
-		loaded.position = meta.Position
-		m = loaded
-		return checkpoints.Copy(m.store, store)
-	})
+	saved, damaged, err := c.Read(corpus)
 	if err != nil {
 		return nil, damaged, err
 	}
-	return m, damaged, nil
+	m, err = saved.Model(backend)
+	return m, damaged, err
 }
 
-// Difference tells in which settings two configurations differ, or "" if they are the same.
+// Saved is a checkpoint that was read; it needs no backend.
+type Saved struct {
+	checkpoint *checkpoints.Saved[metadata]
+	corpus     string
+}
+
+// Read is [Checkpoints.Load] without a backend, for those who want to look at the settings before they open one.
+func (c *Checkpoints) Read(corpus string) (s *Saved, damaged []error, err error) {
+	read, damaged, err := checkpoints.Load[metadata](c.Directory)
+	if err != nil {
+		return nil, damaged, err
+	}
+	if read.Metadata.CorpusHash != corpusHash(corpus) {
+		return nil, damaged, fmt.Errorf("charlm: the checkpoint %s was trained on another text, with %d distinct characters; give the same corpus and number of characters, or another checkpoint directory",
+			read.Path, utf8.RuneCountInString(read.Metadata.Characters))
+	}
+	return &Saved{read, corpus}, damaged, nil
+}
+
+// Config returns the settings of the training.
+func (s *Saved) Config() Config { return s.checkpoint.Metadata.Config }
+
+// Model returns the model, ready to resume training.
+func (s *Saved) Model(backend compute.Backend) (*Model, error) {
+	m, err := New(backend, s.corpus, s.Config())
+	if err == nil {
+		err = checkpoints.Copy(m.store, s.checkpoint.Store)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("charlm: cannot use the checkpoint %s: %w", s.checkpoint.Path, err)
+	}
+	m.train.Restore(s.checkpoint.Metadata.State)
+	return m, nil
+}
+
+// Difference lists the settings in which two configurations differ; it is "" if they are the same.
 func (c Config) Difference(other Config) string {
 	var differences []string
 	add := func(name string, a, b any) {

@@ -12,19 +12,21 @@
 package charlm
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"math"
-	"time"
+	"errors"
+	"fmt"
+	"unicode/utf8"
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/examples/text"
+	"birnn/birnnlib/examples/training"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/pkg/errors"
 )
 
 // Config says what is trained, and how. The JSON form is what checkpoints hold.
@@ -53,34 +55,31 @@ func Post() Config {
 	}
 }
 
-// check returns an error that names the setting that cannot be.
-func (c *Config) check() error {
+// Check returns an error that names the setting with a wrong value.
+func (c *Config) Check() error {
 	if len(c.Hidden) == 0 {
 		return errors.New("charlm: Config.Hidden is empty; give the hidden sizes of at least one layer")
 	}
 	for l, s := range c.Hidden {
 		if s.Forward < 0 || s.Backward < 0 || s.Forward+s.Backward == 0 {
-			return errors.Errorf("charlm: the hidden sizes of layer %d are %d and %d; one must be positive, and none negative", l+1, s.Forward, s.Backward)
+			return fmt.Errorf("charlm: the hidden sizes of layer %d are %d and %d; one must be positive, and none negative", l+1, s.Forward, s.Backward)
 		}
 	}
 	switch c.Activation {
 	case "sigmoid", "tanh", "relu":
 	default:
-		return errors.Errorf("charlm: unknown activation %q; it must be sigmoid, tanh or relu", c.Activation)
+		return fmt.Errorf("charlm: unknown activation %q; it must be sigmoid, tanh or relu", c.Activation)
 	}
-	for name, v := range map[string]float64{"learning rate": c.LearningRate, "clipping norm": c.Clip} {
-		if !(v > 0) || math.IsInf(v, 1) {
-			return errors.Errorf("charlm: the %s is %g; it must be a positive number", name, v)
-		}
+	if c.Steps < 1 || c.Batch < 1 {
+		return fmt.Errorf("charlm: the batch has %d sequences of %d time steps; both must be at least 1", c.Batch, c.Steps)
 	}
-	return nil
+	return cmp.Or(training.CheckPositive("charlm: the learning rate", c.LearningRate), training.CheckPositive("charlm: the clipping norm", c.Clip))
 }
 
-// Position is how far the training has come.
-type Position struct {
-	Epoch   int           // complete epochs
-	Batch   int           // complete mini-batches of the running epoch
-	Elapsed time.Duration // time spent in the running epoch
+// CheckCorpus returns an error if the corpus is too short for these settings.
+func (c *Config) CheckCorpus(corpus string) error {
+	_, err := c.sample(make([]int32, utf8.RuneCountInString(corpus)), 1)
+	return err
 }
 
 // Model is a language model with its parameters, which stay on the backend's device, and the state of its training.
@@ -90,18 +89,16 @@ type Model struct {
 	vocabulary *text.Vocabulary
 	indices    []int32 // of the corpus
 	corpusHash string
-	position   Position
 
-	backend compute.Backend
-	store   *model.Store
-	train   *model.Exec // one training step
-	step    *model.Exec // one character further, by the post's reading
-	read    *model.Exec // the next character after a whole text, by the formulas
+	store *model.Store
+	train *training.Training
+	step  *model.Exec // one character further, by the post's reading
+	read  *model.Exec // the next character after a whole text, by the formulas
 }
 
 // New returns an untrained model of the corpus: its vocabulary is the characters of the corpus.
 func New(backend compute.Backend, corpus string, config Config) (*Model, error) {
-	if err := config.check(); err != nil {
+	if err := config.Check(); err != nil {
 		return nil, err
 	}
 	vocabulary, err := text.NewVocabulary(corpus)
@@ -112,15 +109,15 @@ func New(backend compute.Backend, corpus string, config Config) (*Model, error) 
 	if err != nil {
 		return nil, err
 	}
-	hash := sha256.Sum256([]byte(corpus))
 	m := &Model{
-		config: config, vocabulary: vocabulary, indices: indices, corpusHash: hex.EncodeToString(hash[:]),
-		backend: backend, store: model.NewStore(),
+		config: config, vocabulary: vocabulary, indices: indices, corpusHash: corpusHash(corpus),
+		store: model.NewStore(),
 	}
-	if _, err := m.batches(); err != nil { // a corpus that is too short is told now
+	if err := config.CheckCorpus(corpus); err != nil {
 		return nil, err
 	}
-	if m.train, err = model.NewExec(backend, m.store, m.trainGraph); err != nil {
+	options := training.Options{Name: "charlm", LearningRate: config.LearningRate, Clip: config.Clip}
+	if m.train, err = training.New(backend, m.store, options, m.trainGraph); err != nil {
 		return nil, err
 	}
 	if m.step, err = model.NewExec(backend, m.store, m.stepGraph); err != nil {
@@ -132,6 +129,11 @@ func New(backend compute.Backend, corpus string, config Config) (*Model, error) 
 	return m, nil
 }
 
+func corpusHash(corpus string) string {
+	hash := sha256.Sum256([]byte(corpus))
+	return hex.EncodeToString(hash[:])
+}
+
 // Config returns the settings.
 func (m *Model) Config() Config { return m.config }
 
@@ -139,7 +141,7 @@ func (m *Model) Config() Config { return m.config }
 func (m *Model) Vocabulary() *text.Vocabulary { return m.vocabulary }
 
 // Position returns how far the training has come.
-func (m *Model) Position() Position { return m.position }
+func (m *Model) Position() Position { return m.train.State().Position }
 
 // Store returns the store that holds the parameters, by the names that package birnnlib documents. They are there after
 // the first training step or prediction, or before, if set with CreateVariable.

@@ -2,6 +2,8 @@ package charlm
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"birnn/birnnlib"
 
@@ -9,7 +11,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/pkg/errors"
 )
 
 // Continue returns the prefix continued by n characters, each the one that the model finds most likely.
@@ -22,7 +23,7 @@ import (
 func (m *Model) Continue(ctx context.Context, prefix string, n int) (string, error) {
 	indices, err := m.vocabulary.Encode(prefix)
 	if err != nil {
-		return "", errors.WithMessagef(err, "charlm: the prefix %q cannot be continued", prefix)
+		return "", fmt.Errorf("charlm: the prefix %q cannot be continued: %w", prefix, err)
 	}
 	if len(indices) == 0 {
 		return "", errors.New("charlm: the prefix is empty; give at least one character to continue")

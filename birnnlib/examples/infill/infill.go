@@ -19,7 +19,6 @@ import (
 	"birnn/birnnlib/examples/text"
 
 	"github.com/gomlx/compute"
-	"github.com/pkg/errors"
 )
 
 // Gap stands for a hidden character.
@@ -102,11 +101,11 @@ const other = '\uFFFD'
 // New returns an untrained model that will learn from the lines, in which there must be no gaps.
 func New(backend compute.Backend, lines []string, config Config) (*Model, error) {
 	if !(config.Part > 0 && config.Part < 1) {
-		return nil, errors.Errorf("infill: the part of hidden characters is %g; it must be between 0 and 1", config.Part)
+		return nil, fmt.Errorf("infill: the part of hidden characters is %g; it must be between 0 and 1", config.Part)
 	}
 	all := strings.Join(lines, "")
 	if strings.ContainsRune(all, Gap) || all == "" {
-		return nil, errors.Errorf("infill: the lines are empty, or have a %c in them; give lines without, since that is what hides a character", Gap)
+		return nil, fmt.Errorf("infill: the lines are empty, or have a %c in them; give lines without, since that is what hides a character", Gap)
 	}
 	vocabulary, err := text.NewVocabulary(string([]rune{Gap, other}) + all)
 	if err != nil {
@@ -132,7 +131,7 @@ func Load(checkpoints *tag.Checkpoints, backend compute.Backend) (m *Model, dama
 	}
 	m = &Model{tagger: tagger}
 	if err := json.Unmarshal(tagger.Task().About, &m.about); err != nil || m.about.Part == 0 {
-		return nil, damaged, errors.Errorf("infill: the model in %s is not one that fills in characters (%v)", checkpoints.Dir(), err)
+		return nil, damaged, fmt.Errorf("infill: the model in %s is not one that fills in characters (%v)", checkpoints.Dir(), err)
 	}
 	m.vocabulary, err = text.NewVocabulary(m.about.Characters)
 	return m, damaged, err
@@ -202,7 +201,7 @@ func (m *Model) Fill(ctx context.Context, most int, texts ...string) ([][][]Gues
 	examples := make([]tag.Example, len(texts))
 	for i, s := range texts {
 		if s == "" {
-			return nil, errors.Errorf("infill: text %d is empty; write %c for each character to guess", i+1, Gap)
+			return nil, fmt.Errorf("infill: text %d is empty; write %c for each character to guess", i+1, Gap)
 		}
 		characters := []rune(s)
 		examples[i] = m.example(characters, characters)

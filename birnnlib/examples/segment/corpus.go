@@ -9,7 +9,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode/utf8"
+
+	"birnn/birnnlib/examples/text"
 )
 
 // Line is a line of a segmented corpus, usually a paragraph: its words, punctuation marks among them.
@@ -47,10 +48,10 @@ func ReadFrom(r io.Reader, name string) (lines []Line, err error) {
 	number, withTags := 0, false
 	for scanner.Scan() {
 		number++
-		content := strings.TrimPrefix(scanner.Text(), "\ufeff")
-		if !utf8.ValidString(content) {
-			return nil, fmt.Errorf("segment: line %d of %s is not UTF-8; convert the corpus (iconv -f GB18030 -t UTF-8)", number, name)
+		if err := text.CheckUTF8(scanner.Text()); err != nil {
+			return nil, fmt.Errorf("segment: line %d of %s is %w", number, name, err)
 		}
+		content := strings.TrimPrefix(scanner.Text(), "\ufeff")
 		line := Line(strings.Fields(content))
 		if len(line) == 0 {
 			continue

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -52,28 +51,5 @@ func TestSplit(t *testing.T) {
 	train, test := segment.Split(lines)
 	if len(train) != 23 || !reflect.DeepEqual(test, []segment.Line{{"10"}, {"20"}}) || train[9][0] != "11" {
 		t.Errorf("%d lines to learn from, %v to test", len(train), test)
-	}
-}
-
-// TestPeoplesDaily reads the corpus itself, where BIRNN_PEOPLES_DAILY names it.
-func TestPeoplesDaily(t *testing.T) {
-	path := os.Getenv("BIRNN_PEOPLES_DAILY")
-	if path == "" {
-		t.Skip("set BIRNN_PEOPLES_DAILY to the path of the corpus")
-	}
-	lines, err := segment.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	words, characters := 0, 0
-	for _, line := range lines {
-		words += len(line)
-		characters += len([]rune(line.Text()))
-		if got := segment.Words([]rune(line.Text()), segment.TagsOf(line)); !reflect.DeepEqual(segment.Line(got), line) {
-			t.Fatalf("%q becomes %q", line, got)
-		}
-	}
-	if len(lines) != 19484 || words != 1121447 || characters != 1841657 {
-		t.Errorf("%d lines, %d words, %d characters; want 19484, 1121447, 1841657", len(lines), words, characters)
 	}
 }

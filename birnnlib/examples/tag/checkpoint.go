@@ -1,33 +1,31 @@
 package tag
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/examples/internal/checkpoints"
+	"birnn/birnnlib/examples/training"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/ml/model"
 )
 
-// ErrNoCheckpoint is returned by [Checkpoints.Load] when there is none yet.
+// ErrNoCheckpoint is returned by [Checkpoints.Load] when the directory holds no checkpoint yet.
 var ErrNoCheckpoint = checkpoints.ErrNone
 
-// Checkpoints is a directory in which a model is saved, so that its training can be resumed, even after the process was
-// killed at any instant, and so that it can be used. The two latest checkpoints are kept.
-type Checkpoints struct{ dir *checkpoints.Dir }
+// Checkpoints is a directory in which a model is saved, so that it can be used, and its training resumed, even after the
+// process was killed. The two latest checkpoints are kept. Dir returns its path; Close lets other processes use it.
+type Checkpoints struct{ *checkpoints.Directory }
 
-// metadata is what a checkpoint tells beside the variables.
+// metadata is what a checkpoint holds in addition to the variables.
 type metadata struct {
-	Task     Task
-	Config   Config
-	Position Position
-	History  []Epoch
+	Task   Task
+	Config Config
+	training.State
 }
 
-// OpenCheckpoints opens, and creates if need be, the directory of a model. Only one process can have it open; Close it
+// OpenCheckpoints opens the directory of a model and creates it if necessary. Only one process can have it open; Close it
 // when done.
 func OpenCheckpoints(dir string) (*Checkpoints, error) {
 	d, err := checkpoints.Open(dir, "tag")
@@ -37,42 +35,63 @@ func OpenCheckpoints(dir string) (*Checkpoints, error) {
 	return &Checkpoints{d}, nil
 }
 
-// Close lets other processes use the directory.
-func (c *Checkpoints) Close() error { return c.dir.Close() }
-
-// Dir returns the directory.
-func (c *Checkpoints) Dir() string { return c.dir.Path() }
-
-// Save saves the model: its parameters, the state of its training and all that is needed to go on. If Save fails, or the
-// process is killed meanwhile, the checkpoint before it is still there.
+// Save saves the model: its parameters, the state of its training and all that is needed to resume. If Save fails, or the
+// process is killed meanwhile, the checkpoint before it is still there. A model that has diverged is not saved; the error
+// is [training.ErrDiverged].
 func (c *Checkpoints) Save(m *Model) error {
-	return c.dir.Save(m.store, metadata{m.task, m.config, m.position, m.history})
+	if err := m.train.CheckFinite(); err != nil {
+		return err
+	}
+	return c.Directory.Save(m.store, metadata{m.task, m.config, m.train.State()})
 }
 
-// Load returns the model saved last, ready to go on training, on the same examples. A checkpoint that cannot be read,
-// because somebody changed it, is passed over for the one before it; damaged then tells which and why. Without any
+// Load returns the model saved last, ready to resume training on the same examples. A checkpoint that cannot be read,
+// because something changed it, is passed over for the one before it; damaged then says which and why. Without any
 // checkpoint the error is [ErrNoCheckpoint].
 func (c *Checkpoints) Load(backend compute.Backend) (m *Model, damaged []error, err error) {
-	damaged, err = c.dir.Load(func(store *model.Store, blob []byte) error {
-		var meta metadata
-		if err := json.Unmarshal(blob, &meta); err != nil {
-			return err
-		}
-		loaded, err := New(backend, meta.Task, meta.Config)
-		if err != nil {
-			return err
-		}
-		loaded.position, loaded.history = meta.Position, meta.History
-		m = loaded
-		return checkpoints.Copy(m.store, store)
-	})
+	saved, damaged, err := c.Read()
 	if err != nil {
 		return nil, damaged, err
 	}
-	return m, damaged, nil
+	m, err = saved.Model(backend)
+	return m, damaged, err
 }
 
-// Difference tells in which settings two configurations differ, or "" if they are the same.
+// Saved is a checkpoint that was read; it needs no backend.
+type Saved struct{ checkpoint *checkpoints.Saved[metadata] }
+
+// Read is [Checkpoints.Load] without a backend, for those who want to look at the settings before they open one.
+func (c *Checkpoints) Read() (s *Saved, damaged []error, err error) {
+	read, damaged, err := checkpoints.Load[metadata](c.Directory)
+	if err != nil {
+		return nil, damaged, err
+	}
+	return &Saved{read}, damaged, nil
+}
+
+// Task returns the task of the model.
+func (s *Saved) Task() Task { return s.checkpoint.Metadata.Task }
+
+// Config returns the settings of the training.
+func (s *Saved) Config() Config { return s.checkpoint.Metadata.Config }
+
+// Path returns the path of the checkpoint.
+func (s *Saved) Path() string { return s.checkpoint.Path }
+
+// Model returns the model, ready to be used or to resume training.
+func (s *Saved) Model(backend compute.Backend) (*Model, error) {
+	m, err := New(backend, s.Task(), s.Config())
+	if err == nil {
+		err = checkpoints.Copy(m.store, s.checkpoint.Store)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tag: cannot use the checkpoint %s: %w", s.checkpoint.Path, err)
+	}
+	m.train.Restore(s.checkpoint.Metadata.State)
+	return m, nil
+}
+
+// Difference lists the settings in which two configurations differ; it is "" if they are the same.
 func (c Config) Difference(other Config) string {
 	var differences []string
 	add := func(name string, a, b any) {

@@ -2,11 +2,12 @@ package tag
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/pkg/errors"
 )
 
 // Example is a sequence of T time steps.
@@ -26,22 +27,22 @@ func (t *Task) checkExamples(examples []Example, lengths []int) error {
 	longest := lengths[len(lengths)-1]
 	for i, e := range examples {
 		if err := t.checkFeatures(e); err != nil {
-			return errors.WithMessagef(err, "tag: example %d", i+1)
+			return fmt.Errorf("tag: example %d: %w", i+1, err)
 		}
 		if len(e.Classes) != len(e.Features[0]) || len(e.Classes) > longest {
-			return errors.Errorf("tag: example %d has %d time steps and %d classes; there must be as many, and no more than %d, the last of Config.Lengths", i+1, len(e.Features[0]), len(e.Classes), longest)
+			return fmt.Errorf("tag: example %d has %d time steps and %d classes; there must be as many, and no more than %d, the last of Config.Lengths", i+1, len(e.Features[0]), len(e.Classes), longest)
 		}
 		known := 0
 		for step, class := range e.Classes {
 			if class < Unknown || int(class) >= t.Classes {
-				return errors.Errorf("tag: example %d is of class %d at time step %d; it must be from 0 to %d, or Unknown", i+1, class, step+1, t.Classes-1)
+				return fmt.Errorf("tag: example %d is of class %d at time step %d; it must be from 0 to %d, or Unknown", i+1, class, step+1, t.Classes-1)
 			}
 			if class != Unknown {
 				known++
 			}
 		}
 		if known == 0 {
-			return errors.Errorf("tag: all classes of example %d are unknown; leave it out", i+1)
+			return fmt.Errorf("tag: all classes of example %d are unknown; leave it out", i+1)
 		}
 	}
 	return nil
@@ -49,15 +50,15 @@ func (t *Task) checkExamples(examples []Example, lengths []int) error {
 
 func (t *Task) checkFeatures(e Example) error {
 	if len(e.Features) != len(t.Features) {
-		return errors.Errorf("there are %d features; the task has %d", len(e.Features), len(t.Features))
+		return fmt.Errorf("there are %d features; the task has %d", len(e.Features), len(t.Features))
 	}
 	for f, indices := range e.Features {
 		if len(indices) != len(e.Features[0]) {
-			return errors.Errorf("feature %d has %d time steps and feature 1 has %d; they must have as many", f+1, len(indices), len(e.Features[0]))
+			return fmt.Errorf("feature %d has %d time steps and feature 1 has %d; they must have as many", f+1, len(indices), len(e.Features[0]))
 		}
 		for step, index := range indices {
 			if index < 0 || int(index) >= t.Features[f].Size {
-				return errors.Errorf("feature %d is %d at time step %d; it must be from 0 to %d", f+1, index, step+1, t.Features[f].Size-1)
+				return fmt.Errorf("feature %d is %d at time step %d; it must be from 0 to %d", f+1, index, step+1, t.Features[f].Size-1)
 			}
 		}
 	}
@@ -92,7 +93,7 @@ func (m *Model) Scores(ctx context.Context, examples []Example) ([][][]float32, 
 	scores := make([][][]float32, len(examples))
 	for i, e := range examples {
 		if err := m.task.checkFeatures(e); err != nil {
-			return nil, errors.WithMessagef(err, "tag: sequence %d", i+1)
+			return nil, fmt.Errorf("tag: sequence %d: %w", i+1, err)
 		}
 	}
 	q := m.task.Classes

@@ -14,17 +14,19 @@
 package tag
 
 import (
+	"cmp"
 	"encoding/json"
-	"math"
+	"errors"
+	"fmt"
 
 	"birnn/birnnlib"
+	"birnn/birnnlib/examples/training"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/pkg/errors"
 )
 
 // Task says what goes in and what comes out.
@@ -50,47 +52,42 @@ type Config struct {
 	Seed         uint64           // of the weights, of dropout and of the order of the examples
 }
 
-// check returns an error that names the setting that cannot be.
-func (c *Config) check() error {
+// Check returns an error that names the setting with a wrong value.
+func (c *Config) Check() error {
 	if len(c.Hidden) == 0 {
 		return errors.New("tag: Config.Hidden is empty; give the hidden sizes of at least one layer")
 	}
 	for l, s := range c.Hidden {
 		if s.Forward < 0 || s.Backward < 0 || s.Forward+s.Backward == 0 {
-			return errors.Errorf("tag: the hidden sizes of layer %d are %d and %d; one must be positive, and none negative", l+1, s.Forward, s.Backward)
+			return fmt.Errorf("tag: the hidden sizes of layer %d are %d and %d; one must be positive, and none negative", l+1, s.Forward, s.Backward)
 		}
 	}
 	if !(c.Dropout >= 0 && c.Dropout < 1) {
-		return errors.Errorf("tag: the dropout is %g; it must be from 0 to less than 1", c.Dropout)
+		return fmt.Errorf("tag: the dropout is %g; it must be from 0 to less than 1", c.Dropout)
 	}
 	last := 0
 	for _, length := range c.Lengths {
 		if length <= last {
-			return errors.Errorf("tag: Config.Lengths is %v; the lengths must be positive and rise", c.Lengths)
+			return fmt.Errorf("tag: Config.Lengths is %v; the lengths must be positive and rise", c.Lengths)
 		}
 		last = length
 	}
 	if last == 0 || c.Batch < last {
-		return errors.Errorf("tag: a mini-batch of %d time steps cannot hold a sequence of each of the lengths %v; make it larger, and give at least one length", c.Batch, c.Lengths)
+		return fmt.Errorf("tag: a mini-batch of %d time steps cannot hold a sequence of each of the lengths %v; make it larger, and give at least one length", c.Batch, c.Lengths)
 	}
 	if c.Epochs < 1 {
-		return errors.Errorf("tag: the training has %d epochs; it must have at least 1", c.Epochs)
+		return fmt.Errorf("tag: the training has %d epochs; it must have at least 1", c.Epochs)
 	}
-	for name, v := range map[string]float64{"learning rate": c.LearningRate, "clipping norm": c.Clip} {
-		if !(v > 0) || math.IsInf(v, 1) {
-			return errors.Errorf("tag: the %s is %g; it must be a positive number", name, v)
-		}
-	}
-	return nil
+	return cmp.Or(training.CheckPositive("tag: the learning rate", c.LearningRate), training.CheckPositive("tag: the clipping norm", c.Clip))
 }
 
 func (t *Task) check() error {
 	if len(t.Features) == 0 || t.Classes < 2 {
-		return errors.Errorf("tag: the task has %d features and %d classes; there must be at least one and two", len(t.Features), t.Classes)
+		return fmt.Errorf("tag: the task has %d features and %d classes; there must be at least one and two", len(t.Features), t.Classes)
 	}
 	for i, f := range t.Features {
 		if f.Size < 1 || f.Embedding < 1 {
-			return errors.Errorf("tag: feature %d has %d values and an embedding of %d; both must be positive", i+1, f.Size, f.Embedding)
+			return fmt.Errorf("tag: feature %d has %d values and an embedding of %d; both must be positive", i+1, f.Size, f.Embedding)
 		}
 	}
 	return nil
@@ -99,22 +96,20 @@ func (t *Task) check() error {
 // Model is a network with its parameters, which stay on the backend's device, and the state of its training. It must not
 // be used from several goroutines at once.
 type Model struct {
-	task     Task
-	config   Config
-	position Position
-	history  []Epoch
+	task   Task
+	config Config
 
 	store *model.Store
-	train *model.Exec // one training step
+	train *training.Training
 	score *model.Exec // the scores of the classes
 }
 
 // New returns an untrained model.
 func New(backend compute.Backend, task Task, config Config) (*Model, error) {
-	if err := errors.WithStack(task.check()); err != nil {
+	if err := task.check(); err != nil {
 		return nil, err
 	}
-	if err := config.check(); err != nil {
+	if err := config.Check(); err != nil {
 		return nil, err
 	}
 	m := &Model{task: task, config: config, store: model.NewStore()}
@@ -122,7 +117,8 @@ func New(backend compute.Backend, task Task, config Config) (*Model, error) {
 		return nil, err
 	}
 	var err error
-	if m.train, err = model.NewExec(backend, m.store, m.trainGraph); err != nil {
+	options := training.Options{Name: "tag", LearningRate: config.LearningRate, Clip: config.Clip}
+	if m.train, err = training.New(backend, m.store, options, m.trainGraph); err != nil {
 		return nil, err
 	}
 	if m.score, err = model.NewExec(backend, m.store, m.scoreGraph); err != nil {
@@ -138,10 +134,10 @@ func (m *Model) Task() Task { return m.task }
 func (m *Model) Config() Config { return m.config }
 
 // Position returns how far the training has come.
-func (m *Model) Position() Position { return m.position }
+func (m *Model) Position() Position { return m.train.State().Position }
 
-// History returns what each complete epoch came to.
-func (m *Model) History() []Epoch { return m.history }
+// History returns the finished epochs.
+func (m *Model) History() []Epoch { return m.train.State().History }
 
 // Store returns the store that holds the parameters: the embeddings under embedding_1/E and so on, the others by the names
 // that package birnnlib documents. They are there after the first training step or prediction.

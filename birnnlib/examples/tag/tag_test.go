@@ -13,6 +13,7 @@ import (
 	"birnn/birnnlib"
 	"birnn/birnnlib/examples/tag"
 	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -95,6 +96,21 @@ func accuracy(t *testing.T, m *tag.Model, examples []tag.Example) float64 {
 	return float64(right) / float64(known)
 }
 
+// whole runs a test of which pure Go runs everything by default, and XLA, which takes seconds to compile a graph, a part.
+func whole(t *testing.T, test func(t *testing.T, b compute.Backend, whole bool)) {
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) { test(t, b, strings.HasSuffix(t.Name(), "/go")) })
+}
+
+// long runs all of such a test on XLA.
+func long(t *testing.T, test func(t *testing.T, b compute.Backend, whole bool)) {
+	testall.Long(t)
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+		if !strings.HasSuffix(t.Name(), "/go") {
+			test(t, b, true)
+		}
+	})
+}
+
 // TestDirections: what stands before a time step is learned by the forward direction alone, what stands after it by the
 // backward direction alone, and either by both. The other direction cannot, and is right about as often as by guessing.
 func TestDirections(t *testing.T) {
@@ -118,74 +134,89 @@ func TestDirections(t *testing.T) {
 
 // TestLoss compares the loss of the first epoch, without learning worth the name and without dropout, with the mean over the
 // known classes that follows from the scores: padding and unknown classes count nowhere, whatever the batches are.
-func TestLoss(t *testing.T) {
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
-		for _, batch := range []int{8, 32, 1000} {
-			config := small()
-			config.Dropout, config.LearningRate, config.Epochs, config.Batch = 0, 1e-30, 1, batch
-			m := newModel(t, b, config)
-			examples := draw(37, -2)
-			scores, err := m.Scores(t.Context(), examples)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, known := 0.0, 0.0
-			for i, e := range examples {
-				if len(scores[i]) != len(e.Classes) {
-					t.Fatalf("example %d has %d time steps and %d scores", i, len(e.Classes), len(scores[i]))
-				}
-				for step, row := range scores[i] {
-					if p := math.Exp(float64(row[0])) + math.Exp(float64(row[1])); math.Abs(p-1) > 1e-5 {
-						t.Fatalf("the probabilities add up to %g", p)
-					}
-					if e.Classes[step] != tag.Unknown {
-						want -= float64(row[e.Classes[step]])
-						known++
-					}
-				}
-			}
-			if err := m.Train(t.Context(), always(examples), tag.Callbacks{}); err != nil {
-				t.Fatal(err)
-			}
-			if got := m.History()[0].Loss; math.Abs(got-want/known) > 1e-5 {
-				t.Errorf("batches of %d: loss %g, want %g", batch, got, want/known)
-			}
-		}
-	})
-}
+func TestLoss(t *testing.T) { whole(t, testLoss) }
 
-// TestScores compares with the formulas, built for one sequence alone.
-func TestScores(t *testing.T) {
-	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+func TestLongLoss(t *testing.T) { long(t, testLoss) }
+
+func testLoss(t *testing.T, b compute.Backend, whole bool) {
+	for _, batch := range []int{32, 8, 1000} {
+		if !whole && batch != 32 {
+			continue
+		}
 		config := small()
-		config.Hidden = append(config.Hidden, birnnlib.Sizes{Forward: 3})
+		config.Dropout, config.LearningRate, config.Epochs, config.Batch = 0, 1e-30, 1, batch
+		if !whole {
+			config.Lengths = []int{8}
+		}
 		m := newModel(t, b, config)
-		examples := draw(9, 1)
-		longer := tag.Example{Features: [][]int32{{0, 1, 2, 3, 4, 0, 1, 2, 3, 4}, make([]int32, 10)}} // than Lengths
-		examples = append(examples, longer)
+		examples := draw(37, -2)
 		scores, err := m.Scores(t.Context(), examples)
 		if err != nil {
 			t.Fatal(err)
 		}
+		want, known := 0.0, 0.0
 		for i, e := range examples {
-			T := len(e.Features[0])
-			want, err := model.CallOnce(b, m.Store(), func(scope *model.Scope, x, y *Node) *Node {
-				E := func(i int) *Node { return scope.In("embedding_%d", i).GetVariable("E").NodeValue(x.Graph()) }
-				X := Concatenate([]*Node{Gather(E(1), x), Gather(E(2), y)}, -1) // [T, 1, 5]
-				h, _ := birnnlib.New(scope, X, config.Hidden...).Cell(birnnlib.LSTM{}).Done()
-				return LogSoftmax(birnnlib.Output(scope, h, 2, nil))
-			}, tensors.FromFlatDataAndDimensions(slices.Clone(e.Features[0]), T, 1, 1), tensors.FromFlatDataAndDimensions(slices.Clone(e.Features[1]), T, 1, 1))
-			if err != nil {
-				t.Fatal(err)
+			if len(scores[i]) != len(e.Classes) {
+				t.Fatalf("example %d has %d time steps and %d scores", i, len(e.Classes), len(scores[i]))
 			}
-			flat := tensors.MustCopyFlatData[float32](want)
-			for k, w := range flat {
-				if got := scores[i][k/2][k%2]; math.Abs(float64(got-w)) > 1e-5 {
-					t.Fatalf("sequence %d, time step %d: score %g, want %g", i, k/2+1, got, w)
+			for step, row := range scores[i] {
+				if p := math.Exp(float64(row[0])) + math.Exp(float64(row[1])); math.Abs(p-1) > 1e-5 {
+					t.Fatalf("the probabilities add up to %g", p)
+				}
+				if e.Classes[step] != tag.Unknown {
+					want -= float64(row[e.Classes[step]])
+					known++
 				}
 			}
 		}
-	})
+		if err := m.Train(t.Context(), always(examples), tag.Callbacks{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.History()[0].Loss; math.Abs(got-want/known) > 1e-5 {
+			t.Errorf("batches of %d: loss %g, want %g", batch, got, want/known)
+		}
+	}
+}
+
+// TestScores compares with the formulas, built for one sequence alone.
+func TestScores(t *testing.T) { whole(t, testScores) }
+
+func TestLongScores(t *testing.T) { long(t, testScores) }
+
+func testScores(t *testing.T, b compute.Backend, whole bool) {
+	config := small()
+	config.Hidden = append(config.Hidden, birnnlib.Sizes{Forward: 3})
+	m := newModel(t, b, config)
+	examples := draw(9, 1)
+	if !whole {
+		examples = examples[:1]
+	}
+	longer := tag.Example{Features: [][]int32{{0, 1, 2, 3, 4, 0, 1, 2, 3, 4}, make([]int32, 10)}} // than Lengths
+	if whole {
+		examples = append(examples, longer)
+	}
+	scores, err := m.Scores(t.Context(), examples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range examples {
+		T := len(e.Features[0])
+		want, err := model.CallOnce(b, m.Store(), func(scope *model.Scope, x, y *Node) *Node {
+			E := func(i int) *Node { return scope.In("embedding_%d", i).GetVariable("E").NodeValue(x.Graph()) }
+			X := Concatenate([]*Node{Gather(E(1), x), Gather(E(2), y)}, -1) // [T, 1, 5]
+			h, _ := birnnlib.New(scope, X, config.Hidden...).Cell(birnnlib.LSTM{}).Done()
+			return LogSoftmax(birnnlib.Output(scope, h, 2, nil))
+		}, tensors.FromFlatDataAndDimensions(slices.Clone(e.Features[0]), T, 1, 1), tensors.FromFlatDataAndDimensions(slices.Clone(e.Features[1]), T, 1, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		flat := tensors.MustCopyFlatData[float32](want)
+		for k, w := range flat {
+			if got := scores[i][k/2][k%2]; math.Abs(float64(got-w)) > 1e-5 {
+				t.Fatalf("sequence %d, time step %d: score %g, want %g", i, k/2+1, got, w)
+			}
+		}
+	}
 }
 
 func TestErrors(t *testing.T) {

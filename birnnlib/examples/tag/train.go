@@ -3,100 +3,51 @@ package tag
 import (
 	"cmp"
 	"context"
+	"iter"
 	"math/rand/v2"
 	"slices"
-	"time"
 
-	"birnn/birnnlib/examples/charlm"
+	"birnn/birnnlib/examples/training"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/gomlx/gomlx/ml/train/loss"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
-	"github.com/pkg/errors"
 )
 
-// Position is how far the training has come.
-type Position struct {
-	Epoch   int           // complete epochs
-	Batch   int           // complete mini-batches of the running epoch
-	Elapsed time.Duration // time spent in the running epoch
-}
+// Position says how many epochs and mini-batches of a training are complete.
+type Position = training.Position
 
-// Epoch is what one epoch came to.
-type Epoch struct {
-	Number int           // from 1
-	Loss   float64       // the mean cross-entropy of a time step, over the epoch
-	Time   time.Duration // from the epoch's start to its end
-}
+// Epoch summarises one finished epoch. Its Loss is the mean cross-entropy of a time step.
+type Epoch = training.Epoch
 
-// Callbacks are told how the training goes. Each may be nil.
-type Callbacks struct {
-	// Batch is called after every mini-batch; batches is how many an epoch has.
-	Batch func(position Position, batches int)
-	// Epoch is called after every epoch. An error ends the training and is returned.
-	Epoch func(Epoch) error
-}
+// Callbacks follow a training.
+type Callbacks = training.Callbacks
 
-// Names of the variables, in the scope "train", that hold the state of the training.
-const (
-	trainScope = "train"
-	lossName   = "loss"  // of the running epoch: the sum of the cross-entropies
-	countName  = "count" // … and of how many time steps
-)
-
-// Train goes on until Config.Epochs epochs are complete, from wherever the training stands. For every epoch, examples
-// returns what is to be learned, always the same for an epoch of the same number, which counts from 1.
+// Train trains until Config.Epochs epochs are complete, from wherever the training stands. Examples returns what is to be
+// learned in an epoch; it must depend on the epoch's number alone, which counts from 1.
 //
 // When the context is cancelled, Train stops after the running mini-batch and returns the context's error; nothing
-// learned is lost, and calling Train again goes on from there as if nothing had happened.
+// learned is lost, and calling Train again resumes as if nothing had happened. If the loss or a parameter becomes
+// infinite or NaN, the error is [training.ErrDiverged].
 func (m *Model) Train(ctx context.Context, examples func(epoch int) []Example, callbacks Callbacks) error {
-	for m.position.Epoch < m.config.Epochs {
-		start := time.Now().Add(-m.position.Elapsed)
-		epoch := m.position.Epoch + 1
+	return m.train.Run(ctx, m.config.Epochs, func(epoch, from int) (int, iter.Seq[[]any], error) {
 		learned := examples(epoch)
 		if err := m.task.checkExamples(learned, m.config.Lengths); err != nil {
-			return err
+			return 0, nil, err
 		}
 		batches := m.batches(learned, epoch)
-		if m.position.Batch == 0 {
-			if err := m.zeroSums(); err != nil {
-				return err
+		return len(batches), func(yield func([]any) bool) {
+			for i, b := range batches[from:] {
+				x, y, lengths := m.task.tensors(learned, b)
+				done := (float64(epoch-1) + float64(from+i)/float64(len(batches))) / float64(m.config.Epochs)
+				if !yield([]any{x, y, lengths, float32(m.config.LearningRate * (1 - done))}) {
+					return
+				}
 			}
-		}
-		for i := m.position.Batch; i < len(batches); i++ {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			b := batches[i]
-			x, y, lengths := m.task.tensors(learned, b)
-			done := (float64(epoch-1) + float64(i)/float64(len(batches))) / float64(m.config.Epochs)
-			if _, err := m.train.Call(x, y, lengths, float32(m.config.LearningRate*(1-done))); err != nil {
-				return errors.WithMessagef(err, "tag: training failed in epoch %d, mini-batch %d", epoch, i+1)
-			}
-			m.position.Batch, m.position.Elapsed = i+1, time.Since(start)
-			if callbacks.Batch != nil {
-				callbacks.Batch(m.position, len(batches))
-			}
-		}
-		l, err := m.meanLoss()
-		if err != nil {
-			return err
-		}
-		m.position = Position{Epoch: epoch}
-		m.history = append(m.history, Epoch{epoch, l, time.Since(start)})
-		if callbacks.Epoch != nil {
-			if err := callbacks.Epoch(m.history[epoch-1]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+		}, nil
+	}, callbacks)
 }
 
 // batch is some examples, by index, and the number of time steps to which they are padded. Size is how many sequences it
@@ -163,70 +114,9 @@ func (m *Model) trainGraph(scope *model.Scope, x, y, lengths, rate *Node) {
 	y = InsertAxes(Where(known, y, ZerosLike(y)), -1)
 	l := loss.SparseCategoricalCrossEntropyLogits([]*Node{y, known}, []*Node{o})
 
-	sums := scope.In(trainScope).WithInitializer(initializer.Zero)
-	count := ReduceAllSum(ConvertDType(known, l.DType()))
-	add := func(name string, value *Node) {
-		sum := sums.VariableWithShape(name, shapes.Make(dtypes.Float32)).SetTrainable(false)
-		sum.SetNodeValue(Add(sum.NodeValue(g), value))
-	}
-	add(lossName, Mul(l, count))
-	add(countName, count)
+	training.AddLoss(scope, l, ReduceAllSum(ConvertDType(known, l.DType())))
 	optimizer.LearningRateVar(scope, l.DType(), m.config.LearningRate).SetNodeValue(rate)
 	adam := optimizer.Adam().LearningRate(m.config.LearningRate).Done().(train.OptimizeWithGradients)
-	adam.UpdateGraphWithGradients(scope, m.gradients(scope, l), l.DType())
-}
-
-// gradients returns the clipped gradients of l, in the order of the variables that the optimizer expects. Their norm is
-// added up in the order of the paths: GoMLX's own is that of creation, which is another one in a model that was loaded,
-// and the last bits would differ.
-func (m *Model) gradients(scope *model.Scope, l *Node) []*Node {
-	g := l.Graph()
-	var parameters []*model.Variable
-	for v := range scope.IterVariables() {
-		if v.Trainable && v.InUseByGraph(g) {
-			parameters = append(parameters, v)
-		}
-	}
-	order := make([]int, len(parameters))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(parameters[i].Path(), parameters[j].Path()) })
-	values := make([]*Node, len(parameters))
-	for k, i := range order {
-		values[k] = parameters[i].NodeValue(g)
-	}
-	gradients := make([]*Node, len(parameters))
-	for k, clipped := range charlm.ClipByGlobalNorm(Gradient(l, values...), m.config.Clip) {
-		gradients[order[k]] = clipped
-	}
-	return gradients
-}
-
-func (m *Model) sum(name string) *model.Variable {
-	return m.store.GetVariable(model.JoinPath("/", trainScope, name))
-}
-
-// zeroSums zeroes the sums of the losses, as every epoch starts.
-func (m *Model) zeroSums() error {
-	for _, name := range []string{lossName, countName} {
-		if v := m.sum(name); v != nil { // not before the first step
-			if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (m *Model) meanLoss() (float64, error) {
-	var values [2]float64
-	for i, name := range []string{lossName, countName} {
-		value, err := m.sum(name).Value()
-		if err != nil {
-			return 0, err
-		}
-		values[i] = float64(tensors.ToScalar[float32](value))
-	}
-	return values[0] / values[1], nil
+	_, gradients := training.Gradients(scope, l, m.config.Clip)
+	adam.UpdateGraphWithGradients(scope, gradients, l.DType())
 }

@@ -77,18 +77,27 @@ func ReadFrom(r io.Reader, name string, maxChars int) (string, error) {
 // clean checks the text of a corpus and brings it into the form that the book
 // uses.
 func clean(s, name string, maxChars int) (string, error) {
-	if at := firstInvalid(s); at >= 0 {
-		hint := "convert it to UTF-8 (Chinese text: iconv -f GB18030 -t UTF-8)"
-		if strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff") {
-			hint = "it looks like UTF-16: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)"
-		}
-		return "", fmt.Errorf("corpus %s: it is not UTF-8: invalid byte 0x%02x at byte offset %d: %s", name, s[at], at, hint)
+	if err := CheckUTF8(s); err != nil {
+		return "", fmt.Errorf("corpus %s: it is %w", name, err)
 	}
 	s = flatten(strings.TrimPrefix(s, "\ufeff"), maxChars)
 	if s == "" {
 		return "", fmt.Errorf("corpus %s: it is empty: give a file with text in it", name)
 	}
 	return s, nil
+}
+
+// CheckUTF8 returns an error that says what to do if s is not UTF-8.
+func CheckUTF8(s string) error {
+	at := firstInvalid(s)
+	if at < 0 {
+		return nil
+	}
+	remedy := "convert it to UTF-8 (Chinese text: iconv -f GB18030 -t UTF-8; to drop stray bytes: iconv -c -f UTF-8 -t UTF-8)"
+	if strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff") {
+		remedy = "it looks like UTF-16: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)"
+	}
+	return fmt.Errorf("not UTF-8: invalid byte 0x%02x at byte offset %d: %s", s[at], at, remedy)
 }
 
 var newlines = strings.NewReplacer("\n", " ", "\r", " ")

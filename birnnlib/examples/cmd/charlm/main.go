@@ -6,8 +6,8 @@
 // a line such as "epoch 40, perplexity 153.796754, time 1.32 sec", and each prefix with its continuation. Progress and
 // notes go to standard error.
 //
-// Ctrl-C stops after the running mini-batch, saves what was learned and tells how to go on. The exit code is 0 for a
-// complete run, 1 for a failed one, 2 for wrong use and 130 after Ctrl-C.
+// Ctrl-C stops after the running mini-batch, saves what was learned and says how to go on; a second one stops at once. The
+// exit code is 0 for a complete run, 1 for a failed one, 2 for wrong use and 130 after Ctrl-C.
 package main
 
 import (
@@ -17,40 +17,19 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
 	"birnn/birnnlib/examples/charlm"
-	"birnn/birnnlib/examples/cmd/internal/progress"
+	"birnn/birnnlib/examples/cmd/internal/session"
 	"birnn/birnnlib/examples/text"
+	"birnn/birnnlib/examples/training"
+	"birnn/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	var usage usageError
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, context.Canceled):
-		os.Exit(130)
-	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, "charlm:", err)
-		fmt.Fprintln(os.Stderr, "charlm -h lists the flags")
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "charlm:", strings.TrimPrefix(err.Error(), "charlm: "))
-		os.Exit(1)
-	}
-}
-
-// usageError is a mistake in the flags.
-type usageError struct{ error }
+func main() { cli.Main("charlm", run) }
 
 // options are the flags.
 type options struct {
@@ -64,19 +43,18 @@ type options struct {
 	backend         string
 	checkpoint      string
 	checkpointEvery time.Duration
-	given           map[string]bool // the flags on the command line
 }
 
 // defaultPrefixes are the post's.
 var defaultPrefixes = []string{"分开", "不分开"}
 
-func parse(args []string, stderr io.Writer) (*options, error) {
-	o := &options{config: charlm.Post(), given: map[string]bool{}}
+// parse parses the command line. The settings that it leaves out are those of config.
+func parse(args []string, config charlm.Config, stdout io.Writer) (*options, error) {
+	o := &options{config: config}
 	c := &o.config
 	f := flag.NewFlagSet("charlm", flag.ContinueOnError)
-	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprint(stderr, "charlm trains a character-level language model with a bidirectional recurrent network and continues prefixes.\nThe defaults are those of the post that the first lesson follows, read by the formulas.\n\nFlags:\n")
+		fmt.Fprint(f.Output(), "charlm trains a character-level language model with a bidirectional recurrent network and continues prefixes.\nThe defaults are those of the post that the first lesson follows, read by the formulas.\n\nFlags:\n")
 		f.PrintDefaults()
 	}
 	f.StringVar(&o.corpus, "corpus", "", "the text to learn: a UTF-8 `file`, a .zip with one text file, or - for standard input (default: the text embedded in the library)")
@@ -100,19 +78,13 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		o.prefixes = append(o.prefixes, s)
 		return nil
 	})
-	f.StringVar(&o.backend, "backend", "", "`backend`: go, xla:cpu or xla:cuda (default: what GOMLX_BACKEND says, else the best there is)")
+	f.StringVar(&o.backend, "backend", "", "`backend`: go, xla:cpu or xla:cuda (default: GOMLX_BACKEND if set, else the fastest available)")
 	f.StringVar(&o.checkpoint, "checkpoint", "", "save the training in this `directory`, and go on from what is saved there")
 	f.DurationVar(&o.checkpointEvery, "checkpoint-every", 30*time.Second, "with -checkpoint: save after this `time`, and at the end; 0 after every mini-batch")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil, err
-		}
-		return nil, usageError{err}
+	if err := cli.Parse(f, args, stdout); err != nil {
+		return nil, err
 	}
-	f.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
-	wrong := func(format string, args ...any) (*options, error) {
-		return nil, usageError{fmt.Errorf(format, args...)}
-	}
+	wrong := func(format string, args ...any) (*options, error) { return nil, cli.Usage(format, args...) }
 	switch {
 	case f.NArg() > 0:
 		return wrong("unexpected argument %q; every option starts with a dash", f.Arg(0))
@@ -127,17 +99,27 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	case o.checkpointEvery < 0:
 		return wrong("-checkpoint-every is %v; it must not be negative", o.checkpointEvery)
 	}
+	for _, err := range []error{c.Check(), backend.Check(o.backend)} {
+		if err != nil {
+			return wrong("%w", err)
+		}
+	}
+	for _, prefix := range o.prefixes {
+		if prefix == "" {
+			return wrong("-prefix is empty; give at least one character to continue")
+		}
+	}
 	return o, nil
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (err error) {
-	o, err := parse(args, stderr)
+	o, err := parse(args, charlm.Post(), stdout)
 	if err != nil {
 		return err
 	}
 	note := func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
 
-	corpus, err := o.readCorpus(stdin)
+	corpus, err := cli.Await(ctx, func() (string, error) { return o.readCorpus(stdin) }) // a FIFO blocks
 	if err != nil {
 		return err
 	}
@@ -145,42 +127,78 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	b, err := backend.Open(ctx, backend.Options{Ask: o.backend, Install: true, Progress: stderr})
-	if err != nil {
-		return err
-	}
-	defer b.Backend.Finalize()
-	fmt.Fprintln(stdout, b)
-
-	t := &training{options: o, note: note, stdout: stdout, progress: progress.New(stderr), prefixes: prefixes}
+	t := &trainer{options: o, prefixes: prefixes, stdout: stdout}
+	var saved *charlm.Saved
 	if o.checkpoint != "" {
 		if t.checkpoints, err = charlm.OpenCheckpoints(o.checkpoint); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, t.checkpoints.Close()) }()
 		var damaged []error
-		t.model, damaged, err = t.checkpoints.Load(b.Backend, corpus)
+		saved, damaged, err = t.checkpoints.Read(corpus)
 		for _, d := range damaged {
-			note("%v; going on from the one before", d)
+			note("%v; using the one before", d)
 		}
-		switch {
-		case errors.Is(err, charlm.ErrNoCheckpoint):
-		case err != nil:
-			return err
-		default:
-			if err := o.adopt(t.model.Config()); err != nil {
-				return err
-			}
-			p := t.model.Position()
-			note("going on from %s: %d epochs and %d mini-batches are done", o.checkpoint, p.Epoch, p.Batch)
+		if err != nil && !errors.Is(err, charlm.ErrNoCheckpoint) {
+			return fmt.Errorf("%w (the corpus is %s)", err, o.corpusName())
 		}
 	}
-	if t.model == nil {
-		if t.model, err = charlm.New(b.Backend, corpus, o.config); err != nil {
+	if saved != nil {
+		again, err := parse(args, saved.Config(), io.Discard)
+		if err != nil {
 			return err
 		}
+		if err := session.Adopt(again.config, saved.Config(), o.checkpoint, "leave those flags out, or name another directory"); err != nil {
+			return err
+		}
+		o.config = saved.Config()
+	} else if err := o.config.CheckCorpus(corpus); err != nil {
+		return fmt.Errorf("the corpus %s: %w", o.corpusName(), err)
 	}
-	return t.run(ctx)
+
+	b, err := backend.Open(ctx, backend.Options{Ask: o.backend, Install: true, Progress: stderr})
+	if err != nil {
+		return err
+	}
+	s := &session.Session{
+		Train: func(ctx context.Context, callbacks training.Callbacks) error {
+			return t.model.Train(ctx, o.epochs, callbacks)
+		},
+		Epochs: o.epochs, Report: t.report, Every: o.checkpointEvery, Rescue: t.rescue, Stderr: stderr,
+	}
+	if t.checkpoints != nil {
+		s.Save = func() error { return t.checkpoints.Save(t.model) }
+	}
+	defer func() {
+		if !s.Abandoned() {
+			b.Backend.Finalize()
+		}
+	}()
+	fmt.Fprintln(stdout, b)
+	if saved != nil {
+		t.model, err = saved.Model(b.Backend)
+	} else {
+		t.model, err = charlm.New(b.Backend, corpus, o.config)
+	}
+	if err != nil {
+		return err
+	}
+	if saved != nil {
+		p := t.model.Position()
+		note("going on from %s: %d epochs and %d mini-batches are done", o.checkpoint, p.Epoch, p.Batch)
+	}
+	return session.Diverged(s.Run(ctx), o.checkpoint, "-lr and -clip set them")
+}
+
+// corpusName names the corpus in errors.
+func (o *options) corpusName() string {
+	switch o.corpus {
+	case "":
+		return "embedded in the library"
+	case "-":
+		return "standard input"
+	}
+	return o.corpus
 }
 
 // readCorpus reads what -corpus and -chars ask for.
@@ -189,7 +207,7 @@ func (o *options) readCorpus(stdin io.Reader) (string, error) {
 	case "":
 		return text.Corpus(o.chars), nil
 	case "-":
-		return text.ReadFrom(stdin, "standard input", o.chars)
+		return text.ReadFrom(stdin, o.corpusName(), o.chars)
 	}
 	return text.Read(o.corpus, o.chars)
 }
@@ -202,11 +220,8 @@ func (o *options) checkPrefixes(corpus string, note func(string, ...any)) ([]str
 		return nil, err
 	}
 	for _, prefix := range o.prefixes {
-		if prefix == "" {
-			return nil, usageError{errors.New("-prefix is empty; give at least one character to continue")}
-		}
 		if _, err := vocabulary.Encode(prefix); err != nil {
-			return nil, usageError{fmt.Errorf("-prefix %s: %w", prefix, err)}
+			return nil, cli.Usage("-prefix %s: %w", prefix, err)
 		}
 	}
 	if len(o.prefixes) > 0 {
@@ -223,80 +238,20 @@ func (o *options) checkPrefixes(corpus string, note func(string, ...any)) ([]str
 	return prefixes, nil
 }
 
-// adopt takes over the settings of a checkpoint, unless the command line asks for others.
-func (o *options) adopt(saved charlm.Config) error {
-	wanted := saved
-	for name, set := range map[string]func(){
-		"steps":      func() { wanted.Steps = o.config.Steps },
-		"batch":      func() { wanted.Batch = o.config.Batch },
-		"hidden":     func() { wanted.Hidden = o.config.Hidden },
-		"activation": func() { wanted.Activation = o.config.Activation },
-		"lr":         func() { wanted.LearningRate = o.config.LearningRate },
-		"clip":       func() { wanted.Clip = o.config.Clip },
-		"seed":       func() { wanted.Seed = o.config.Seed },
-		"as-posted":  func() { wanted.AsPosted = o.config.AsPosted },
-		"random":     func() { wanted.Random = o.config.Random },
-	} {
-		if o.given[name] {
-			set()
-		}
-	}
-	if d := wanted.Difference(saved); d != "" {
-		return usageError{fmt.Errorf("the training in %s has other settings: the command line asks for %s; leave those flags out, or name another directory", o.checkpoint, d)}
-	}
-	o.config = saved
-	return nil
-}
-
-// training is a running command.
-type training struct {
+// trainer trains, reports and saves a model.
+type trainer struct {
 	*options
 	model       *charlm.Model
 	checkpoints *charlm.Checkpoints // nil without -checkpoint
-	lastSave    time.Time
 	prefixes    []string
-	note        func(format string, args ...any)
 	stdout      io.Writer
-	progress    *progress.Bar
-}
-
-func (t *training) run(ctx context.Context) error {
-	t.lastSave = time.Now()
-	var saveErr error
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	t.progress.Start(t.epochs)
-	err := t.model.Train(ctx, t.epochs, charlm.Callbacks{
-		Batch: func(p charlm.Position, batches int) {
-			t.progress.Show(p.Epoch, p.Batch, batches)
-			if t.checkpoints != nil && time.Since(t.lastSave) >= t.checkpointEvery {
-				if saveErr = t.save(); saveErr != nil {
-					cancel(saveErr)
-				}
-			}
-		},
-		Epoch: func(e charlm.Epoch) error { return t.report(ctx, e) },
-	})
-	t.progress.Clear()
-	switch {
-	case saveErr != nil:
-		return saveErr
-	case errors.Is(err, context.Canceled):
-		return errors.Join(err, t.stopped())
-	case err != nil:
-		return err
-	case t.checkpoints != nil:
-		return t.save()
-	}
-	return nil
 }
 
 // report prints the lines of the post, at the epochs at which it does.
-func (t *training) report(ctx context.Context, e charlm.Epoch) error {
+func (t *trainer) report(ctx context.Context, e training.Epoch) error {
 	if e.Number%t.every != 0 {
 		return nil
 	}
-	t.progress.Clear()
 	fmt.Fprintf(t.stdout, "epoch %d, perplexity %f, time %.2f sec\n", e.Number, e.Perplexity, e.Time.Seconds())
 	for _, prefix := range t.prefixes {
 		continued, err := t.model.Continue(ctx, prefix, t.predict)
@@ -308,37 +263,23 @@ func (t *training) report(ctx context.Context, e charlm.Epoch) error {
 	return nil
 }
 
-func (t *training) save() error {
-	err := t.checkpoints.Save(t.model)
-	t.lastSave = time.Now()
-	return err
+// rescue saves what was learned before Ctrl-C, and returns how to go on.
+func (t *trainer) rescue() (resume string, err error) {
+	c := t.checkpoints
+	if c == nil {
+		if c, err = openRescue(); err != nil {
+			return "", err
+		}
+		defer func() { err = errors.Join(err, c.Close()) }()
+	}
+	return "repeat the command with -checkpoint " + c.Dir(), c.Save(t.model)
 }
 
-// stopped saves what was learned before Ctrl-C, and tells how to go on.
-func (t *training) stopped() (err error) {
-	if t.checkpoints == nil {
-		dir, err := rescueDir()
-		if err != nil {
-			return err
-		}
-		if t.checkpoints, err = charlm.OpenCheckpoints(dir); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, t.checkpoints.Close()) }()
-	}
-	if err := t.save(); err != nil {
-		return err
-	}
-	p := t.model.Position()
-	t.note("stopped after %d epochs and %d mini-batches; to go on, repeat the command with -checkpoint %s", p.Epoch, p.Batch, t.checkpoints.Dir())
-	return nil
-}
-
-// rescueDir names a new directory for a training that was to leave nothing.
-func rescueDir() (string, error) {
+// openRescue opens a new directory for a training that was not to be saved.
+func openRescue() (*charlm.Checkpoints, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("this user has no cache directory (%w); give -checkpoint DIR", err)
 	}
-	return filepath.Join(cache, "birnn", "charlm", time.Now().Format("2006-01-02T15-04-05")), nil
+	return charlm.OpenCheckpoints(filepath.Join(cache, "birnn", "charlm", time.Now().Format("2006-01-02T15-04-05")))
 }

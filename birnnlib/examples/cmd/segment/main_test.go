@@ -3,17 +3,22 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
+
+	"birnn/birnnlib/examples/cmd/internal/cmdtest"
+	"birnn/internal/cli"
 )
+
+func TestMain(m *testing.M) { cmdtest.Main(m, main) }
 
 // corpus writes a corpus of which the tenth line is the test, and returns its path.
 func corpus(t *testing.T) string {
@@ -58,6 +63,7 @@ func TestTrainAndSegment(t *testing.T) {
 		"她马上来。\n\n我在马上。\n他马上来。": "她|马上|来|。\n\n我|在|马|上|。\n他|马上|来|。",
 		"":    "",
 		"他\n": "他\n",
+		" 她马上来。 \t他马上\u3000来。\r\n": " 她|马上|来|。 \t他|马上\u3000来|。\r\n", // white space stays
 	} {
 		got, _, err := runHere(t, stdin, "-backend", "go", "-model", model, "-separator", "|")
 		if err != nil || got != want {
@@ -98,7 +104,7 @@ func TestLineByLine(t *testing.T) {
 }
 
 func TestGoingOn(t *testing.T) {
-	path, model, other := corpus(t), t.TempDir(), t.TempDir()
+	path, model, other := corpus(t), t.TempDir(), filepath.Join(t.TempDir(), "other.txt")
 	if _, _, err := runHere(t, "", tiny(path, model, "-epochs", "3")...); err != nil {
 		t.Fatal(err)
 	}
@@ -107,83 +113,181 @@ func TestGoingOn(t *testing.T) {
 		t.Errorf("a complete training goes on: %s, %s, %v", stdout, stderr, err)
 	}
 	_, _, err = runHere(t, "", tiny(path, model, "-hidden", "9")...)
-	var usage usageError
-	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "hidden sizes 9 instead of 8") {
+	if !cli.IsUsage(err) || !strings.Contains(err.Error(), "hidden sizes 9 instead of 8") {
 		t.Errorf("other settings: error %v", err)
 	}
-	_, _, err = runHere(t, "", tiny(path, other, "-batch", "3")...)
-	if err == nil || !strings.Contains(err.Error(), "mini-batch of 3") {
-		t.Errorf("a batch that is too small: error %v", err)
+	if err := os.WriteFile(other, []byte("他 来\n他 来\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = runHere(t, "", "-train", "-backend", "go", "-corpus", other, "-model", model)
+	if err == nil || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), "other lines") {
+		t.Errorf("another corpus: error %v", err)
 	}
 }
 
+// TestWrongUse: a mistake is told before a backend is opened.
 func TestWrongUse(t *testing.T) {
+	model := t.TempDir()
 	for _, test := range []struct {
-		args  []string
+		args  string
 		want  string
 		usage bool
 	}{
-		{[]string{"file.txt"}, `"file.txt"`, true},
-		{[]string{"-epochs", "3"}, "-epochs says how to train", true},
-		{[]string{"-train", "-save-every", "-2s"}, "-save-every is -2s", true},
-		{[]string{"-train", "-hidden", "3+"}, `layer 1 is "3+"`, true},
-		{[]string{"-nosuch"}, "nosuch", true},
-		{[]string{"-train", "-corpus", "no/such/file"}, "no/such/file", false},
+		{"file.txt", `"file.txt"`, true},
+		{"-epochs 3", "-epochs needs -train", true},
+		{"-test -epochs 3", "-epochs needs -train", true},
+		{"-corpus x", "-corpus needs -train or -test", true},
+		{"-train -test", "choose one", true},
+		{"-train -save-every -2s", "-save-every is -2s", true},
+		{"-train -hidden 3+", `layer 1 is "3+"`, true},
+		{"-train -epochs 0", "0 epochs", true},
+		{"-train -dropout 1", "dropout is 1", true},
+		{"-train -lr -3", "learning rate is -3", true},
+		{"-train -embedding 0", "embedding is 0", true},
+		{"-train -batch 3", "mini-batch of 3", true},
+		{"-backend nosuch", `"nosuch"`, true},
+		{"-nosuch", "nosuch", true},
+		{"-train -corpus no/such/file", "no/such/file", false},
+		{"-test", "no model in " + model, false},
+		{"", "no model in " + model, false},
+		{"-train -corpus -", "standard input", false}, // is empty
 	} {
-		_, _, err := runHere(t, "", test.args...)
-		var usage usageError
-		if err == nil || !strings.Contains(err.Error(), test.want) || errors.As(err, &usage) != test.usage {
-			t.Errorf("%q: error %v, want one that says %q, of wrong use: %t", test.args, err, test.want, test.usage)
+		stdout, _, err := runHere(t, "", append(strings.Fields(test.args), "-model", model)...)
+		if test.args == "file.txt" {
+			stdout, _, err = runHere(t, "", test.args)
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) || cli.IsUsage(err) != test.usage || strings.Contains(err.Error(), "\n") || stdout != "" {
+			t.Errorf("%s: error %v, want one line that says %q, of wrong use: %t; standard output %q", test.args, err, test.want, test.usage, stdout)
 		}
 	}
 }
 
-// TestInterruptAndKill starts a training of many epochs, which is interrupted as Ctrl-C does, then killed, and each time
-// goes on from where it was; what it says is compared with a training that was left alone.
-func TestInterruptAndKill(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("processes are interrupted otherwise on Windows")
+// TestNotUTF8: such text is refused with the remedy, after what came before it; nothing is replaced.
+func TestNotUTF8(t *testing.T) {
+	model := t.TempDir()
+	if _, _, err := runHere(t, "", tiny(corpus(t), model, "-epochs", "1")...); err != nil {
+		t.Fatal(err)
 	}
-	binary := filepath.Join(t.TempDir(), "segment")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	for _, test := range []struct{ stdin, stdout, want string }{
+		{"\xcb\xfb\xc2\xed\xc9\xcf\n", "", "line 1 of standard input is not UTF-8: invalid byte 0xcb at byte offset 0: convert it to UTF-8 (Chinese text: iconv -f GB18030"},
+		{"\xff\xfeN\x5f\n", "", "iconv -f UTF-16"},
+		{"他\n她\n他\xff来\n", "他\n她\n", "line 3"},
+		{"\ufeff他 \ufffd", "\ufeff他 \ufffd", ""}, // a byte order mark and a replacement character that are there stay
+	} {
+		stdout, _, err := runHere(t, test.stdin, "-backend", "go", "-model", model)
+		if stdout != test.stdout || (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: %q, error %v", test.stdin, stdout, err)
+		}
 	}
+	path := filepath.Join(t.TempDir(), "gbk.txt")
+	if err := os.WriteFile(path, []byte("\xcb\xfb \xc2\xed\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := runHere(t, "", tiny(path, t.TempDir())...); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "iconv -f GB18030") {
+		t.Errorf("a corpus in GBK: error %v", err)
+	}
+}
+
+// TestInterruptReading: Ctrl-C and SIGTERM end the command while it reads standard input, to segment it or as a corpus.
+func TestInterruptReading(t *testing.T) {
+	model := t.TempDir()
+	if _, _, err := runHere(t, "", tiny(corpus(t), model, "-epochs", "1")...); err != nil {
+		t.Fatal(err)
+	}
+	p := cmdtest.Start(t, nil, "-backend", "go", "-model", model)
+	if _, err := io.WriteString(p.Stdin, "他马上来。\n"); err != nil {
+		t.Fatal(err)
+	}
+	if !p.Stdout.Await("\n") {
+		t.Fatalf("it ended early: %s", p.Stderr)
+	}
+	p.Signal(syscall.SIGTERM)
+	if code := p.Wait(); code != cli.Interrupted || p.Stderr.String() != "" {
+		t.Errorf("segmenting: exit code %d, %s", code, p.Stderr)
+	}
+	for _, mode := range []string{"-train", "-test"} {
+		p := cmdtest.Start(t, nil, mode, "-corpus", "-", "-backend", "go", "-model", model)
+		if _, err := io.WriteString(p.Stdin, strings.Repeat("他 马上 来 。\n", 20_000)); err != nil { // more than a pipe holds
+			t.Fatal(err)
+		}
+		p.Signal(os.Interrupt)
+		if code := p.Wait(); code != cli.Interrupted || p.Stderr.String() != "" {
+			t.Errorf("%s: exit code %d, %s", mode, code, p.Stderr)
+		}
+	}
+}
+
+// interrupter is a standard output that interrupts a training before it writes the line of an epoch.
+type interrupter struct{ cancel func() }
+
+func (i interrupter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("epoch")) {
+		i.cancel()
+		return 0, context.Canceled
+	}
+	return len(p), nil
+}
+
+// TestTest: a finished model can be tested, also one whose training was interrupted in its only test.
+func TestTest(t *testing.T) {
 	path, model := corpus(t), t.TempDir()
-	args := tiny(path, model, "-epochs", "200", "-save-every", "0")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = run(ctx, tiny("-", model, "-epochs", "1"), bytes.NewReader(text), interrupter{cancel}, io.Discard)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("interrupted: error %v", err)
+	}
+	if stdout, stderr, err := runHere(t, "", tiny(path, model, "-epochs", "1")...); err != nil || strings.Contains(stdout, "epoch") || !strings.Contains(stderr, "1 epochs and 0 mini-batches are done") {
+		t.Fatalf("the training was not complete: %s, %s, %v", stdout, stderr, err)
+	}
+	for _, from := range []string{path, "-"} {
+		stdout, _, err := runHere(t, string(text), "-test", "-backend", "go", "-corpus", from, "-model", model)
+		if want := regexp.MustCompile(`^backend go .*\nprecision [01]\.\d{4}, recall [01]\.\d{4}, F1 [01]\.\d{4}\n$`); err != nil || !want.MatchString(stdout) {
+			t.Errorf("-test -corpus %s: %q, %v", from, stdout, err)
+		}
+	}
+	if _, _, err := runHere(t, "他 来\n", "-test", "-backend", "go", "-corpus", "-", "-model", model); err == nil || !strings.Contains(err.Error(), "at least 10") {
+		t.Errorf("a corpus without a test: error %v", err)
+	}
+}
+
+// TestInterruptAndKill starts a training of many epochs, interrupts it as Ctrl-C does and kills it, each time after some
+// lines more, and each time it goes on from where it was; what it says is compared with a training that was left alone.
+func TestInterruptAndKill(t *testing.T) {
+	path, model := corpus(t), t.TempDir()
+	const total = 30
+	args := tiny(path, model, "-epochs", fmt.Sprint(total), "-save-every", "0")
 	epochs := regexp.MustCompile(`(?m)^(epoch \d+, .*), time .*$`)
 	seen := map[string]bool{}
-	for _, signal := range []os.Signal{os.Interrupt, os.Kill, os.Interrupt, os.Kill} {
-		var stdout, stderr bytes.Buffer
-		cmd := exec.Command(binary, args...)
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+	for i, signal := range []os.Signal{os.Interrupt, os.Kill, syscall.SIGTERM, os.Kill} {
+		p := cmdtest.Start(t, nil, args...)
+		if !p.Stdout.Await(fmt.Sprintf(`(epoch \d+, .*\s+){%d}`, 2+i%2)) {
+			t.Fatalf("start %d ended early: %s", i+1, p.Stderr)
 		}
-		time.Sleep(1500 * time.Millisecond)
-		if err := cmd.Process.Signal(signal); err != nil {
-			t.Fatal(err)
+		p.Signal(signal)
+		code := p.Wait()
+		if signal != os.Kill && (code != cli.Interrupted || !strings.Contains(p.Stderr.String(), "going on") && i > 0) {
+			t.Fatalf("start %d: exit code %d, %s", i+1, code, p.Stderr)
 		}
-		_ = cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); signal == os.Interrupt && code != 130 && code != 0 {
-			t.Fatalf("exit code %d after an interrupt; %s", code, stderr.String())
-		} else if code == 130 && !strings.Contains(stderr.String(), "to go on, repeat the command") {
-			t.Errorf("it does not tell how to go on: %s", stderr.String())
-		}
-		for _, m := range epochs.FindAllStringSubmatch(stdout.String(), -1) {
+		for _, m := range epochs.FindAllStringSubmatch(p.Stdout.String(), -1) {
 			seen[m[1]] = true
 		}
-	}
-	if len(seen) == 0 || len(seen) == 200 {
-		t.Fatalf("%d epochs before the last start; the kills came too early or too late", len(seen))
 	}
 	stdout, stderr, err := runHere(t, "", args...)
 	if err != nil || !strings.Contains(stderr, "going on from") {
 		t.Fatalf("going on: %v, %s", err, stderr)
 	}
-	for _, m := range epochs.FindAllStringSubmatch(stdout, -1) {
+	last := epochs.FindAllStringSubmatch(stdout, -1)
+	if len(seen) < 4 || len(last) == 0 {
+		t.Fatalf("%d epochs before the last start, and %d after it", len(seen), len(last))
+	}
+	for _, m := range last {
 		seen[m[1]] = true
 	}
-	whole, _, err := runHere(t, "", tiny(path, t.TempDir(), "-epochs", "200")...)
+	whole, _, err := runHere(t, "", tiny(path, t.TempDir(), "-epochs", fmt.Sprint(total))...)
 	if err != nil {
 		t.Fatal(err)
 	}

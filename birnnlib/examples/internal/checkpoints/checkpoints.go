@@ -1,36 +1,36 @@
-// Package checkpoints saves GoMLX models in a directory so that whatever happens to the process, the last one or the one
-// before it can be read.
+// Package checkpoints saves GoMLX models in a directory so that the last save or the one before it can always be read,
+// whatever happens to the process.
 package checkpoints
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/gofrs/flock"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/checkpoint"
-	"github.com/pkg/errors"
 )
 
-// ErrNone is returned by [Dir.Load] when there is no checkpoint yet.
-var ErrNone = errors.New("there is no checkpoint yet")
+// ErrNone is returned by [Load] when the directory holds no checkpoint yet.
+var ErrNone = errors.New("no checkpoint yet")
 
-// Dir is a directory in which a training is saved, so that it can be resumed, even after the process was killed at any
-// instant.
+// Directory is a directory in which a training is saved, so that it can be resumed, even after the process was killed.
 //
-// Each checkpoint is a directory of its own, written by GoMLX's package checkpoint:
+// Each checkpoint is a directory written by GoMLX's package checkpoint:
 //
 //	DIR/00000042/checkpoint-….json, checkpoint-….bin
 //
 // GoMLX writes these two files in place and loads whichever is newest, so that a kill could leave a broken one. Here a
-// checkpoint is written under a temporary name, read back, and only then renamed: what has a number is whole. The two
-// latest are kept.
-type Dir struct {
+// checkpoint is written under a temporary name, read back, and only then renamed: a numbered checkpoint is complete. The
+// two latest are kept.
+type Directory struct {
 	path, kind string
 	lock       *flock.Flock
 }
@@ -40,50 +40,55 @@ const (
 	stagingPrefix = ".incomplete-"
 )
 
-// Open opens, and creates if need be, the directory of a training. Only one process can have it open; Close it when done.
-// The kind is the name under which the checkpoints hold their metadata: those of another kind cannot be read.
-func Open(path, kind string) (*Dir, error) {
+// step is called between the steps of a save, which tests interrupt.
+var step = func(name string) {}
+
+// Open opens the directory of a training and creates it if necessary. Only one process can have it open; Close it when
+// done. The kind is the name under which checkpoints hold their metadata: those of another kind cannot be read.
+func Open(path, kind string) (*Directory, error) {
 	if err := os.MkdirAll(path, 0o777); err != nil {
-		return nil, errors.Wrapf(err, "%s: the checkpoint directory cannot be made", kind)
+		return nil, fmt.Errorf("%s: cannot make the checkpoint directory: %w", kind, err)
 	}
 	lock := flock.New(filepath.Join(path, ".lock"))
 	locked, err := lock.TryLock()
 	if err != nil {
-		return nil, errors.Wrapf(err, "%s: the checkpoint directory %s cannot be locked", kind, path)
+		return nil, fmt.Errorf("%s: cannot lock the checkpoint directory: %w", kind, err)
 	}
 	if !locked {
-		return nil, errors.Errorf("%s: another process uses %s; wait for it, or name another directory", kind, path)
+		return nil, fmt.Errorf("%s: another process uses %s; wait for it, or name another directory", kind, path)
 	}
-	d := &Dir{path, kind, lock}
+	d := &Directory{path, kind, lock}
 	if err := d.removeIncomplete(); err != nil {
 		_ = d.Close()
-		return nil, errors.Wrapf(err, "%s: what an interrupted save left cannot be removed", kind)
+		return nil, fmt.Errorf("%s: cannot remove what an interrupted save left: %w", kind, err)
 	}
 	return d, nil
 }
 
 // Close lets other processes use the directory.
-func (d *Dir) Close() error { return d.lock.Unlock() }
+func (d *Directory) Close() error { return d.lock.Close() }
 
-// Path returns the path of the directory.
-func (d *Dir) Path() string { return d.path }
+// Dir returns the path of the directory.
+func (d *Directory) Dir() string { return d.path }
 
-// removeIncomplete removes what a save that was killed has left.
-func (d *Dir) removeIncomplete() error {
-	left, err := filepath.Glob(filepath.Join(d.path, stagingPrefix+"*"))
+// removeIncomplete removes what an interrupted save left.
+func (d *Directory) removeIncomplete() error {
+	entries, err := os.ReadDir(d.path) // not filepath.Glob: the path may contain its wildcards
 	if err != nil {
 		return err
 	}
-	for _, path := range left {
-		if err := os.RemoveAll(path); err != nil {
-			return err
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), stagingPrefix) {
+			if err := os.RemoveAll(filepath.Join(d.path, entry.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
 // numbers lists the complete checkpoints, the oldest first.
-func (d *Dir) numbers() ([]int, error) {
+func (d *Directory) numbers() ([]int, error) {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
 		return nil, err
@@ -101,31 +106,39 @@ func (d *Dir) numbers() ([]int, error) {
 
 func numbered(number int) string { return fmt.Sprintf("%08d", number) }
 
-func (d *Dir) of(number int) string { return filepath.Join(d.path, numbered(number)) }
+func (d *Directory) of(number int) string { return filepath.Join(d.path, numbered(number)) }
 
-// Save saves the variables of the store, and beside them the metadata as JSON. If Save fails, or the process is killed
+// Save saves the variables of the store together with the metadata as JSON. If Save fails, or the process is killed
 // meanwhile, the checkpoint before it is still there.
-func (d *Dir) Save(store *model.Store, metadata any) (err error) {
-	defer func() { err = errors.WithMessagef(err, "%s: no checkpoint could be saved in %s", d.kind, d.path) }()
+func (d *Directory) Save(store *model.Store, metadata any) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: cannot save a checkpoint in %s: %w", d.kind, d.path, err)
+		}
+	}()
+	step("start")
 	staging, err := os.MkdirTemp(d.path, stagingPrefix)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(staging) // of no effect once it is renamed
 
+	step("made")
 	if err := d.write(store, metadata, staging); err != nil {
 		return err
 	}
+	step("written")
 	if err := syncDir(staging); err != nil {
 		return err
 	}
+	step("synced")
 	// A full disk can go unnoticed by the writer: only what can be read back counts.
 	written, _, err := d.read(staging)
 	if err != nil {
-		return errors.WithMessage(err, "what was written cannot be read back")
+		return fmt.Errorf("cannot read back what was written; is the disk full? %w", err)
 	}
 	if got, want := written.NumVariables(), store.NumVariables(); got != want {
-		return errors.Errorf("only %d of %d variables were written; is the disk full?", got, want)
+		return fmt.Errorf("only %d of %d variables were written; is the disk full?", got, want)
 	}
 
 	numbers, err := d.numbers()
@@ -136,9 +149,11 @@ func (d *Dir) Save(store *model.Store, metadata any) (err error) {
 	if len(numbers) > 0 {
 		next = numbers[len(numbers)-1] + 1
 	}
+	step("read back")
 	if err := os.Rename(staging, d.of(next)); err != nil {
 		return err
 	}
+	step("renamed")
 	if err := syncFile(d.path); err != nil {
 		return err
 	}
@@ -148,15 +163,17 @@ func (d *Dir) Save(store *model.Store, metadata any) (err error) {
 		if err := os.Rename(d.of(old), removed); err != nil {
 			return err
 		}
+		step("old one renamed")
 		if err := os.RemoveAll(removed); err != nil {
 			return err
 		}
 	}
+	step("end")
 	return nil
 }
 
 // write writes a checkpoint into the empty directory dir by GoMLX's package.
-func (d *Dir) write(store *model.Store, metadata any, dir string) error {
+func (d *Directory) write(store *model.Store, metadata any, dir string) error {
 	blob, err := json.Marshal(metadata)
 	if err != nil {
 		return err
@@ -170,8 +187,8 @@ func (d *Dir) write(store *model.Store, metadata any, dir string) error {
 	return handler.Save()
 }
 
-// read reads the checkpoint in dir into a store of its own.
-func (d *Dir) read(dir string) (store *model.Store, metadata []byte, err error) {
+// read reads the checkpoint in dir into a new store.
+func (d *Directory) read(dir string) (store *model.Store, metadata []byte, err error) {
 	if _, err := os.Stat(dir); err != nil { // or GoMLX would create it
 		return nil, nil, err
 	}
@@ -183,35 +200,44 @@ func (d *Dir) read(dir string) (store *model.Store, metadata []byte, err error) 
 	blob, _ := store.GetParam(d.kind)
 	text, ok := blob.(string)
 	if !ok {
-		return nil, nil, errors.Errorf("%s is not of the kind %s: it lacks the parameter of that name", dir, d.kind)
+		return nil, nil, fmt.Errorf("it is not a checkpoint of kind %q; name another directory", d.kind)
 	}
 	return store, []byte(text), nil
 }
 
-// Load hands the checkpoint saved last to use: its variables, and the JSON of its metadata. A checkpoint that cannot be
-// read, because somebody changed it, is passed over for the one before it; damaged then tells which and why. Without any
-// checkpoint the error is [ErrNone].
-func (d *Dir) Load(use func(store *model.Store, metadata []byte) error) (damaged []error, err error) {
-	numbers, err := d.numbers()
-	if err != nil {
-		return nil, errors.Wrapf(err, "%s: the checkpoints in %s cannot be listed", d.kind, d.path)
-	}
-	if len(numbers) == 0 {
-		return nil, ErrNone
-	}
-	for _, number := range slices.Backward(numbers) {
-		store, metadata, err := d.read(d.of(number))
-		if err != nil {
-			damaged = append(damaged, errors.WithMessagef(err, "%s: the checkpoint %s cannot be read", d.kind, d.of(number)))
-			continue
-		}
-		err = use(store, metadata)
-		return damaged, errors.WithMessagef(err, "%s: the checkpoint %s does not fit", d.kind, d.of(number))
-	}
-	return damaged, errors.Errorf("%s: none of the %d checkpoints in %s can be read; the newest: %v", d.kind, len(numbers), d.path, damaged[0])
+// Saved is a checkpoint that was read.
+type Saved[M any] struct {
+	Path     string // of the checkpoint
+	Metadata M
+	Store    *model.Store
 }
 
-// Copy gives the variables of one store to another: those that it has get the values, the others are made.
+// Load reads the checkpoint saved last. One that cannot be read, because something changed it, is passed over for the one
+// before it; damaged then says which and why. Without any checkpoint the error is [ErrNone].
+func Load[M any](d *Directory) (saved *Saved[M], damaged []error, err error) {
+	numbers, err := d.numbers()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: cannot list the checkpoints in %s: %w", d.kind, d.path, err)
+	}
+	if len(numbers) == 0 {
+		return nil, nil, ErrNone
+	}
+	for _, number := range slices.Backward(numbers) {
+		saved := &Saved[M]{Path: d.of(number)}
+		store, blob, err := d.read(saved.Path)
+		if err == nil {
+			err = json.Unmarshal(blob, &saved.Metadata)
+		}
+		if err == nil {
+			saved.Store = store
+			return saved, damaged, nil
+		}
+		damaged = append(damaged, fmt.Errorf("%s: cannot read the checkpoint %s: %w", d.kind, saved.Path, err))
+	}
+	return nil, damaged, fmt.Errorf("%s: none of the %d checkpoints in %s can be read; the newest: %w", d.kind, len(numbers), d.path, damaged[0])
+}
+
+// Copy copies the variables of one store to another: existing ones get the values, the others are created.
 func Copy(to, from *model.Store) error {
 	for v := range from.IterVariables() {
 		value, err := v.Value()

@@ -1,0 +1,305 @@
+// Package training is the loop in which the example models and the lessons learn: epochs of mini-batches, the position
+// from which an interrupted training resumes, clipping by the global norm, and an end when the training diverges.
+//
+// A model brings the graph of one training step and its mini-batches:
+//
+//	t, err := training.New(backend, store, training.Options{Name: "charlm", LearningRate: η, Clip: θ}, stepGraph)
+//	err = t.Run(ctx, epochs, batches, training.Callbacks{})
+//
+// The step graph computes the loss, adds it up with [AddLoss], so that nothing leaves the device, and updates the
+// parameters by [Gradients].
+package training
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+)
+
+// ErrDiverged is the error of a training whose loss or parameters have become infinite or NaN.
+var ErrDiverged = errors.New("the training diverged")
+
+// Position says how many epochs and mini-batches are complete.
+type Position struct {
+	Epoch   int           // complete epochs
+	Batch   int           // complete mini-batches of the running epoch
+	Elapsed time.Duration // time spent in the running epoch
+}
+
+// Epoch summarises one finished epoch.
+type Epoch struct {
+	Number     int           // from 1
+	Loss       float64       // mean loss over the epoch; of a step that returns its loss, that of the last mini-batch
+	Perplexity float64       `json:"-"` // e^Loss
+	Time       time.Duration // from the epoch's start to its end
+}
+
+// State is what a checkpoint holds of a training, apart from the variables.
+type State struct {
+	Position Position
+	History  []Epoch // the finished epochs
+}
+
+// Callbacks follow a training. Each may be nil.
+type Callbacks struct {
+	// Batch is called after every mini-batch; batches is how many an epoch has.
+	Batch func(position Position, batches int)
+	// Epoch is called after every epoch. An error ends the training and is returned.
+	Epoch func(Epoch) error
+}
+
+// Batches returns the number n of mini-batches of an epoch, which counts from 1, and the inputs of the step for those
+// after the first from. They must depend on the epoch's number alone, so that a resumed training sees the same.
+type Batches func(epoch, from int) (n int, batches iter.Seq[[]any], err error)
+
+// Options describe a training in errors.
+type Options struct {
+	Name         string // prefix of the errors
+	LearningRate float64
+	Clip         float64 // largest global norm of the gradient; 0: not clipped
+}
+
+// Training trains the variables of a store. It must not be used from several goroutines at once.
+type Training struct {
+	options   Options
+	state     State
+	store     *model.Store
+	step      *model.Exec
+	loss      float64   // of the last mini-batch, if the step returns it
+	lastCheck time.Time // of the loss
+}
+
+// New returns a training at its beginning. The step is a graph function for one mini-batch, as model.NewExec takes; it
+// returns nothing, or the loss, a scalar of float32.
+func New[F model.ExecGraphFn](backend compute.Backend, store *model.Store, options Options, step F) (*Training, error) {
+	exec, err := model.NewExec(backend, store, step)
+	if err != nil {
+		return nil, err
+	}
+	return &Training{options: options, store: store, step: exec}, nil
+}
+
+// Finalize frees the compiled step. The training must not be used after that.
+func (t *Training) Finalize() { t.step.Finalize() }
+
+// State returns the state, for a checkpoint.
+func (t *Training) State() State { return t.state }
+
+// Restore continues from the state of a checkpoint, whose variables the store must have.
+func (t *Training) Restore(s State) {
+	t.state = s
+	for i := range s.History {
+		s.History[i].Perplexity = math.Exp(s.History[i].Loss)
+	}
+}
+
+// Loss returns the loss of the last mini-batch, for a step that returns it.
+func (t *Training) Loss() float64 { return t.loss }
+
+// checkEvery is how much time may pass before a loss that is added up on the device is looked at.
+const checkEvery = time.Second
+
+// Run trains until the given number of epochs is complete, from wherever the training stands.
+//
+// When the context is cancelled, Run stops after the running mini-batch and returns the context's error; nothing learned
+// is lost, and calling Run again resumes as if nothing had happened. A training that diverges ends with [ErrDiverged].
+func (t *Training) Run(ctx context.Context, epochs int, batches Batches, callbacks Callbacks) error {
+	for t.state.Position.Epoch < epochs {
+		p := &t.state.Position
+		start := time.Now().Add(-p.Elapsed)
+		n, rest, err := batches(p.Epoch+1, p.Batch)
+		if err != nil {
+			return err
+		}
+		if p.Batch == 0 {
+			if err := t.zeroSums(); err != nil {
+				return err
+			}
+		}
+		for inputs := range rest {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			outputs, err := t.step.Call(inputs...)
+			if err != nil {
+				return fmt.Errorf("%s: training failed in epoch %d, mini-batch %d: %w", t.options.Name, p.Epoch+1, p.Batch+1, err)
+			}
+			p.Batch, p.Elapsed = p.Batch+1, time.Since(start)
+			if err := t.checkLoss(outputs); err != nil {
+				return err
+			}
+			if callbacks.Batch != nil {
+				callbacks.Batch(*p, n)
+			}
+		}
+		l, err := t.meanLoss(n)
+		if err != nil {
+			return err
+		}
+		if err := t.finite(l); err != nil {
+			return err
+		}
+		if err := t.CheckFinite(); err != nil {
+			return err
+		}
+		finished := Epoch{p.Epoch + 1, l, math.Exp(l), time.Since(start)}
+		t.state = State{Position{Epoch: finished.Number}, append(t.state.History, finished)}
+		if callbacks.Epoch != nil {
+			if err := callbacks.Epoch(finished); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkLoss looks at the loss that the step returned, or, once in a while, at the sum of the losses.
+func (t *Training) checkLoss(outputs []*tensors.Tensor) error {
+	if len(outputs) > 0 {
+		t.loss = float64(tensors.ToScalar[float32](outputs[0]))
+		return t.finite(t.loss)
+	}
+	if time.Since(t.lastCheck) < checkEvery {
+		return nil
+	}
+	t.lastCheck = time.Now()
+	sum, ok, err := t.sum(lossName)
+	if err != nil || !ok {
+		return err
+	}
+	return t.finite(sum)
+}
+
+func (t *Training) finite(loss float64) error {
+	if isFinite(loss) {
+		return nil
+	}
+	return t.diverged(fmt.Sprintf("the loss is %g", loss))
+}
+
+// CheckFinite returns an error, [ErrDiverged], if a variable holds an infinity or NaN. Call it before saving: such a model
+// must not replace a good one.
+func (t *Training) CheckFinite() error {
+	for v := range t.store.IterVariables() {
+		value, err := v.Value()
+		if err != nil {
+			return err
+		}
+		bad := false
+		if err := value.ConstFlatData(func(flat any) {
+			switch flat := flat.(type) {
+			case []float32:
+				bad = !allFinite(flat)
+			case []float64:
+				bad = !allFinite(flat)
+			}
+		}); err != nil {
+			return err
+		}
+		if bad {
+			return t.diverged(v.Path() + " is not finite")
+		}
+	}
+	return nil
+}
+
+func (t *Training) diverged(what string) error {
+	remedy := fmt.Sprintf("lower the learning rate (%g) or the clipping norm (%g)", t.options.LearningRate, t.options.Clip)
+	if t.options.Clip == 0 {
+		remedy = fmt.Sprintf("lower the learning rate (%g) or clip the gradient", t.options.LearningRate)
+	}
+	p := t.state.Position
+	return fmt.Errorf("%s: %w after %d epochs and %d mini-batches: %s; %s", t.options.Name, ErrDiverged, p.Epoch, p.Batch, what, remedy)
+}
+
+func allFinite[T float32 | float64](values []T) bool {
+	for _, v := range values {
+		if v-v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isFinite(v float64) bool { return v-v == 0 }
+
+// Names of the variables, in the scope "train", in which the step adds up what a mean loss takes.
+const (
+	trainScope = "train"
+	lossName   = "loss_sum" // of the running epoch
+	countName  = "count"    // of what the losses are a mean of; without it every mini-batch counts the same
+)
+
+// AddLoss adds the loss of a mini-batch, a mean over count items, to the sum of its epoch. If count is nil, all
+// mini-batches have equally many.
+func AddLoss(scope *model.Scope, l, count *Node) {
+	sums := scope.In(trainScope).WithInitializer(initializer.Zero)
+	add := func(name string, value *Node) {
+		sum := sums.VariableWithShape(name, shapes.Make(value.DType())).SetTrainable(false)
+		sum.SetNodeValue(Add(sum.NodeValue(value.Graph()), value))
+	}
+	if count == nil {
+		add(lossName, l)
+		return
+	}
+	add(lossName, Mul(l, count))
+	add(countName, count)
+}
+
+// sum returns the value of a sum, and whether it is there: it is not before the first step.
+func (t *Training) sum(name string) (sum float64, ok bool, err error) {
+	v := t.store.GetVariable(model.JoinPath("/", trainScope, name))
+	if v == nil {
+		return 0, false, nil
+	}
+	value, err := v.Value()
+	if err != nil {
+		return 0, false, err
+	}
+	return float64(tensors.ToScalar[float32](value)), true, nil
+}
+
+func (t *Training) zeroSums() error {
+	for _, name := range []string{lossName, countName} {
+		if v := t.store.GetVariable(model.JoinPath("/", trainScope, name)); v != nil {
+			if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// meanLoss returns the mean loss of an epoch of n mini-batches.
+func (t *Training) meanLoss(n int) (float64, error) {
+	sum, ok, err := t.sum(lossName)
+	if err != nil {
+		return 0, err
+	}
+	if !ok {
+		return t.loss, nil
+	}
+	count, ok, err := t.sum(countName)
+	if !ok {
+		count = float64(n)
+	}
+	return sum / count, err
+}
+
+// CheckPositive returns an error if v is not a positive number. What names the value.
+func CheckPositive(what string, v float64) error {
+	if v > 0 && isFinite(v) {
+		return nil
+	}
+	return fmt.Errorf("%s is %g; it must be a positive number", what, v)
+}
