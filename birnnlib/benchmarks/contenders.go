@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"birnn/internal/simd"
 )
 
 // contender is one way to do a workload.
@@ -20,10 +22,10 @@ type contender struct {
 	note    string // what the reader must know to compare it with the others; "" if there is nothing
 	differs bool   // it computes something else than the others, as the note says
 
-	backend      string // of those written in Go: as GOMLX_BACKEND would ask for it
-	layer        string // … and whose layers they use: see stacks
-	cgo          string // … built with this CGO_ENABLED
-	goexperiment string // … and this GOEXPERIMENT
+	backend string // of those written in Go: as GOMLX_BACKEND would ask for it
+	layer   string // … and whose layers they use: see stacks
+	cgo     string // … built with this CGO_ENABLED
+	simd    bool   // … and with SIMD instructions for the pure-Go backend
 
 	peer bool // it is one of package peers, by its key
 
@@ -39,11 +41,11 @@ var amd64 = runtime.GOARCH == "amd64"
 
 // Contenders of every workload, by key; ratios are to the first.
 var (
-	xla    = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1", goexperiment: "nosimd"}
-	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", goexperiment: "nosimd"}
-	goSIMD = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", goexperiment: "simd", optional: !amd64}
-	goOnly = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", goexperiment: "nosimd", optional: amd64}
-	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1", goexperiment: "nosimd"}
+	xla    = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1"}
+	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1"}
+	goSIMD = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", simd: true, optional: !amd64}
+	goOnly = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", optional: amd64}
+	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1"}
 	jax    = contender{key: "jax", name: "JAX, lax.scan", peer: true}
 	flax   = contender{key: "flax", name: "Flax NNX", peer: true}
 	torch  = contender{key: "torch", name: "PyTorch, by hand", peer: true}
@@ -124,37 +126,84 @@ func allKeys() []string {
 // start starts the contender's process on the problem written in dir. Programs are built in programs.
 func (c contender) start(ctx context.Context, threads int, python, programs, dir string) (*process, error) {
 	if c.peer {
-		return start(ctx, threads, c.name, python, filepath.Join(programs, peersDir), c.key, dir)
+		return start(ctx, threads, c.name, nil, python, filepath.Join(programs, peersDir), c.key, dir)
 	}
-	program, err := c.build(ctx, programs)
+	env, err := c.env(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, threads, c.name, program, workerCommand, c.backend, c.layer, dir)
+	program, err := build(ctx, c.name, "birnn/birnnlib/benchmarks", filepath.Join(programs, fmt.Sprintf("worker-cgo%s-simd-%t", c.cgo, c.simd)), env)
+	if err != nil {
+		if c.cgo == "1" && ctx.Err() == nil { // no C compiler, perhaps
+			err = unavailable{err}
+		}
+		return nil, err
+	}
+	return start(ctx, threads, c.name, env, program, workerCommand, c.backend, c.layer, dir)
 }
 
-// build builds this very program the way the contender wants it, unless that is done already. It needs the directory of
-// the module, or one below.
-func (c contender) build(ctx context.Context, programs string) (string, error) {
-	program := filepath.Join(programs, "worker-cgo"+c.cgo+"-"+c.goexperiment)
+// env returns the changes to the environment to build and run a contender written in Go.
+func (c contender) env(ctx context.Context) ([]string, error) {
+	env := []string{"CGO_ENABLED=" + c.cgo, "GOEXPERIMENT="}
+	if !c.simd {
+		return env, nil
+	}
+	with, err := simdEnv(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.name, err)
+	}
+	return append(env, with...), nil
+}
+
+// simdEnv returns the changes to the environment to build and run with SIMD instructions, by the Go that is here or by
+// the pinned one. It needs the directory of the module, or one below.
+func simdEnv(ctx context.Context) ([]string, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	toolchain, err := simd.Find(ctx, root, "go")
+	if err != nil {
+		return nil, err
+	}
+	if !toolchain.SIMD() {
+		return nil, unavailable{fmt.Errorf("%s; -contenders go measures it", toolchain)}
+	}
+	return append(toolchain.Env(), "GOROOT="), nil // `go run` sets GOROOT to that of its own Go
+}
+
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	mod := strings.TrimSpace(string(out))
+	if filepath.Base(mod) != "go.mod" {
+		return "", errors.New("run the benchmarks inside the repository: no go.mod file here or above")
+	}
+	return filepath.Dir(mod), nil
+}
+
+// build builds a package as program, unless that is done already, and returns its path. It needs the directory of the
+// module, or one below.
+func build(ctx context.Context, name, pkg, program string, env []string) (string, error) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
 	if _, err := os.Stat(program); !errors.Is(err, fs.ErrNotExist) {
 		return program, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "birnn/birnnlib/benchmarks")
-	build.Env = append(os.Environ(), "CGO_ENABLED="+c.cgo, "GOEXPERIMENT="+c.goexperiment)
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, pkg)
+	build.Env = append(os.Environ(), env...)
 	if out, err := build.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		err = fmt.Errorf("%s: `%s` failed (%w); it needs the Go command, and to be run inside the repository:\n%s",
-			c.name, strings.Join(build.Args, " "), err, strings.TrimSpace(string(out)))
-		if c.cgo == "1" { // no C compiler, perhaps
-			return "", unavailable{err}
-		}
-		return "", err
+		return "", fmt.Errorf("%s: `%s` failed (%w); it needs the Go command, and to be run inside the repository:\n%s",
+			name, strings.Join(build.Args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return program, nil
 }

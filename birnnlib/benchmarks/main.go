@@ -13,37 +13,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
+
+	"birnn/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	var usage usageError
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, context.Canceled):
-		os.Exit(130)
-	case errors.As(err, &usage):
-		fmt.Fprintln(os.Stderr, "benchmarks:", err)
-		fmt.Fprintln(os.Stderr, "benchmarks -h lists the flags")
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "benchmarks:", err)
-		os.Exit(1)
-	}
-}
-
-// usageError is a mistake in the flags.
-type usageError struct{ error }
+func main() { cli.Main("benchmarks", run) }
 
 // options are the flags.
 type options struct {
@@ -57,11 +35,10 @@ type options struct {
 	install    bool
 }
 
-func parse(args []string, stderr io.Writer) (*options, error) {
+func parse(args []string, stdout io.Writer) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.Usage = func() { usage(stderr, f) }
+	f.Usage = func() { usage(f.Output(), f) }
 	f.IntVar(&o.rounds, "rounds", 0, fmt.Sprintf("time `N` rounds of each workload (default: as many as fit into %.0f s, but %d to %d)", budget.Seconds(), fewRounds, manyRounds))
 	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "give every contender `N` CPUs (fewer than all: on Linux only)")
 	f.StringVar(&o.workloads, "workloads", "", "the `keys` of what to compute, separated by commas (default: all)")
@@ -70,15 +47,10 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.svg, "svg", "", "draw the times in this `file` as well")
 	f.StringVar(&o.python, "python", "", "the Python `interpreter` that has PyTorch, JAX and Flax (default: the one that -install made); with -install, the one to make it with")
 	f.BoolVar(&o.install, "install", false, "install PyTorch, JAX and Flax, as pinned, into a virtual environment of the benchmark's own, and stop (some 6 GB on Linux)")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil, err
-		}
-		return nil, usageError{err}
+	if err := cli.Parse(f, args, stdout); err != nil {
+		return nil, err
 	}
-	wrong := func(format string, args ...any) (*options, error) {
-		return nil, usageError{fmt.Errorf(format, args...)}
-	}
+	wrong := func(format string, args ...any) (*options, error) { return nil, cli.Usage(format, args...) }
 	switch {
 	case f.NArg() > 0:
 		return wrong("unexpected argument %q; every option starts with a dash", f.Arg(0))
@@ -111,7 +83,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) > 0 && args[0] == workerCommand {
 		return work(ctx, args[1:], stdin, stdout)
 	}
-	o, err := parse(args, stderr)
+	o, err := parse(args, stdout)
 	if err != nil {
 		return err
 	}

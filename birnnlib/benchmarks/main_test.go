@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"birnn/internal/cli"
 )
 
 func TestWrongUse(t *testing.T) {
@@ -26,8 +28,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"-nosuch"}, "nosuch"},
 	} {
 		err := run(t.Context(), test.args, strings.NewReader(""), io.Discard, io.Discard)
-		var usage usageError
-		if !errors.As(err, &usage) || !strings.Contains(err.Error(), test.want) {
+		if !cli.IsUsage(err) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: error %v, want wrong use with %s", test.args, err, test.want)
 		}
 	}
@@ -35,7 +36,7 @@ func TestWrongUse(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var out strings.Builder
-	if err := run(t.Context(), []string{"-h"}, strings.NewReader(""), io.Discard, &out); !errors.Is(err, flag.ErrHelp) {
+	if err := run(t.Context(), []string{"-h"}, strings.NewReader(""), &out, io.Discard); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("error %v", err)
 	}
 	for _, want := range []string{"-rounds N", "-json file", "-python interpreter", "-install", "-svg file", "gru-1000 ", " torch-nn*", " torch-compile "} {

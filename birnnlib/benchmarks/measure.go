@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -93,6 +94,14 @@ func measure(ctx context.Context, o *options, note func(string, ...any)) (*repor
 			return nil, err
 		}
 		r.Workloads = append(r.Workloads, m)
+	}
+	if amd64 && slices.ContainsFunc(workloads, func(w workload) bool {
+		return slices.ContainsFunc(w.field, func(c contender) bool { return c.simd })
+	}) {
+		var cannot unavailable
+		if r.Preemption, err = measurePreemption(ctx, dir); err != nil && !errors.As(err, &cannot) {
+			return nil, err
+		}
 	}
 	return r, nil
 }

@@ -24,14 +24,14 @@ type process struct {
 	ctx    context.Context
 }
 
-// start starts the program with so many CPUs to run on, and waits until it is ready. The process is killed when the
-// context is cancelled.
-func start(ctx context.Context, threads int, name, program string, args ...string) (*process, error) {
+// start starts the program with so many CPUs to run on and changes to its environment, and waits until it is ready. The
+// process is killed when the context is cancelled.
+func start(ctx context.Context, threads int, name string, env []string, program string, args ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.CommandContext(ctx, program, args...), ctx: ctx}
 	p.cmd.WaitDelay = time.Second
 	p.cmd.Stderr = &p.stderr
 	// Whatever counts the CPUs that it may use, as Go and XLA do, finds so many; OpenMP, which PyTorch uses, is told.
-	p.cmd.Env = append(os.Environ(), "OMP_NUM_THREADS="+strconv.Itoa(threads))
+	p.cmd.Env = append(append(os.Environ(), env...), "OMP_NUM_THREADS="+strconv.Itoa(threads))
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func playContender(args []string) {
 func startFake(t *testing.T, ctx context.Context, answers ...string) (*process, error) {
 	t.Helper()
 	t.Setenv(playEnv, "contender")
-	p, err := start(ctx, runtime.NumCPU(), "the fake", os.Args[0], answers...)
+	p, err := start(ctx, runtime.NumCPU(), "the fake", nil, os.Args[0], answers...)
 	if err == nil {
 		t.Cleanup(p.stop)
 	}
@@ -114,7 +114,7 @@ func TestStartFails(t *testing.T) {
 			t.Errorf("%v: is it that it cannot take part? want %v", err, test.unavailable)
 		}
 	}
-	if _, err := start(t.Context(), runtime.NumCPU(), "the fake", filepath.Join(t.TempDir(), "nothing")); err == nil {
+	if _, err := start(t.Context(), runtime.NumCPU(), "the fake", nil, filepath.Join(t.TempDir(), "nothing")); err == nil {
 		t.Error("a program that is not there starts")
 	}
 }
@@ -140,14 +140,14 @@ func TestCancel(t *testing.T) {
 func TestCPUs(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Setenv(playEnv, "contender")
-		if _, err := start(t.Context(), runtime.NumCPU()+1, "the fake", os.Args[0], "cpus"); err == nil {
+		if _, err := start(t.Context(), runtime.NumCPU()+1, "the fake", nil, os.Args[0], "cpus"); err == nil {
 			t.Error("more CPUs than there are: no error")
 		}
 		return
 	}
 	t.Setenv(playEnv, "contender")
 	for _, n := range []int{1, runtime.NumCPU()} {
-		p, err := start(t.Context(), n, "the fake", os.Args[0], "cpus")
+		p, err := start(t.Context(), n, "the fake", nil, os.Args[0], "cpus")
 		if err != nil {
 			t.Fatal(err)
 		}

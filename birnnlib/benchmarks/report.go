@@ -15,6 +15,7 @@ type report struct {
 	Threads    int         `json:"threads"`
 	MatmulSize int         `json:"matmul_size"`
 	Workloads  []*measured `json:"workloads"`
+	Preemption *preemption `json:"preemption,omitempty"` // in programs with SIMD instructions
 	LeftOut    []string    `json:"left_out,omitempty"`
 }
 
@@ -80,6 +81,9 @@ func (r *report) print(w io.Writer) error {
 	}
 	for _, left := range r.LeftOut {
 		fmt.Fprintf(&b, "- %s\n", left)
+	}
+	if r.Preemption != nil {
+		fmt.Fprintf(&b, "%s\n\n", r.Preemption)
 	}
 	b.WriteString("## Targets\n\nOf birnnlib on XLA, where nothing else is said.\n\n| wanted | measured | |\n| --- | --- | --- |\n")
 	for _, t := range r.targets() {

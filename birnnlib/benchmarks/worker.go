@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"birnn/birnnlib/backend"
+	"birnn/internal/cli"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -41,7 +42,7 @@ type compiler interface {
 // work answers requests, on the backend and the problem named by args, until there are no more.
 func work(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) != 3 {
-		return usageError{fmt.Errorf("%s takes three arguments, the backend, the layers and the problem's directory, and got %q", workerCommand, args)}
+		return cli.Usage("%s takes three arguments, the backend, the layers and the problem's directory, and got %q", workerCommand, args)
 	}
 	ask, layer, dir := args[0], args[1], args[2]
 	answers := json.NewEncoder(stdout)

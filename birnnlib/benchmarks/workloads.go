@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"birnn/internal/cli"
 )
 
 // workload is something to compute, and who computes it side by side.
@@ -104,7 +106,7 @@ func chooseWorkloads(keys, contenders string) ([]workload, error) {
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, usageError{fmt.Errorf("none of -contenders %s takes part in -workloads %s", contenders, keys)}
+		return nil, cli.Usage("none of -contenders %s takes part in -workloads %s", contenders, keys)
 	}
 	return chosen, nil
 }
@@ -117,10 +119,10 @@ func split(flag, keys string, there []string) ([]string, error) {
 	list := strings.Split(keys, ",")
 	for i, key := range list {
 		if !slices.Contains(there, key) {
-			return nil, usageError{fmt.Errorf("%s names %q; there are %s", flag, key, strings.Join(there, ", "))}
+			return nil, cli.Usage("%s names %q; there are %s", flag, key, strings.Join(there, ", "))
 		}
 		if slices.Contains(list[:i], key) {
-			return nil, usageError{fmt.Errorf("%s names %q twice", flag, key)}
+			return nil, cli.Usage("%s names %q twice", flag, key)
 		}
 	}
 	return list, nil
