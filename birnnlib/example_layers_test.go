@@ -86,21 +86,15 @@ func ExampleBiRNN_Streaming() {
 type minimal struct{}
 
 func (minimal) Layout(h int) birnnlib.Layout {
-	return birnnlib.Layout{
-		Wx: "W_x", Bias: "b", Columns: 2 * h, // both products of X_t, stacked
-		Weights: []birnnlib.CellWeight{{Name: "W_hf", Dims: []int{h, h}}, {Name: "W_hh", Dims: []int{h, h}}},
-		States:  []int{h},
-	}
+	return birnnlib.Layout{Wx: "W_x", Bias: "b", Columns: 2 * h, States: []int{h},
+		Weights: []birnnlib.CellWeight{{Name: "W_hf", Dims: []int{h, h}}, {Name: "W_hh", Dims: []int{h, h}}}}
 }
 
 func (minimal) Step(w []*Node, m birnnlib.Moment) (after []*Node) {
-	whf, whh := w[0], w[1]
-	before := m.Before[0]
-	h := before.Shape().Dim(1)
-	af, ah := Slice(m.A, AxisRange(), AxisRange(0, h)), Slice(m.A, AxisRange(), AxisRange(h, 2*h))
-	f := Sigmoid(Add(af, Dot(m.P, whf).Product()))
-	candidate := Tanh(Add(ah, Dot(Mul(f, m.P), whh).Product()))
-	return []*Node{Add(Mul(OneMinus(f), before), Mul(f, candidate))}
+	a := Split(m.A, -1, 2) // the products of X_t with W_xf and W_xh
+	f := Sigmoid(Add(a[0], Dot(m.P, w[0]).Product()))
+	candidate := Tanh(Add(a[1], Dot(Mul(f, m.P), w[1]).Product()))
+	return []*Node{Add(Mul(OneMinus(f), m.Before[0]), Mul(f, candidate))}
 }
 
 // A custom cell in a bidirectional network of two layers.
@@ -127,4 +121,23 @@ func ExampleCell() {
 	// /layer_2/W_hf^b [3 3]
 	// /layer_2/W_hh^b [3 3]
 	// /layer_2/b^b [6]
+}
+
+// An exponential moving average whose rate is a weight, and the gradient of its last value with respect to that weight.
+func ExampleScan() {
+	outputs, err := CallOnceN(gobackend.GetBackend(), func(x, rate *Node) []*Node {
+		last, averages := birnnlib.Scan(func(before, at []*Node) (after, results []*Node) {
+			s := Add(before[0], Mul(rate, Sub(at[0], before[0])))
+			return []*Node{s}, []*Node{s}
+		}, []*Node{ScalarZero(x.Graph(), x.DType())}, x).Done()
+		return append(averages, Gradient(last[0], rate)...)
+	}, []float32{8, 4, 4, 0}, float32(0.5))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("averages:", outputs[0].Value())
+	fmt.Println("gradient:", outputs[1].Value())
+	// Output:
+	// averages: [4 4 4 2]
+	// gradient: -3
 }

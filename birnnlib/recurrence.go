@@ -10,7 +10,7 @@ import (
 type recurrence struct {
 	walk
 	cell Cell
-	drop *Node // [n, h]: what H is multiplied by where it goes into products; nil: nothing
+	drop *Node // [n, h]: the factor of H in products, for recurrent dropout; nil: none
 }
 
 // moment returns what the cell gets.
@@ -25,8 +25,8 @@ func (r *recurrence) dropped(h *Node) *Node {
 	return Mul(h, BroadcastToDims(r.drop, h.Shape().Dimensions...))
 }
 
-// run walks over X [T, n, …], whose products with the input weights are taken at once, from the initial states. It returns
-// H [T, n, h], zero at padding, and the last states.
+// run walks over X [T, n, …] from the initial states, with one product with the input weights for all time steps. It
+// returns H [T, n, h], zero at padding, and the last states.
 func (r *recurrence) run(x, wx, bias *Node, w, initial []*Node) (h *Node, last []*Node) {
 	a := project(x, wx, bias)
 	if cell, ok := r.cell.(formulated); ok {
@@ -35,13 +35,14 @@ func (r *recurrence) run(x, wx, bias *Node, w, initial []*Node) (h *Node, last [
 	return r.derived(a, func(a *Node) *Node { return a }, w, initial, false)
 }
 
-// recompute is run with little memory: X_t is multiplied by the input weights inside the loop.
+// recompute is run with less memory: the products with the input weights are inside the loop.
 func (r *recurrence) recompute(x, wx, bias *Node, w, initial []*Node) (h *Node, last []*Node) {
 	return r.derived(x, func(xt *Node) *Node { return project(xt, wx, bias) }, w, initial, true)
 }
 
 // derived is a walk with the gradient that GoMLX derives for a time step.
-func (r *recurrence) derived(sequence *Node, a func(at *Node) *Node, w, initial []*Node, recompute bool) (h *Node, last []*Node) {
+func (r *recurrence) derived(sequence *Node, a func(at *Node) *Node, w, initial []*Node, recompute bool) (h *Node,
+	last []*Node) {
 	walk := r.walk
 	walk.step = func(before, at []*Node) (after, results []*Node) {
 		after = r.cell.Step(w, r.moment(a(at[0]), before))
@@ -51,7 +52,7 @@ func (r *recurrence) derived(sequence *Node, a func(at *Node) *Node, w, initial 
 	return results[0], last
 }
 
-// formulated is a walk over A = X W_x + b [T, n, columns] with the gradient that the cell has written out.
+// formulated is a walk over A = X W_x + b [T, n, columns] with the hand-written gradient of the cell.
 func (r *recurrence) formulated(cell formulated, a *Node, w, initial []*Node) (h *Node, last []*Node) {
 	states := len(initial)
 	forward := func() (outputs, kept []*Node) {

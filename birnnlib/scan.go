@@ -14,9 +14,10 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// A StepFunction computes one time step of a [Scan]: from the states before it and what belongs to it of each sequence, the
-// states after it, of the same shapes, and results. It is made of any GoMLX operations, and may read any other node of
-// the graph, such as weights; only other loops (While, If, Sort) keep it from becoming one itself.
+// A StepFunction computes one time step of a [Scan]. It gets the states before the time step and the entry at t of each
+// sequence, and returns the states after, of the same shapes, and results of any shapes. It may use any GoMLX operation
+// and any other node of the graph, such as weights. Functions inside it (While, If, Sort, another Scan) prevent the loop:
+// the Scan is then unrolled.
 type StepFunction func(before, at []*Node) (after, results []*Node)
 
 // Loop configures a [Scan]. End with [Loop.Done].
@@ -36,12 +37,12 @@ type Loop struct {
 //
 // from the initial states, of any shapes and dtypes, over sequences [T, …] of any dtypes.
 //
-// Where the backend has loops (XLA has), step becomes the body of one, so that the time to compile does not grow with T;
-// elsewhere (pure Go) the graph holds it T times. Either way the results have a gradient with respect to the initial
-// states, the sequences and every other node that step reads. There are no second derivatives of a loop.
+// If the backend has loops (XLA does), step becomes the body of a loop, and compile time does not grow with T; otherwise
+// (pure Go) the graph holds the step T times. Either way the last states and the results have a gradient with respect to
+// the initial states, the sequences and every other node that step uses. A loop has no second derivatives.
 //
-// step is called once to build the loop. Random numbers that it draws, as for dropout, are therefore the same at every
-// time step; to draw others at each, pass them in as a sequence, or the generator's state as a state.
+// Scan calls step once to build a loop, so random numbers drawn in step, as for dropout, are the same at every time step.
+// To have different ones, pass them as a sequence.
 func Scan(step StepFunction, initial []*Node, sequences ...*Node) *Loop {
 	return &Loop{step: step, initial: initial, sequences: sequences}
 }
@@ -52,35 +53,36 @@ func (l *Loop) Steps(T int) *Loop {
 	return l
 }
 
-// Reversed lets t run from T-1 to 0. The results stay in the order of t.
+// Reversed makes t run from T-1 to 0. The results stay in the order of t.
 func (l *Loop) Reversed(reversed bool) *Loop {
 	l.reversed = reversed
 	return l
 }
 
-// Unroll sets how many time steps lie in the body of the loop; with T or more there is no loop, and the time to compile
-// grows with T. The default, 0, is 1 where the backend has loops, and T elsewhere.
+// Unroll sets the number of time steps in the body of the loop; with T or more there is no loop, and compile time grows
+// with T. The default, 0, means 1 if the backend has loops, else T.
 func (l *Loop) Unroll(steps int) *Loop {
 	l.unroll = steps
 	return l
 }
 
-// Recompute saves memory in training: of the states, only those before every ⌈√T⌉-th time step are kept for the gradient,
-// and the others are computed once more on the way back. Where there is no loop it changes nothing.
+// Recompute saves memory in training: only the states before every ⌈√T⌉-th time step are kept for the gradient, which
+// recomputes the others. Without a loop it has no effect.
 func (l *Loop) Recompute(recompute bool) *Loop {
 	l.recompute = recompute
 	return l
 }
 
-// Lengths says how many time steps of each sequence are valid, as integers shaped [n] from 0 to T; the rest is padding.
-// There the states wait, the results are zero, and nothing depends on what the sequences hold. The first axis of every
-// state and result, and the second one of every sequence, must then be n.
+// Lengths sets the number of valid time steps of each of n sequences, as integers shaped [n] from 0 to T; the rest is
+// padding. At padding the states do not change, the results are zero, and nothing depends on the values of the sequences.
+// The first axis of every state and result, and the second one of every sequence, must be n.
 func (l *Loop) Lengths(lengths *Node) *Loop {
 	l.lengths = lengths
 	return l
 }
 
-// Mask says what [Loop.Lengths] says for each time step: true where it is valid, false at padding; Bool, [T, n].
+// Mask marks valid time steps with true and padding with false; Bool, [T, n]. Use it in place of [Loop.Lengths] for padding
+// inside a sequence.
 func (l *Loop) Mask(mask *Node) *Loop {
 	l.mask = mask
 	return l
@@ -165,14 +167,14 @@ type walk struct {
 	valid    *Node // [T, n] of Bool; nil: all are
 }
 
-// withValid lets the states wait at padding, so that a reversed walk starts at the last valid step, and makes the results
-// there zero.
+// withValid returns the walk with padding, where the states do not change, so that a reversed walk starts at the last valid
+// step, and the results are zero.
 func (w walk) withValid(valid *Node) *walk {
 	w.valid = valid
 	return &w
 }
 
-// prepare returns the step and the sequences as the walk takes them, what is valid among them.
+// prepare returns the step and the sequences with padding among them.
 func (w *walk) prepare(sequences []*Node) (StepFunction, []*Node) {
 	if w.valid == nil {
 		return w.step, sequences
@@ -192,7 +194,7 @@ func (w *walk) prepare(sequences []*Node) (StepFunction, []*Node) {
 	return step, append(slices.Clone(sequences), w.valid)
 }
 
-// validSteps tells, for every time step, which sequences are no padding, [T, n] of Bool.
+// validSteps returns which time steps of which sequences are not padding, [T, n] of Bool.
 func validSteps(lengths *Node, T int) *Node {
 	n := lengths.Shape().Dim(0)
 	t := Iota(lengths.Graph(), shapes.Make(dtypes.Int64, T, n), 0)
@@ -247,8 +249,8 @@ var warnUnrolled sync.Once
 func (w *walk) unrolled(states, sequences []*Node) (last, results []*Node) {
 	if w.T > many && w.unroll < w.T {
 		warnUnrolled.Do(func() {
-			klog.Warningf("birnnlib: backend %s has no loops that fit, so the graph holds all %d time steps; it compiles for long, "+
-				"and XLA would not (told once)", states[0].Graph().Backend().Name(), w.T)
+			klog.Warningf("birnnlib: %d time steps are unrolled, since backend %q has no loops or the step contains one; "+
+				"compile time and memory grow with T (reported once)", w.T, states[0].Graph().Backend().Name())
 		})
 	}
 	step, sequences := w.prepare(sequences)
@@ -319,7 +321,7 @@ func (b *tracedStep) canLoop() bool {
 	return !b.any(func(n *Node) bool {
 		switch n.Type() {
 		case NodeTypeWhile, NodeTypeIf, NodeTypeCall, NodeTypeSort:
-			return true // functions of the main function's own
+			return true // their functions belong to the main function
 		}
 		return !fresh && closures.Needed(n)
 	})
@@ -362,7 +364,7 @@ func (w *walk) rounds(constants, state []*Node, round func(p *Node, constants, s
 		}
 		return state
 	})
-	// What does not fill a round of the loop goes after it, without a loop.
+	// The remainder follows without a loop.
 	for p := count * unroll; p < w.T; p++ {
 		state = round(Const(g, int32(p)), constants, state)
 	}

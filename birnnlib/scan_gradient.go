@@ -10,9 +10,9 @@ import (
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
-// differentiable is run with a gradient, which comes from GoMLX's of a single time step: on the way back, a second loop
-// computes it for one time step after the other, from the states before that step, which the first loop has kept.
-// With recompute that loop keeps only some of the states, and the second one computes the others again.
+// differentiable is run with a gradient. GoMLX derives the gradient of a single time step; on the way back, a second loop
+// computes it for one time step after the other from the states before that step, which the first loop has kept. With
+// recompute, the first loop keeps only some of the states, and the second one recomputes the others.
 func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last, results []*Node) {
 	if w.looped(initial[0].Graph()) == 0 {
 		return w.unrolled(initial, sequences)
@@ -46,7 +46,7 @@ func given(nodes []*Node) []*Node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n *Node) bool { return n == nil })
 }
 
-// derivative is a walk as a loop, and what its gradient needs.
+// derivative is a walk as a loop with a gradient.
 type derivative struct {
 	*walk
 	body               *tracedStep
@@ -89,8 +89,8 @@ func (d *derivative) forward() (outputs, kept []*Node) {
 	return end[:states+results], end[states+results:]
 }
 
-// backward is the second loop: from the gradient v with respect to each output, it returns those with respect to the initial
-// states, the sequences and the captured nodes, as far as they are of a float type.
+// backward is the second loop: from the gradient v with respect to each output, it returns those with respect to the
+// initial states, the sequences and the captured nodes, as far as they are of a float type.
 func (d *derivative) backward(kept, v []*Node) []*Node {
 	g := d.initial[0].Graph()
 	vLast, vResults := given(v[:len(d.initial)]), given(v[len(d.initial):])
@@ -117,7 +117,8 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	// back goes over time step t, before which the states were before; state is as above.
 	back := func(t *Node, before, constants, state []*Node) []*Node {
 		sequences, capturedNow, vResults, more, _ := split(constants)
-		now := step.again(slices.Concat(before, entries(sequences, t), capturedNow, state[:len(vLast)], entries(vResults, t)), more)
+		at, v := entries(sequences, t), slices.Concat(state[:len(vLast)], entries(vResults, t))
+		now := step.again(slices.Concat(before, at, capturedNow, v), more)
 		next := slices.Clone(now[:len(vLast)])
 		now = now[len(vLast):]
 		dSequences, dCaptured := now[:len(floats(d.sequences))], now[len(floats(d.sequences)):]
@@ -148,9 +149,9 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	return slices.Concat(dStates, rest[len(captured):], dCaptured)
 }
 
-// gradientStep is the gradient of a single time step, traced. Its placeholders are those of the step, what the step captured,
-// and the gradients with respect to the states after and the results; its outputs the gradients with respect to
-// the states before, the sequences and the captured nodes: in all of these, only what is of a float type.
+// gradientStep is the traced gradient of a single time step. Its placeholders are those of the step, the nodes that the
+// step captured, and the gradients with respect to the states after and the results; its outputs are the gradients with
+// respect to the states before, the entries of the sequences and the captured nodes, where they are of a float type.
 type gradientStep struct {
 	*traced
 	vResults []*Node
@@ -177,8 +178,8 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 		return Gradient(loss, slices.Concat(floats(inputs), floats(captured))...)
 	})
 	if t.any(func(n *Node) bool { return slices.Contains(d.body.placeholders, n) }) {
-		Panicf("birnnlib.Scan: the step uses an operation with a gradient of its own that refers to other nodes of the step, which a loop cannot follow; " +
-			"use Unroll(T), or take another operation")
+		Panicf("birnnlib.Scan: the step uses an operation with a custom gradient that refers to other nodes of the step, "+
+			"which is not possible in a loop; use Unroll(%d), or another operation", d.T)
 	}
 	return &gradientStep{t, vResults}
 }
@@ -204,9 +205,9 @@ func widest(nodes []*Node) (dtype dtypes.DType) {
 	return dtype
 }
 
-// pipelined is the second loop of Recompute. It goes back over one chunk of time steps and, in the same rounds, computes
-// the states of the chunk before it once more; in the first rounds there is no chunk to go back over yet. The two chunks'
-// states take turns in the two halves of a buffer:
+// pipelined is the second loop of Recompute. It goes back over one chunk of time steps and, in the same rounds, recomputes
+// the states of the chunk before it; in the first k rounds there is no chunk to go back over yet. The states of the two
+// chunks use the two halves of a buffer in turn:
 //
 //	round    0 … k-1      k … 2k-1     …   Ck … (C+1)k-1
 //	again    chunk C-1    chunk C-2    …   –
@@ -215,9 +216,7 @@ func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*N
 	back func(t *Node, before, constants, state []*Node) []*Node) []*Node {
 	k, states := d.chunk, len(d.initial)
 	carried := slices.Clone(state)
-	for _, s := range d.initial {
-		carried = append(carried, s) // the states of what is computed again
-	}
+	carried = append(carried, d.initial...) // the states of what is computed again
 	for _, s := range d.initial {
 		dims := append([]int{2 * k}, s.Shape().Dimensions...)
 		carried = append(carried, Zeros(s.Graph(), shapes.Make(s.DType(), dims...)))
@@ -239,7 +238,7 @@ func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*N
 		there := LessThan(p, number(d.T))
 		next := back(d.time(Min(p, number(d.T-1))), entries(buffers, Add(half(chunk), j1)), constants, state)
 		for s := range next {
-			// An entry that was not there is written over by the one that is: the last of the walk comes next.
+			// Sequences need no such care: the entry written for a p ≥ T is written again for p = T-1, which comes later.
 			if s < len(next)-len(floats(d.sequences)) {
 				next[s] = Where(spread(there, next[s]), next[s], state[s])
 			}

@@ -6,13 +6,13 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// A traced computation was built once from placeholders, and can be built again from other nodes, in the body of a loop
-// too. There GoMLX takes no constant from outside, and its operations take all inputs from inside: so a constant is made
-// once more, and whatever else does not depend on a placeholder is passed in; see captured.
+// A traced computation was built once from placeholders and can be built again from other nodes, also in the body of a
+// loop. There GoMLX's operations accept no nodes from outside, constants included: so again makes constants once more, and
+// the caller passes in whatever else does not depend on a placeholder, the captured nodes.
 type traced struct {
 	placeholders []*Node
 	outputs      []*Node
-	captured     []*Node // nodes from outside that the computation reads, constants apart
+	captured     []*Node // nodes from outside, other than constants
 	depends      map[*Node]bool
 }
 
@@ -32,8 +32,8 @@ func trace(like []*Node, f func(placeholders []*Node) (outputs []*Node)) *traced
 	return t
 }
 
-// placeholder returns a new node of the shape of n that depends on no other value of the graph if it is of a float type:
-// no gradient may take a way around the loop.
+// placeholder returns a new node of the shape of n. If it is of a float type, it depends on no other node of the graph, so
+// that no gradient can bypass the loop.
 func placeholder(n *Node) *Node {
 	if n.DType().IsFloat() {
 		return Identity(Zeros(n.Graph(), n.Shape()))
@@ -67,13 +67,13 @@ func (t *traced) dependent(n *Node) bool {
 	return depends
 }
 
-// large reports whether the value of a constant is not kept in the graph.
+// large reports whether n is a constant whose value the graph does not keep.
 func large(n *Node) bool { return n.Type() == NodeTypeConstant && n.ConstantValue() == nil }
 
-// cheap reports whether n is better computed in each round of a loop than read.
+// cheap reports whether computing n in each round of a loop is faster than reading it.
 func cheap(n *Node) bool { return n.Type() == NodeTypeBroadcastInDim || n.Type() == NodeTypeReshape }
 
-// again builds the computation from other nodes in the place of the placeholders and of what it captured.
+// again builds the computation with other nodes in place of the placeholders and the captured nodes.
 func (t *traced) again(placeholders, captured []*Node) (outputs []*Node) {
 	made := map[*Node]*Node{}
 	for i, p := range t.placeholders {
