@@ -1,5 +1,4 @@
-// Package events is how the programs of a kernel tell its front what they do:
-// a line of JSON each, at the end of one file.
+// Package events lets the programs of a kernel report events to its front: JSON lines appended to a file.
 package events
 
 import (
@@ -10,24 +9,24 @@ import (
 	"time"
 )
 
-// Env is the environment variable that names a kernel's run folder.
+// Env is the environment variable that names a kernel's directory of temporary files.
 const Env = "BIRNN_RUN"
 
 // The kinds of events.
 const (
-	Build     = "build"     // go starts to build the cell's program
-	Built     = "built"     // go has built it
-	BuildFail = "buildfail" // go could not
+	Build     = "build"     // the build of the cell's program begins
+	Built     = "built"     // the build has succeeded
+	BuildFail = "buildfail" // the build has failed
 	Start     = "start"     // the program starts
 	Exit      = "exit"      // the program has ended
 	Overflow  = "overflow"  // an output is too long to show
 )
 
-// Event is something that happened.
+// Event is an event.
 type Event struct {
 	Kind    string        `json:"kind"`
 	Time    time.Time     `json:"time"`
-	Length  time.Duration `json:"length,omitempty"` // how long it took, where it is told at its end
+	Length  time.Duration `json:"length,omitempty"` // duration of what has ended
 	Message string        `json:"message,omitempty"`
 }
 
