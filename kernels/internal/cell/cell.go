@@ -1,6 +1,5 @@
-// Package cell understands the cells of a Go notebook: which lines are
-// commands, which are declarations and which are statements, whether more is to
-// come, and what a cell needs of those that ran before it.
+// Package cell parses the cells of a Go notebook: it separates commands, declarations and statements, reports whether a
+// cell is complete, and determines which declarations of earlier cells a cell needs.
 package cell
 
 import (
@@ -14,37 +13,35 @@ import (
 	"strings"
 )
 
-// Cell is a cell, understood. All line numbers are the cell's, from 1.
+// Cell is a parsed cell. Line numbers count from 1 in the cell.
 type Cell struct {
 	Source     string
-	Foreign    bool        // begins with %%bash or the like: none of it is Go
-	Directives []Directive // the lines for GoNB or for the kernel, in their order
+	Foreign    bool        // begins with a command such as %%bash: the cell is not Go
+	Directives []Directive // the lines for GoNB or the kernel, in order
 	Imports    []Import
 	Decls      []*Decl
 
-	// Body is the statements, at the lines and columns that they have in the
-	// cell, with blanks for all else; "" if there are none.
+	// Body has the statements at their lines and columns in the cell, and blanks instead of everything else. It is
+	// empty if the cell has no statements.
 	Body string
-	// Locals are the variables that the statements declare at their top level.
+	// Locals are the variables that the statements declare at the top level.
 	Locals []string
-	// Result is the expression that ends the statements, if one does; only
-	// where the statements are not below a "%%".
+	// Result is the expression at the end of the statements, if any; statements below "%%" have none.
 	Result *Span
 	Main   bool // whether a function main is among Decls
-	// Entry is the line below which the statements are, such as "%%" with
-	// arguments; "" if there is none.
+	// Entry is the line that precedes the statements, such as "%%" with arguments, if any.
 	Entry Directive
 
 	uses map[string]bool // identifiers in Body
 }
 
-// Directive is a line that begins with % or !, with those that continue it.
+// Directive is a line that begins with % or !, with its continuation lines.
 type Directive struct {
 	Line int
 	Text string // without the prefix "//gonb:"
 }
 
-// Name returns the first word, such as "%env", or "!" for the shell's.
+// Name returns the first word, such as "%env", or "!" for a shell command.
 func (d Directive) Name() string {
 	if strings.HasPrefix(d.Text, "!") {
 		return "!"
@@ -55,24 +52,24 @@ func (d Directive) Name() string {
 	return d.Text
 }
 
-// Args returns what follows the first word.
+// Args returns the text after the first word.
 func (d Directive) Args() string {
 	_, args, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(d.Text, "%")), " ")
 	return strings.TrimSpace(args)
 }
 
-// Import is an import of a package under a name, "" for its own.
+// Import is an import. Name is empty if the import has none.
 type Import struct {
 	Name, Path string
 	Line       int
 }
 
-// Span is a part of Body, in bytes.
+// Span is a range of bytes in Body.
 type Span struct{ From, To int }
 
-// SyntaxError is a place that is not Go.
+// SyntaxError is a syntax error in a cell.
 type SyntaxError struct {
-	Line, Column int // the column in bytes, from 1
+	Line, Column int // Column counts bytes, from 1
 	Message      string
 }
 
@@ -80,7 +77,7 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d:%d: %s", e.Line, e.Column, e.Message)
 }
 
-// foreign are the commands that make a cell something else than Go.
+// foreign are the commands whose cells are not Go.
 var foreign = map[string]bool{"%%writefile": true, "%%script": true, "%%bash": true, "%%sh": true, "%%gx": true}
 
 func command(line string) string { return strings.TrimPrefix(line, "//gonb:") }
@@ -90,19 +87,19 @@ func isDirective(line string) bool {
 	return len(line) > 1 && (line[0] == '%' || line[0] == '!')
 }
 
-// isEntry reports whether what follows is the body of main.
+// isEntry reports whether the lines after a command are the body of main.
 func isEntry(text string) bool {
 	return text == "%%" || strings.HasPrefix(text, "%% ") || strings.HasPrefix(text, "%%\t") || strings.HasPrefix(text, "%main")
 }
 
-// IsForeign reports whether none of a cell is Go.
+// IsForeign reports whether a cell is not Go.
 func IsForeign(source string) bool {
 	first, _, _ := strings.Cut(source, "\n")
 	first, _, _ = strings.Cut(command(first), " ")
 	return foreign[strings.TrimRight(first, "\r")]
 }
 
-// Parse understands a cell. Its error joins [*SyntaxError]s.
+// Parse parses a cell. Its error joins [*SyntaxError]s.
 func Parse(source string) (*Cell, error) {
 	if IsForeign(source) {
 		return &Cell{Source: source, Foreign: true}, nil
@@ -111,7 +108,7 @@ func Parse(source string) (*Cell, error) {
 	if err != nil || len(c.Locals) == 0 {
 		return c, err
 	}
-	// A variable whose value needs one of the statements' is one of theirs.
+	// A variable declaration that needs a variable of the statements is a statement.
 	local := map[int]bool{}
 	for _, d := range c.Decls {
 		if d.Kind == token.VAR && slices.ContainsFunc(c.Locals, func(name string) bool { return d.uses[name] }) {
@@ -127,8 +124,7 @@ func Parse(source string) (*Cell, error) {
 	return c, nil
 }
 
-// parse takes a cell apart; declarations that begin on the lines of local are
-// statements.
+// parse parses a cell. Declarations that begin on a line in local are statements.
 func parse(source string, local map[int]bool) (*Cell, error) {
 	c := &Cell{Source: source, uses: map[string]bool{}}
 	code, entry := c.takeDirectives()
@@ -141,7 +137,7 @@ func parse(source string, local map[int]bool) (*Cell, error) {
 	silent := false
 	for _, item := range items {
 		switch {
-		case item.token == token.PACKAGE: // GoNB writes its own
+		case item.token == token.PACKAGE: // GoNB adds the package clause
 		case item.token == token.IMPORT:
 			imports = append(imports, item.Span)
 		case item.declares && !local[lineOf(code, item.From)]:
@@ -153,7 +149,7 @@ func parse(source string, local map[int]bool) (*Cell, error) {
 	}
 	if entry > 0 && len(statements) > 0 {
 		line, column := position(code, statements[0].From)
-		return c, &SyntaxError{line, column, "statements belong below the line %%, or leave that line out"}
+		return c, &SyntaxError{line, column, "statement above the line %%: move it below, or remove that line"}
 	}
 	if entry == 0 && len(statements) > 0 {
 		body = keepOnly(code, statements)
@@ -164,19 +160,19 @@ func parse(source string, local map[int]bool) (*Cell, error) {
 	}
 	if err == nil && c.Main && entry == 0 && c.Body != "" {
 		line, column := position(code, statements[0].From)
-		err = &SyntaxError{line, column, "a statement beside func main: put it there, or take func main away"}
+		err = &SyntaxError{line, column, "statement outside func main: move it into main, or remove func main"}
 	}
 	return c, err
 }
 
-// lineOf returns the line of an offset.
+// lineOf returns the line of an offset in code.
 func lineOf(code string, offset int) int {
 	line, _ := position(code, offset)
 	return line
 }
 
-// takeDirectives notes the directives and returns the rest, with nothing in
-// their place; entry is the line of "%%", if there is one.
+// takeDirectives sets c.Directives and returns the cell with empty lines instead of them; entry is the line of "%%", if
+// any.
 func (c *Cell) takeDirectives() (code string, entry int) {
 	lines := strings.Split(c.Source, "\n")
 	begins, _ := lineStates(lines, isDirective)
@@ -200,14 +196,14 @@ func (c *Cell) takeDirectives() (code string, entry int) {
 	return strings.Join(lines, "\n"), entry
 }
 
-// divide returns the code before a line and after it, each with blanks for the other.
+// divide returns the code before a line and after it, each with blanks instead of the other.
 func divide(code string, line int) (before, after string) {
 	lines := strings.Split(code, "\n")
 	return strings.Join(lines[:line-1], "\n") + strings.Repeat("\n", len(lines)-line+1),
 		strings.Repeat("\n", line) + strings.Join(lines[line:], "\n")
 }
 
-// The source that goes to the parser begins with a line of ours.
+// clause precedes the code for the parser.
 const clause = "package main\n"
 
 func (c *Cell) parseImports(code string) error {
@@ -242,8 +238,8 @@ func (c *Cell) parseDecls(code string) error {
 	return nil
 }
 
-// parseBody takes the statements. Where they are free, below no "%%", the last
-// of them may be an expression, and what they declare need not be used.
+// parseBody parses the statements. If they are free, that is, not below "%%", the last one may be an expression, and
+// variables need not be used.
 func (c *Cell) parseBody(code string, free, silent bool) error {
 	c.Body = code
 	const opening = clause + "func main() {\n"
@@ -254,7 +250,7 @@ func (c *Cell) parseBody(code string, free, silent bool) error {
 	}
 	main, ok := f.Decls[0].(*ast.FuncDecl)
 	if !ok {
-		return nil // does not come
+		return nil // unreachable
 	}
 	offset := func(p token.Pos) int { return files.Position(p).Offset - len(opening) }
 	ast.Inspect(main.Body, func(n ast.Node) bool {
@@ -283,7 +279,7 @@ func (c *Cell) parseBody(code string, free, silent bool) error {
 		case *ast.ExprStmt:
 			if i == len(main.Body.List)-1 && !(silent && isCall(s.X)) && !printsOnly(s.X) {
 				c.Result = &Span{offset(s.X.Pos()), offset(s.X.End())}
-				if silent { // "x;" says not to show it
+				if silent { // "x;" hides the result
 					c.discard()
 				}
 			}
@@ -294,14 +290,14 @@ func (c *Cell) parseBody(code string, free, silent bool) error {
 
 func isCall(x ast.Expr) bool { _, ok := ast.Unparen(x).(*ast.CallExpr); return ok }
 
-// discard makes the result one that is computed and not shown.
+// discard turns the result into an expression that is evaluated but not shown.
 func (c *Cell) discard() {
 	c.Body = c.Body[:c.Result.From] + "_ = " + c.Body[c.Result.From:]
 	c.Result = nil
 }
 
-// keeps makes the statement "x := keep.Value(…)" a declaration, so that x is
-// there in later cells. Not when the call needs a variable of the statements.
+// keeps turns the statement "x := keep.Value(…)" into a declaration, so that later cells have x. It returns nil if the
+// call needs a variable of the statements.
 func (c *Cell) keeps(s *ast.AssignStmt, offset func(token.Pos) int) *Decl {
 	if len(s.Lhs) != 1 || len(s.Rhs) != 1 {
 		return nil
@@ -339,7 +335,7 @@ func isKeepValue(call *ast.CallExpr) bool {
 	return ok && x.Name == "keep"
 }
 
-// printsOnly reports calls whose results nobody wants to see, or that have none.
+// printsOnly reports whether x is a call without a result worth showing.
 func printsOnly(x ast.Expr) bool {
 	call, ok := ast.Unparen(x).(*ast.CallExpr)
 	if !ok {
@@ -354,14 +350,14 @@ func printsOnly(x ast.Expr) bool {
 	case *ast.SelectorExpr:
 		p, ok := f.X.(*ast.Ident)
 		return ok && (p.Name == "log" || p.Name == "gonbui" ||
-			p.Name == "show" && f.Sel.Name != "VegaLite" && f.Sel.Name != "Image" || // which return an error
+			p.Name == "show" && f.Sel.Name != "VegaLite" && f.Sel.Name != "Image" || // these return an error
 			p.Name == "fmt" && (strings.HasPrefix(f.Sel.Name, "Print") || strings.HasPrefix(f.Sel.Name, "Fprint")))
 	}
 	return false
 }
 
-// syntaxErrors makes the parser's errors about code ours: lines is how many of
-// ours came before it.
+// syntaxErrors converts the parser's errors about code to SyntaxErrors; lines is the number of lines added before the
+// code.
 func syntaxErrors(err error, code string, lines int) error {
 	var list scanner.ErrorList
 	if !errors.As(err, &list) {
@@ -371,7 +367,7 @@ func syntaxErrors(err error, code string, lines int) error {
 	var all []error
 	for _, e := range list {
 		s := &SyntaxError{e.Pos.Line - lines, e.Pos.Column, e.Msg}
-		if s.Line > len(written) { // at what we wrote after it
+		if s.Line > len(written) { // in the text added after the code
 			s.Line, s.Column = len(written), len(written[len(written)-1])+1
 			s.Message = unfinished
 			if before, _, ok := strings.Cut(e.Msg, ", found "); ok {
@@ -383,7 +379,7 @@ func syntaxErrors(err error, code string, lines int) error {
 	return errors.Join(all...)
 }
 
-// unfinished is what a parser finds where more should come.
+// unfinished is the parser's description of the end of an incomplete cell.
 const unfinished = "the end of the cell"
 
 func unquote(s string) string { return strings.Trim(s, "\"`") }

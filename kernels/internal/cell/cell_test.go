@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// TestParse checks what is taken for what.
+// TestParse checks how cells are divided.
 func TestParse(t *testing.T) {
 	for name, c := range map[string]struct {
 		source   string
 		decls    string // their names
-		body     string // without blank lines and blanks around
+		body     string // without blank lines and surrounding blanks
 		result   string
 		locals   string
 		imports  int
@@ -79,15 +79,15 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestSyntaxErrors checks where errors are said to be.
+// TestSyntaxErrors checks the positions of errors.
 func TestSyntaxErrors(t *testing.T) {
 	for source, want := range map[string]string{
 		"x := 1\ny := = 2":        "line 2:6: expected operand, found '='",
 		"x :=":                    "line 1:5: expected operand, found the end of the cell",
 		"func f() {\n\tx y\n}":    "line 2:4: ",
 		"import \"a\nx":           "line 1:8: ",
-		"a := 1\n%%\na":           "line 1:1: statements belong below the line %%",
-		"func main() {}\nx := 1":  "line 2:1: a statement beside func main",
+		"a := 1\n%%\na":           "line 1:1: statement above the line %%",
+		"func main() {}\nx := 1":  "line 2:1: statement outside func main",
 		"var x int\n\nx = “中文”":   "line 3:5: ",
 		"if true {\n}\nelse {\n}": "line 3:1: ",
 		"%%\nfor {":               "line 2:6: ",
@@ -99,7 +99,7 @@ func TestSyntaxErrors(t *testing.T) {
 	}
 }
 
-// run parses cells in turn and returns the program of the last.
+// run parses cells in order and returns the program of the last.
 func run(t *testing.T, cells ...string) *Program {
 	t.Helper()
 	n := &Notebook{}
@@ -115,7 +115,7 @@ func run(t *testing.T, cells ...string) *Program {
 	return p
 }
 
-// TestProgram checks that a program has what it needs and nothing else.
+// TestProgram checks that a program has the declarations that it needs and no others.
 func TestProgram(t *testing.T) {
 	for name, c := range map[string]struct {
 		cells      []string
@@ -153,7 +153,7 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-// TestPlaces checks that every word of a program is found where it was written.
+// TestPlaces checks that every word of a program is mapped to its place in the cells.
 func TestPlaces(t *testing.T) {
 	cells := []string{
 		"%env A b\nimport \"fmt\"\n\nvar one, two = 1, 2\n\n// Three is three.\nfunc three() int {\n\treturn 3\n}\n",
@@ -221,7 +221,7 @@ func TestIsComplete(t *testing.T) {
 	}
 }
 
-// TestDraft checks that a cursor keeps its place.
+// TestDraft checks that the cursor keeps its place.
 func TestDraft(t *testing.T) {
 	c, err := Parse("import \"fmt\"\nfunc helper() {}\nfunc same() {}")
 	if err != nil {

@@ -7,18 +7,17 @@ import (
 	"strings"
 )
 
-// Status is whether a cell can run, as a console asks at the end of a line.
+// Status is the answer to a console that asks at the end of a line whether the cell is complete.
 type Status string
 
-// The answers that the protocol knows.
+// The answers of the protocol.
 const (
 	Complete   Status = "complete"
 	Incomplete Status = "incomplete"
 	Invalid    Status = "invalid"
 )
 
-// IsComplete reports whether source can run as it is, or what to indent the
-// next line with if more is to come.
+// IsComplete reports whether source is a complete cell; if not, indent is the indentation of the next line.
 func IsComplete(source string) (status Status, indent string) {
 	finished := strings.HasSuffix(source, "\n") // an empty line at the end
 	if IsForeign(source) {
@@ -51,15 +50,15 @@ func IsComplete(source string) (status Status, indent string) {
 	if err == nil {
 		return Complete, ""
 	}
-	// What is wrong at the very end may be right with another line.
+	// An error at the very end may be corrected by another line.
 	if syntax, ok := errors.AsType[*SyntaxError](err); ok && !finished && strings.Contains(syntax.Message, unfinished) {
 		return Incomplete, ""
 	}
 	return Invalid, ""
 }
 
-// brackets returns how many brackets are open at the end, whether each one
-// that closes had one to close, and whether the last token wants another.
+// brackets returns the number of unclosed brackets, whether each closing bracket matches an opening one, and whether
+// the last token needs another after it.
 func brackets(source string) (depth int, closed, open bool) {
 	c := &Cell{Source: source}
 	code, _ := c.takeDirectives()

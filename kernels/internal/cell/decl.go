@@ -9,24 +9,23 @@ import (
 	"strings"
 )
 
-// Decl is a declaration that later cells have too: a function, a type, or a
-// line of variables; constants that stand together stay together, for iota.
+// Decl is a declaration that is available in later cells: a function, a type, or a line of variables. A group of
+// constants is a single Decl, for iota.
 type Decl struct {
 	Kind   token.Token // FUNC, TYPE, VAR or CONST
-	Names  []string    // what it declares; a method is "Type.Method"
+	Names  []string    // the declared names; a method is "Type.Method"
 	Text   string
-	Cell   int // the number of the cell that it is from
+	Cell   int // the number of its cell
 	Line   int // in that cell, of the first line of Text
 	Column int // in that cell, of the first byte of Text
 
-	receiver string // of a method: the type as GoNB names it
+	receiver string // of a method: GoNB's name of the type
 	uses     map[string]bool
 }
 
 func (d *Decl) isMain() bool { return d.Kind == token.FUNC && d.Names[0] == "main" }
 
-// isRoot reports whether the declaration is part of every program: nothing
-// names it, and it may do something.
+// isRoot reports whether the declaration is part of every program: nothing refers to it, but it may have an effect.
 func (d *Decl) isRoot() bool {
 	if d.Kind == token.FUNC {
 		return d.Names[0] == "init" || strings.HasPrefix(d.Names[0], "init_")
@@ -34,7 +33,7 @@ func (d *Decl) isRoot() bool {
 	return d.Kind == token.VAR && !slices.ContainsFunc(d.Names, func(name string) bool { return name != "_" })
 }
 
-// gonbKeys returns the names by which GoNB remembers the declaration.
+// gonbKeys returns GoNB's keys of the declaration.
 func (d *Decl) gonbKeys() []string {
 	if d.receiver != "" {
 		_, method, _ := strings.Cut(d.Names[0], ".")
@@ -43,7 +42,7 @@ func (d *Decl) gonbKeys() []string {
 	return d.Names
 }
 
-// newDecls returns the declarations in a declaration of the parser's.
+// newDecls returns the Decls of a parsed declaration.
 func newDecls(files *token.FileSet, source string, node ast.Decl) []*Decl {
 	make := func(kind token.Token, prefix string, part ast.Node, names ...string) *Decl {
 		at, end := files.Position(part.Pos()), files.Position(part.End())
@@ -91,7 +90,7 @@ func newDecls(files *token.FileSet, source string, node ast.Decl) []*Decl {
 	return nil
 }
 
-// receiver returns the name of a method's type, and what GoNB calls it.
+// receiver returns the name of a method's type, and GoNB's key of it.
 func receiver(files *token.FileSet, source string, x ast.Expr) (base, key string) {
 	key = "unknown"
 	switch t := x.(type) {
@@ -118,7 +117,7 @@ func receiver(files *token.FileSet, source string, x ast.Expr) (base, key string
 	}
 }
 
-// identifiers returns every identifier in a node.
+// identifiers returns the identifiers in a node.
 func identifiers(node ast.Node) map[string]bool {
 	names := map[string]bool{}
 	ast.Inspect(node, func(n ast.Node) bool {
@@ -130,15 +129,14 @@ func identifiers(node ast.Node) map[string]bool {
 	return names
 }
 
-// Notebook is what the cells so far have declared.
+// Notebook has the declarations of the cells so far.
 type Notebook struct {
 	imports map[string]Import // by [Import.key]
-	decls   []*Decl           // in the order in which they came
-	locals  map[string]int    // variables of statements, gone with them, and their cell
+	decls   []*Decl           // in order
+	locals  map[string]int    // variables of statements, which no longer exist, and their cells
 }
 
-// key returns what an import is called in the code, as far as its path tells:
-// a later import of that name takes its place.
+// key returns the name of an import in the code, as far as its path shows it: a later import of that name replaces it.
 func (i Import) key() string {
 	switch i.Name {
 	case ".", "_":
@@ -149,7 +147,7 @@ func (i Import) key() string {
 	return i.Name
 }
 
-// gonbKey returns the name by which GoNB remembers the import.
+// gonbKey returns GoNB's key of the import.
 func (i Import) gonbKey() string {
 	switch i.Name {
 	case ".":
@@ -180,7 +178,7 @@ func impliedName(path string) string {
 	return strings.TrimPrefix(name, "go-")
 }
 
-// With returns the notebook with the declarations of a cell of that number added.
+// With returns the notebook with the declarations of cell c, which has that number, added.
 func (n *Notebook) With(c *Cell, number int) *Notebook {
 	m := &Notebook{imports: map[string]Import{}, locals: map[string]int{}, decls: slices.Clone(n.decls)}
 	maps.Copy(m.imports, n.imports)
@@ -206,7 +204,7 @@ func (n *Notebook) With(c *Cell, number int) *Notebook {
 	return m
 }
 
-// forget drops a name. What was declared together with it stays.
+// forget drops a name. Names declared together with it stay.
 func (n *Notebook) forget(name string) (found bool) {
 	kept := n.decls[:0:0]
 	for _, d := range n.decls {
@@ -225,7 +223,7 @@ func (n *Notebook) forget(name string) (found bool) {
 	return found
 }
 
-// without returns the declaration with a blank for one of its names.
+// without returns the declaration with the i-th name replaced by a blank identifier.
 func (d *Decl) without(i int) *Decl {
 	copy := *d
 	copy.Names = slices.Clone(d.Names)
@@ -234,13 +232,13 @@ func (d *Decl) without(i int) *Decl {
 	return &copy
 }
 
-// blankName replaces the i-th name that a declaration of variables or
-// constants declares, and keeps columns.
+// blankName replaces the i-th name in a declaration of variables or constants by a blank identifier, without moving
+// columns.
 func blankName(text string, i int) string {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, "", clause+text, parser.SkipObjectResolution)
 	if err != nil {
-		return text // does not come: it was parsed before
+		return text // unreachable: it was parsed before
 	}
 	for _, spec := range f.Decls[0].(*ast.GenDecl).Specs {
 		names := spec.(*ast.ValueSpec).Names
@@ -255,7 +253,7 @@ func blankName(text string, i int) string {
 	return text
 }
 
-// Forget drops a name or an import, with the methods if it is a type.
+// Forget drops a name or an import; a type is dropped with its methods.
 func (n *Notebook) Forget(name string) bool {
 	found := n.forget(name)
 	for _, d := range slices.Clone(n.decls) {
@@ -284,7 +282,7 @@ func (n *Notebook) Imports() []Import {
 	return imports
 }
 
-// Local returns the cell whose statements had a variable of that name.
+// Local returns the number of the cell whose statements declared a variable of that name.
 func (n *Notebook) Local(name string) (cell int, ok bool) {
 	cell, ok = n.locals[name]
 	return cell, ok

@@ -8,11 +8,9 @@ import (
 	"unicode"
 )
 
-// Draft writes a program around a cell that is being written, which need not
-// parse, for a language server to look at. It returns the program and where in
-// it the cursor is, both in bytes; ok is false where the cursor is not in Go.
-// Packages are the paths, by name, of those that need no import, since it is
-// added when the cell runs.
+// Draft returns a program around an unfinished cell, which need not parse, for a language server. cursor and at are the
+// byte offsets of the cursor in the cell and in the program; ok is false if the cursor is not in Go code. packages maps
+// names to paths of packages whose imports are added when the cell runs.
 func (n *Notebook) Draft(source string, cursor int, packages map[string]string) (program string, at int, ok bool) {
 	if IsForeign(source) {
 		return "", 0, false
@@ -97,11 +95,10 @@ func (n *Notebook) Draft(source string, cursor int, packages map[string]string) 
 	return b.String(), at, true
 }
 
-// qualifier finds what may be the name of a package.
+// qualifier matches a possible package name.
 var qualifier = regexp.MustCompile(`([\pL_][\pL\pN_]*)\.`)
 
-// declaredName returns the second word of a declaration, which is its name
-// where it has one.
+// declaredName returns the second word of a declaration, which is its name, if it has one.
 func declaredName(text string) string {
 	words := strings.FieldsFunc(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	if len(words) < 2 {
@@ -110,8 +107,7 @@ func declaredName(text string) string {
 	return words[1]
 }
 
-// blankDirectives returns source with blanks for the directives: bytes stay
-// where they are.
+// blankDirectives returns source with the directives replaced by blanks, which keeps all offsets.
 func blankDirectives(source string) string {
 	lines := strings.Split(source, "\n")
 	begins, _ := lineStates(lines, isDirective)

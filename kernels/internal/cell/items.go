@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// keepOnly returns the code with blanks for all but the spans.
+// keepOnly returns the code with blanks instead of everything outside the spans.
 func keepOnly(code string, spans []Span) string {
 	kept := []byte(code)
 	at := 0
@@ -30,20 +30,19 @@ type item struct {
 	Span
 	token     token.Token // the first one
 	declares  bool
-	semicolon bool // ends with a semicolon that somebody wrote
+	semicolon bool // ends with an explicit semicolon
 }
 
-// split divides code into its items. What the scanner does not understand is
-// left for the parser to tell.
+// split divides code into items. Scanner errors are ignored: the parser reports them.
 func split(code string) []item {
 	var s scanner.Scanner
 	files := token.NewFileSet()
 	file := files.AddFile("", -1, len(code))
 	s.Init(file, []byte(code), func(token.Position, string) {}, scanner.ScanComments)
 	var items []item
-	var tokens []token.Token // of the item under way
+	var tokens []token.Token // of the current item
 	now := item{Span: Span{From: -1}}
-	comments := -1 // where the comments begin that stand before the item
+	comments := -1 // the offset of the comments before the item
 	depth, lastComment := 0, 0
 	end := func(at int) {
 		now.To = max(now.From, len(strings.TrimRight(code[:min(at, len(code))], " \t\r\n")))
@@ -66,7 +65,7 @@ func split(code string) []item {
 		case tok == token.COMMENT:
 			if now.From < 0 {
 				if comments < 0 || strings.Count(code[lastComment:at], "\n") > 1 {
-					comments = at // an empty line parts a comment from what follows
+					comments = at // an empty line separates a comment from what follows
 				}
 				lastComment = at + len(lit)
 			}
@@ -97,8 +96,8 @@ func split(code string) []item {
 	}
 }
 
-// declares reports whether tokens begin a declaration. A func without a name
-// is a function that is called on the spot, unless it is a method.
+// declares reports whether tokens begin a declaration. A func without a name is a function literal, unless it is a
+// method.
 func declares(tokens []token.Token) bool {
 	switch tokens[0] {
 	case token.TYPE, token.VAR, token.CONST:

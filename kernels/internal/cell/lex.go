@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// state is what a line begins in.
+// state is the lexical context at the beginning of a line.
 type state int
 
 const (
@@ -14,8 +14,8 @@ const (
 	inComment       // a general comment
 )
 
-// lineStates returns what each line begins in, and what follows the last one.
-// Lines for which skip is true (they begin in code) are not Go.
+// lineStates returns the state at the beginning of each line and at the end. It ignores lines that begin in code and
+// for which skip returns true: they are not Go.
 func lineStates(lines []string, skip func(line string) bool) (begins []state, end state) {
 	now := inCode
 	for _, line := range lines {
@@ -28,7 +28,7 @@ func lineStates(lines []string, skip func(line string) bool) (begins []state, en
 	return begins, now
 }
 
-// after returns the state at the end of a line that begins in a state.
+// after returns the state at the end of a line that begins in the state now.
 func after(line string, now state) state {
 	for i := 0; i < len(line); i++ {
 		rest := line[i:]
@@ -57,8 +57,7 @@ func after(line string, now state) state {
 	return now
 }
 
-// quoted returns the length of the string or rune literal at the start of
-// text, to the end of the line if it is not closed.
+// quoted returns the length of the string or rune literal at the beginning of text; an unclosed one ends with the line.
 func quoted(text string) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -71,9 +70,8 @@ func quoted(text string) int {
 	return len(text)
 }
 
-// protect writes Go source in such a way that GoNB takes none of its lines for
-// a command or a package clause: it looks at how a line begins, wherever that
-// line is. Lines stay where they are.
+// protect changes Go source so that GoNB mistakes no line for a command or package clause: GoNB looks only at the
+// beginning of a line, even inside a literal or comment. Lines keep their numbers.
 func protect(source string) string {
 	lines := strings.Split(source, "\n")
 	begins, _ := lineStates(lines, func(string) bool { return false })
@@ -103,8 +101,7 @@ func misread(line string) bool {
 	return strings.HasPrefix(line, "%") || strings.HasPrefix(line, "!") || strings.HasPrefix(line, "package") || strings.HasPrefix(line, "//gonb:")
 }
 
-// interpret writes a raw string that spans the lines as a sum of interpreted
-// ones, a line each.
+// interpret replaces a raw string that spans the lines by a sum of interpreted strings, one per line.
 func interpret(lines []string) {
 	open := openingQuote(lines[0])
 	lines[0] = lines[0][:open] + "(" + quote(lines[0][open+1:]+"\n") + " +"
@@ -116,15 +113,15 @@ func interpret(lines []string) {
 	lines[last] = quote(text) + ")" + rest
 }
 
-// quote is strconv.Quote for the content of a raw string, which drops carriage returns.
+// quote quotes the content of a raw string, without its carriage returns, which Go ignores.
 func quote(text string) string { return strconv.Quote(strings.ReplaceAll(text, "\r", "")) }
 
-// openingQuote returns where the raw string begins that is open at the line's end.
+// openingQuote returns the offset of the raw string that is open at the end of the line.
 func openingQuote(line string) int {
 	for i := len(line) - 1; i >= 0; i-- {
 		if line[i] == '`' && after(line[:i], inCode) == inCode {
 			return i
 		}
 	}
-	return 0 // does not come: the caller knows that one is open
+	return 0 // unreachable: the caller knows that one is open
 }

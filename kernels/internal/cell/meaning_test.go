@@ -16,9 +16,8 @@ import (
 	"testing"
 )
 
-// TestMeaning takes the programs with which Go itself is tested, cuts each into
-// cells, and checks that what GoNB gets of them compiles and that every function
-// in it is the one that was written.
+// TestMeaning divides Go's test programs into cells and checks that the resulting programs compile and that every
+// function in them is unchanged.
 func TestMeaning(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -97,8 +96,7 @@ func hasDotImport(f *ast.File) bool {
 	return false
 }
 
-// cut cuts a program into cells, each with some of its declarations, and main in
-// the last.
+// cut divides a program into cells, each with some of its declarations; main is in the last.
 func cut(source string, rng *rand.Rand) []string {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, "", source, parser.ParseComments)
@@ -122,7 +120,7 @@ func cut(source string, rng *rand.Rand) []string {
 	return append(cells, now+main)
 }
 
-// importsUsed drops the imports that a program does not use, as goimports does.
+// importsUsed removes unused imports from a program, as goimports does.
 func importsUsed(t *testing.T, source string) string {
 	f, err := parser.ParseFile(token.NewFileSet(), "", "package main\n"+source, parser.SkipObjectResolution)
 	if err != nil {
@@ -154,7 +152,7 @@ func importsUsed(t *testing.T, source string) string {
 	return strings.Join(kept, "")
 }
 
-// functions returns the functions of a program, each formatted.
+// functions returns the formatted functions of a program.
 func functions(t *testing.T, source string) map[string]string {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, "", source, parser.SkipObjectResolution)
@@ -182,8 +180,7 @@ func functions(t *testing.T, source string) map[string]string {
 	return all
 }
 
-// FuzzParse checks that no text makes the reader of cells fail, and that what it
-// sends of a cell it understands is Go.
+// FuzzParse checks that Parse does not panic, and that the program of a valid cell is valid Go.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"x := 1\nx", "func f() {}\nf()", "%env A b\n!ls\n1", "s := `\n%a\n`", "var a, b = f()", "import . \"fmt\"\nPrintln(1)", "%%\nfor {}", "/* %\n*/x", "x := keep.Value(\"a\", func() (int, error) { return 1, nil })\nx",

@@ -10,45 +10,43 @@ import (
 	"strings"
 )
 
-// Program is what GoNB gets to run a cell: the cell, and of the declarations
-// of the cells before it those that it needs.
+// Program is the program that GoNB runs for a cell: the cell, and the declarations of earlier cells that it needs.
 type Program struct {
 	Source string
-	Keys   []string // by which GoNB remembers what is in it
+	Keys   []string // GoNB's keys of the declarations in it
 	Decls  []*Decl
 
 	places []place
 }
 
-// place is where a line of the program comes from.
+// place is the origin of a line of the program.
 type place struct {
 	cell, line   int
-	after, shift int // a column beyond after is shift columns further on in the cell
+	after, shift int // columns beyond after are shift columns further right in the cell
 }
 
-// resultCall shows the result of a cell, under a name that nobody else takes.
+// resultCall shows the result of a cell. The import has a name that users do not choose.
 const (
 	resultImport = `birnnshow "birnn/kernels/show"`
 	resultCall   = "birnnshow.Result("
 )
 
-// Options say how to write a program.
+// Options are the options of [Notebook.Program].
 type Options struct {
-	// Exports returns the exported names of a package, for dot imports, which
-	// may only be there when they are used; nil if they are not known.
+	// Exports returns the exported names of a package, or nil if they are unknown. The program includes a dot import
+	// only if it uses one of them.
 	Exports func(path string) map[string]bool
-	// Unused are the paths of dot imports that the compiler has found unused.
+	// Unused are the paths of dot imports that the compiler has reported as unused.
 	Unused []string
-	// Quiet leaves the result of the cell alone.
+	// Quiet suppresses the display of the result.
 	Quiet bool
 }
 
-// Program writes the program of a cell of that number. The notebook has the
-// cell's declarations already.
+// Program returns the program of cell c, which has that number and whose declarations the notebook includes already.
 func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 	p := &Program{}
 	for _, d := range c.Directives {
-		if d.Name() != "%exec" { // which GoNB makes a function
+		if d.Name() != "%exec" { // GoNB writes that as a function
 			p.add(d.Text, number, d.Line, 0)
 		}
 	}
@@ -122,26 +120,26 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 	return p
 }
 
-// isCallText reports whether an expression is a statement as well.
+// isCallText reports whether an expression may be a statement.
 func isCallText(text string) bool {
 	text = strings.TrimSpace(text)
 	return strings.HasSuffix(text, ")") || strings.HasPrefix(text, "<-")
 }
 
-// add adds a line that comes from a line of a cell; 0 stands for none.
+// add adds a line from a line of a cell, or, if line is 0, from no cell.
 func (p *Program) add(text string, cell, line, shift int) {
 	p.Source += text + "\n"
 	p.places = append(p.places, place{cell: cell, line: line, shift: shift})
 }
 
-// Prepend puts lines before the program that come from nowhere.
+// Prepend inserts lines from no cell at the beginning of the program.
 func (p *Program) Prepend(lines ...string) {
 	p.Source = strings.Join(append(lines, p.Source), "\n")
 	p.places = append(make([]place, len(lines)), p.places...)
 }
 
-// Place returns where a line and column of the program, from 1, come from;
-// line is 0 if from nowhere. A column of 0 stays 0.
+// Place returns the place in the cells of a line and column of the program, counted from 1; cellLine is 0 if the line
+// is from no cell. A column of 0 stays 0.
 func (p *Program) Place(line, column int) (cell, cellLine, cellColumn int) {
 	if line < 1 || line > len(p.places) {
 		return 0, 0, 0
@@ -153,8 +151,8 @@ func (p *Program) Place(line, column int) (cell, cellLine, cellColumn int) {
 	return at.cell, at.line, column
 }
 
-// unresolved returns the names that declarations and statements use and do not
-// declare: those of packages, of what dot imports give, of Go itself.
+// unresolved returns the names that declarations and statements use but do not declare: those of packages, of dot
+// imports and of Go.
 func unresolved(decls []*Decl, body string) map[string]bool {
 	var source strings.Builder
 	source.WriteString(clause)
@@ -166,7 +164,7 @@ func unresolved(decls []*Decl, body string) map[string]bool {
 	if f == nil || err != nil && len(f.Unresolved) == 0 {
 		return nil
 	}
-	// The names of fields look like unresolved ones.
+	// Names of fields are listed as unresolved.
 	fields := map[*ast.Ident]bool{}
 	ast.Inspect(f, func(n ast.Node) bool {
 		if pair, ok := n.(*ast.KeyValueExpr); ok {
@@ -194,8 +192,8 @@ func overlap(a, b map[string]bool) bool {
 	return false
 }
 
-// needed returns the declarations that a cell's program has: the cell's own,
-// what they and the statements name, and so on, and what is in every program.
+// needed returns the declarations in a cell's program: the cell's, those that they and the statements refer to,
+// directly or indirectly, and those in every program.
 func (n *Notebook) needed(c *Cell) []*Decl {
 	byName := map[string][]*Decl{}
 	own := map[*Decl]bool{}
@@ -205,7 +203,7 @@ func (n *Notebook) needed(c *Cell) []*Decl {
 	var queue []*Decl
 	for _, d := range n.decls {
 		for _, name := range d.Names {
-			base, _, _ := strings.Cut(name, ".") // with a type come its methods
+			base, _, _ := strings.Cut(name, ".") // a type is included with its methods
 			byName[base] = append(byName[base], d)
 		}
 		if own[d] || d.isRoot() {
@@ -256,8 +254,8 @@ func (n *Notebook) needed(c *Cell) []*Decl {
 	return decls
 }
 
-// Closure returns the text of all that a declaration of that name is made of,
-// itself and what it names in turn: when it is the same, the value is.
+// Closure returns the text of the declaration of name and of the declarations that it refers to, directly or
+// indirectly: while the text is the same, so is the value.
 func (n *Notebook) Closure(name string) string {
 	c := &Cell{uses: map[string]bool{name: true}}
 	var text strings.Builder

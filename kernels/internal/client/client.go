@@ -1,4 +1,4 @@
-// Package client talks to a kernel as Jupyter's clients do.
+// Package client is a client of Jupyter kernels.
 package client
 
 import (
@@ -11,33 +11,32 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// Client is connected to a kernel. It has one cell run at a time.
+// Client is connected to a kernel. It runs one cell at a time.
 type Client struct {
 	Sockets *wire.Sockets
 	Session string
 	Ended   <-chan struct{} // closed when the kernel has ended
 
-	// Input gets the kernel's requests for input, Orphan what it publishes and
-	// belongs to no request under way; either may be nil.
+	// Input gets the kernel's requests for input, Orphan its messages that belong to no pending request. Both may be
+	// nil.
 	Input, Orphan func(*wire.Message)
 
 	mu    sync.Mutex
 	calls map[string]*Call
 }
 
-// Call is a request under way.
+// Call is a pending request.
 type Call struct {
 	Reply  chan *wire.Message // gets the reply
-	Idle   chan struct{}      // closed when all that was published for it has come
+	Idle   chan struct{}      // closed when all messages published for it have arrived
 	output func(*wire.Message)
 	once   sync.Once
 }
 
-// ErrEnded is what a call gets when the kernel ends under it.
+// ErrEnded is the error of a call during which the kernel ends.
 var ErrEnded = errors.New("the kernel has ended")
 
-// Connect connects to a kernel that is about to listen, or does, until ctx ends.
-// Ended is closed when its process ends.
+// Connect connects to a kernel that listens or is about to, until ctx ends. ended must be closed when its process ends.
 func Connect(ctx context.Context, connection wire.Connection, ended <-chan struct{}, input, orphan func(*wire.Message), logf func(string, ...any)) (*Client, error) {
 	sockets, err := wire.Dial(ctx, connection)
 	if err != nil {
@@ -59,7 +58,7 @@ func Connect(ctx context.Context, connection wire.Connection, ended <-chan struc
 	return c, nil
 }
 
-// ready waits until the kernel answers and its answers arrive on every socket.
+// ready waits until the kernel answers on every socket.
 func (c *Client) ready(ctx context.Context) error {
 	deadline := time.After(60 * time.Second)
 	for {
@@ -75,14 +74,13 @@ func (c *Client) ready(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-deadline:
-			return errors.New("the kernel does not answer for a minute")
-		case <-time.After(30 * time.Millisecond): // the subscription may have come too late
+			return errors.New("the kernel has not answered for a minute")
+		case <-time.After(30 * time.Millisecond): // the subscription may have arrived too late
 		}
 	}
 }
 
-// Begin sends a request. Output gets what is published for it, in its order; it
-// may be nil.
+// Begin sends a request. output, if not nil, gets the messages published for it, in order.
 func (c *Client) Begin(s *wire.Socket, kind string, content any, output func(*wire.Message)) (*Call, error) {
 	m := wire.New(c.Session, kind, nil, content)
 	k := &Call{output: output, Reply: make(chan *wire.Message, 1), Idle: make(chan struct{})}
@@ -92,8 +90,7 @@ func (c *Client) Begin(s *wire.Socket, kind string, content any, output func(*wi
 	return k, s.SendMessage(m)
 }
 
-// Execute has the kernel run code. It returns the reply once all that was
-// published has come.
+// Execute executes code. It returns the reply after all messages published for it have arrived.
 func (c *Client) Execute(code string, allowInput bool, output func(*wire.Message)) (*wire.Message, error) {
 	c.forget()
 	k, err := c.Begin(c.Sockets.Shell, "execute_request", map[string]any{
@@ -115,7 +112,7 @@ func (c *Client) Execute(code string, allowInput bool, output func(*wire.Message
 	return reply, nil
 }
 
-// Forward sends a message that wants no reply.
+// Forward sends a message that has no reply.
 func (c *Client) Forward(m *wire.Message) error {
 	k := wire.New(c.Session, m.Header.Type, nil, m.Content)
 	k.Metadata, k.Buffers = m.Metadata, m.Buffers
@@ -125,7 +122,7 @@ func (c *Client) Forward(m *wire.Message) error {
 // Close ends the connection.
 func (c *Client) Close() { c.Sockets.Close() }
 
-// forget ends the interest in earlier calls.
+// forget drops the earlier calls.
 func (c *Client) forget() {
 	c.mu.Lock()
 	clear(c.calls)

@@ -4,5 +4,5 @@ package front
 
 import "syscall"
 
-// alive reports whether a process is there.
+// alive reports whether a process exists.
 func alive(pid int) bool { return syscall.Kill(pid, 0) != syscall.ESRCH }

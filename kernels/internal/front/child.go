@@ -20,23 +20,23 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// child is a running GoNB that only we talk to.
+// child is a GoNB process whose only client is the front.
 type child struct {
 	*client.Client
 	guard   *exec.Cmd
-	hold    io.Closer // closing it ends the guard, and with it all that GoNB has started
+	hold    io.Closer // closing it ends the guard, GoNB and its descendants
 	pidFile string
 	cancel  context.CancelFunc
-	ended   chan struct{} // closed when the process has
+	ended   chan struct{} // closed when the process has ended
 }
 
-// childConfig says how to start a GoNB.
+// childConfig is the configuration of a child.
 type childConfig struct {
 	gonb string
-	root string   // of the module that cells can import
-	env  []string // over ours
-	dir  string   // for its connection file
-	name string   // of that file: GoNB takes the kernel's identifier from it
+	root string   // root of the module that cells can import
+	env  []string // changes of the environment
+	dir  string   // directory of its connection file
+	name string   // name of that file, from which GoNB takes the kernel's identifier
 	log  io.Writer
 	logf func(string, ...any)
 
@@ -64,7 +64,7 @@ func startChild(ctx context.Context, config childConfig) (*child, error) {
 		"-logtostderr=false", "-stderrthreshold=FATAL", "-log_file="+filepath.Join(dir, "gonb.log"))
 	c.guard.Env = process.Environ(os.Environ(), config.env)
 	c.guard.Stdout, c.guard.Stderr = config.log, config.log
-	c.guard.WaitDelay = 100 * time.Millisecond // GoNB has them too, and may outlive a guard that is killed
+	c.guard.WaitDelay = 100 * time.Millisecond // GoNB has the same pipes and may outlive a killed guard
 	if c.hold, err = c.guard.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func startChild(ctx context.Context, config childConfig) (*child, error) {
 	}
 	go func() {
 		c.guard.Wait()
-		c.kill() // if the guard was killed itself
+		c.kill() // in case the guard was killed
 		close(c.ended)
 		c.cancel()
 	}()
@@ -84,34 +84,34 @@ func startChild(ctx context.Context, config childConfig) (*child, error) {
 	return c, nil
 }
 
-// pid returns the process of GoNB itself, or 0.
+// pid returns the process ID of GoNB, or 0.
 func (c *child) pid() int {
 	data, _ := os.ReadFile(c.pidFile)
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
 	return pid
 }
 
-// interrupt asks GoNB to interrupt what runs.
+// interrupt asks GoNB to interrupt the program.
 func (c *child) interrupt() {
 	c.Sockets.Control.SendMessage(wire.New(c.Session, "interrupt_request", nil, map[string]any{}))
 }
 
-// killWork kills what GoNB has started.
+// killWork kills the descendants of GoNB.
 func (c *child) killWork() {
 	if pid := c.pid(); pid > 0 {
 		process.KillDescendants(pid)
 	}
 }
 
-// kill kills GoNB and what it has started, where its guard has not. The number
-// of its process is not another one's yet: it was told a moment ago.
+// kill kills GoNB and its descendants, in case its guard has not. Its process ID cannot have been reused yet: the guard
+// has just ended.
 func (c *child) kill() {
 	if pid := c.pid(); pid > 0 {
 		process.KillTree(pid)
 	}
 }
 
-// stop ends GoNB and all that it has started, and waits for it.
+// stop ends GoNB and its descendants and waits for them.
 func (c *child) stop() {
 	c.hold.Close()
 	select {
@@ -126,7 +126,7 @@ func (c *child) stop() {
 	}
 }
 
-// theChild returns GoNB once it is there.
+// theChild waits for GoNB to start and returns it.
 func (f *Front) theChild() (*child, error) {
 	f.mu.Lock()
 	ready := f.childReady
@@ -143,7 +143,7 @@ func (f *Front) childConfig() childConfig {
 	shims := filepath.Join(f.config.Bin, "shims")
 	path := []string{shims}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if filepath.Clean(dir) != filepath.Clean(f.config.Bin) { // so that GoNB starts no gopls: we have one
+		if filepath.Clean(dir) != filepath.Clean(f.config.Bin) { // so that GoNB starts no gopls: the front has one
 			path = append(path, dir)
 		}
 	}
@@ -158,7 +158,7 @@ func (f *Front) childConfig() childConfig {
 	}
 }
 
-const outputLimit = 1_000_000 // bytes of a stream that a cell shows
+const outputLimit = 1_000_000 // number of bytes of a stream that are shown
 
 func (f *Front) keepDir() string { return filepath.Join(f.run, "kept") }
 

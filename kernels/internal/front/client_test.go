@@ -25,7 +25,7 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// TestMain lets the test program be the guard that the kernel starts.
+// TestMain runs the tests, or the guard that the kernel starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "guard" {
 		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4:]...))
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var shimDir string // has the shim, built once
+var shimDir string // directory of the shim, which is built once
 
 var shim = sync.OnceValues(func() (string, error) {
 	var err error
@@ -51,7 +51,7 @@ var shim = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// eventually waits until something is so, for a minute at most: for what happens soon, however slow the machine.
+// eventually waits until so returns true, for a minute at most.
 func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for begin := time.Now(); !so(); time.Sleep(5 * time.Millisecond) {
@@ -61,7 +61,7 @@ func eventually(t testing.TB, what string, so func() bool) {
 	}
 }
 
-// kernel is a kernel that runs in this process, with a client of it.
+// kernel is a kernel in this process, with a client.
 type kernel struct {
 	*client.Client
 	t     *testing.T
@@ -69,7 +69,7 @@ type kernel struct {
 	done  chan error
 }
 
-// answer is what comes for a request.
+// answer has the messages for a request.
 type answer struct {
 	*client.Call
 	mu        sync.Mutex
@@ -82,7 +82,7 @@ func (a *answer) output(m *wire.Message) {
 	a.published = append(a.published, m)
 }
 
-// has reports whether a stream with the text has been published.
+// has reports whether a stream message with text has been published.
 func (a *answer) has(text string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -91,7 +91,7 @@ func (a *answer) has(text string) bool {
 	})
 }
 
-// root is the repository's.
+// root returns the root of the repository.
 func root(t testing.TB) string {
 	wd, err := os.Getwd()
 	if err != nil {
@@ -100,7 +100,7 @@ func root(t testing.TB) string {
 	return filepath.Dir(filepath.Dir(filepath.Dir(wd)))
 }
 
-// bin returns a folder with GoNB and the shims, which "kernels install" makes.
+// bin returns a directory like the one that "kernels install" makes, with GoNB and the shims.
 func bin(t testing.TB) string {
 	h, err := home.Locate("")
 	if err != nil {
@@ -187,7 +187,7 @@ func (k *kernel) ask(s *wire.Socket, kind string, content any) *answer {
 	return a
 }
 
-// request asks and waits for the reply, which v gets.
+// request sends a request and decodes the reply into v.
 func (k *kernel) request(kind string, content, v any) {
 	k.t.Helper()
 	a := k.ask(k.Sockets.Shell, kind, content)
@@ -201,11 +201,11 @@ func (k *kernel) request(kind string, content, v any) {
 	}
 }
 
-// outcome is what came of a cell.
+// outcome is the outcome of a cell.
 type outcome struct {
 	status, name, value, traceback string
 	stdout, stderr                 string
-	written                        string            // to both, as it came
+	written                        string            // to both, in order
 	result                         map[string]string // by MIME type
 	displays                       int
 	payload                        string
@@ -213,14 +213,14 @@ type outcome struct {
 	took                           time.Duration
 }
 
-// send sends a cell.
+// send sends an execute_request.
 func (k *kernel) send(code string) *answer {
 	return k.ask(k.Sockets.Shell, "execute_request", map[string]any{
 		"code": code, "silent": false, "store_history": true, "user_expressions": map[string]any{}, "allow_stdin": true, "stop_on_error": true,
 	})
 }
 
-// run runs a cell to its end.
+// run runs a cell.
 func (k *kernel) run(code string) outcome {
 	k.t.Helper()
 	began := time.Now()

@@ -21,8 +21,7 @@ import (
 	"birnn/kernels/internal/gopls"
 )
 
-// startGopls starts gopls in a folder that is to it what GoNB's is to go. It
-// loads what it needs while the reader reads.
+// startGopls starts gopls in a directory set up like GoNB's. It loads the packages in the background.
 func (f *Front) startGopls() {
 	dir := filepath.Join(f.run, "gopls")
 	command := filepath.Join(f.config.Bin, "gopls")
@@ -45,7 +44,7 @@ func (f *Front) startGopls() {
 	}
 	f.gopls.Store(client)
 	go func() {
-		// The first question makes gopls look at what is imported.
+		// The first request makes gopls load the imports.
 		program, at, _ := f.snapshot().Draft("fmt.Print", 9, f.packages())
 		client.Complete(f.ctx, "main.go", program, at)
 	}()
@@ -57,16 +56,16 @@ func (f *Front) stopGopls() {
 	}
 }
 
-// patience is how long a client waits for completions.
+// patience is the time limit of a completion.
 const patience = 5 * time.Second
 
-// cursor is where something is asked about a cell.
+// cursor is a position in a cell, in the form of the protocol.
 type cursor struct {
 	Code   string `json:"code"`
 	Cursor int    `json:"cursor_pos"` // in characters
 }
 
-// offset returns the cursor's place in bytes.
+// offset returns the byte offset of the cursor.
 func (c cursor) offset() int {
 	at := 0
 	for range c.Cursor {
@@ -76,7 +75,7 @@ func (c cursor) offset() int {
 	return min(at, len(c.Code))
 }
 
-// snapshot returns the notebook as it is now.
+// snapshot returns the current notebook.
 func (f *Front) snapshot() *cell.Notebook {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,8 +129,7 @@ func (f *Front) complete(r *request) any {
 
 func isNameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// simpleMatches are completions without gopls: names of the notebook, and of
-// the packages that it imports.
+// simpleMatches returns completions without gopls: names of the notebook and of the packages that it imports.
 func (f *Front) simpleMatches(code string, at int) (matches []gopls.Completion, from, to int) {
 	from = at
 	for from > 0 {
@@ -196,7 +194,7 @@ func (f *Front) inspect(r *request) any {
 	return answer
 }
 
-// documentation returns what gopls knows of the name at a place in a cell.
+// documentation returns gopls's documentation of the name at an offset in a cell.
 func (f *Front) documentation(ctx context.Context, code string, at int) (markdown string, found bool) {
 	line := code[strings.LastIndexByte(code[:at], '\n')+1:]
 	if strings.HasPrefix(line, "%") || strings.HasPrefix(line, "!") {
@@ -210,15 +208,15 @@ func (f *Front) documentation(ctx context.Context, code string, at int) (markdow
 	text, found, err := server.Hover(ctx, "main.go", program, draftAt)
 	if err != nil {
 		if !server.Ready() {
-			return "gopls, which knows the documentation, is still loading the packages. Ask again in some seconds.", true
+			return "gopls is still loading the packages. Try again in some seconds.", true
 		}
 		f.log.Printf("inspection: %v", err)
 	}
 	return text, found
 }
 
-// packages returns the packages that a cell may use without an import: the
-// standard library's and the repository's.
+// packages maps names to paths of the packages that a cell may use without an import: those of the standard library and
+// of the repository.
 func (f *Front) packages() map[string]string {
 	f.known.Do(func() {
 		f.byName = map[string]string{}
@@ -238,13 +236,12 @@ func (f *Front) packages() map[string]string {
 	return f.byName
 }
 
-// hidden reports packages that a cell cannot import.
+// hidden reports whether a cell cannot import a package.
 func hidden(path string) bool {
 	return slices.ContainsFunc(strings.Split(path, "/"), func(part string) bool { return part == "internal" || part == "vendor" })
 }
 
-// exports returns the names that a package exports, from its source; nil if it
-// cannot be found.
+// exports returns the exported names of a package, by its source, or nil if the package is not found.
 func (f *Front) exports(path string) map[string]bool {
 	f.exported.Lock()
 	defer f.exported.Unlock()

@@ -13,15 +13,15 @@ import (
 	"birnn/kernels/internal/cell"
 )
 
-// cellError is why a cell failed, as Jupyter shows it.
+// cellError is the error of a cell, as Jupyter shows it.
 type cellError struct {
 	name, value string
 	traceback   []string
-	all         string // with nothing left out; "" if the traceback has all
-	compiled    bool   // the program was built, so what it declares counts
+	all         string // the complete text; empty if the traceback is complete
+	compiled    bool   // the program was built, so its declarations are kept
 }
 
-// The colours of the terminal, in which Jupyter writes errors.
+// Terminal colours for errors in Jupyter.
 const (
 	red   = "\x1b[31m"
 	bold  = "\x1b[1m"
@@ -45,12 +45,12 @@ func (e *execution) interruptedError() *cellError {
 	return &cellError{name: "Interrupted", value: "the cell was stopped"}
 }
 
-// wrote reports whether a line is one of the reader's.
+// wrote reports whether a line is in a cell.
 func (e *execution) wrote(number, line int) bool {
 	return line > 0 && (number != e.number || line <= strings.Count(e.code, "\n")+1)
 }
 
-// where shows a line of a cell, and below a column, if there is one, a mark.
+// where returns a line of a cell and, unless column is 0, a mark below that column.
 func (e *execution) where(number, line, column int) string {
 	head := fmt.Sprintf("cell %d, line %d", number, line)
 	e.front.mu.Lock()
@@ -73,10 +73,10 @@ func (e *execution) where(number, line, column int) string {
 	return shown
 }
 
-// spaces writes tabs as JupyterLab shows them.
+// spaces replaces tabs by the spaces that JupyterLab shows for them.
 func spaces(text string) string { return strings.ReplaceAll(text, "\t", "    ") }
 
-// syntaxError is a cell that is not Go.
+// syntaxError returns the error for a cell that does not parse.
 func (e *execution) syntaxError(err error) *cellError {
 	result := &cellError{name: "SyntaxError"}
 	for _, one := range joined(err) {
@@ -98,8 +98,8 @@ var (
 	undefined    = regexp.MustCompile(`^undefined: (\w+)$`)
 )
 
-// compileError makes readable what go said of a program, given GoNB's traceback,
-// which has for each line of it the place in what we sent.
+// compileError returns the error for a program that does not compile, with the places in the cells. GoNB's traceback
+// has the place in the program for each line of the go command's output.
 func (e *execution) compileError(value string, traceback []string) *cellError {
 	result := &cellError{name: "CompileError", all: value}
 	lines := strings.Split(value, "\n")
@@ -122,7 +122,7 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 		}
 		result.traceback = append(result.traceback, "      "+message+e.hint(message))
 	}
-	if result.value == "" { // nothing that the compiler said of the cell
+	if result.value == "" { // no message of the compiler about the cell
 		result.name = "GoNB"
 		if strings.Contains(value, "go: ") || strings.Contains(value, "go build") || strings.Contains(value, ".go:") {
 			result.name = "CompileError"
@@ -136,15 +136,15 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 	return result
 }
 
-// hint says what a reader may not know of an error.
+// hint returns an explanation of a compiler message, if there is a helpful one.
 func (e *execution) hint(message string) string {
 	if m := undefined.FindStringSubmatch(message); m != nil {
 		number, ok := e.front.notebook.Local(m[1])
 		if c, _ := cell.Parse(e.code); c != nil && slices.Contains(c.Locals, m[1]) {
-			return fmt.Sprintf("\n      (%s is a variable of this cell's statements, which functions do not see: declare it with var, or pass it)", m[1])
+			return fmt.Sprintf("\n      (%s is a variable of this cell's statements, which functions cannot use: declare it with var, or pass it)", m[1])
 		}
 		if ok && number != e.number {
-			return fmt.Sprintf("\n      (%s was a variable of cell %d's statements, and is gone with them. Keep it: %s := keep.Value(%q, func() (T, error) {…}))", m[1], number, m[1], m[1])
+			return fmt.Sprintf("\n      (%s was a variable of cell %d's statements and no longer exists. To keep it: %s := keep.Value(%q, func() (T, error) {…}))", m[1], number, m[1], m[1])
 		}
 	}
 	return ""
@@ -156,8 +156,7 @@ var (
 	ansi      = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 )
 
-// programError is a program that ended with an error: what it wrote last may be
-// a panic.
+// programError returns the error for a program that failed. held, the end of its standard error, may be a panic.
 func (e *execution) programError(status, held string) *cellError {
 	held = strings.TrimSuffix(held, status+"\n")
 	kind := ""
@@ -173,7 +172,7 @@ func (e *execution) programError(status, held string) *cellError {
 	result := &cellError{name: kind, value: value, compiled: true, all: e.output.places(held)}
 	stack := held[at[1]:]
 	if end := strings.Index(stack, "\n\n"); end >= 0 {
-		stack = stack[:end] // of the goroutine that panicked
+		stack = stack[:end] // only the goroutine that panicked
 	}
 	result.traceback = e.frames(stack)
 	if strings.Contains(strings.Join(result.traceback, "\n"), "…") {
@@ -189,13 +188,13 @@ func exitName(status string) string {
 	return strings.ReplaceAll(status, "exit status ", "ExitStatus ")
 }
 
-// lastLine is what a program that ends by os.Exit has said before.
+// lastLine returns the last line that a program wrote before os.Exit.
 func (e *execution) lastLine() string {
 	lines := strings.Split(strings.TrimSpace(e.output.tail), "\n")
 	return ansi.ReplaceAllString(lines[len(lines)-1], "")
 }
 
-// frames shows the frames of a stack that are in the cells, and counts the others.
+// frames returns the frames of a stack that are in the cells, with counts of the others.
 func (e *execution) frames(stack string) []string {
 	var shown []string
 	hidden := 0
@@ -217,7 +216,7 @@ func (e *execution) frames(stack string) []string {
 				shown = append(shown, e.where(number, line, 0))
 				continue
 			}
-			continue // our own call
+			continue // the call that the kernel added
 		}
 		hidden++
 		packages[packageOf(function)] = true
@@ -226,7 +225,7 @@ func (e *execution) frames(stack string) []string {
 	return shown
 }
 
-// packageOf returns the module-like part of a function's full name.
+// packageOf returns the module or package of a function's full name.
 func packageOf(function string) string {
 	function = strings.TrimPrefix(function, "created by ")
 	if i := strings.IndexAny(function, "(["); i > 0 {

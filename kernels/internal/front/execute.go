@@ -15,23 +15,23 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// execution is one cell that runs.
+// execution is the execution of a cell.
 type execution struct {
 	*request
 	front   *Front
 	code    string
-	number  int // of the cell, as Jupyter shows it
+	number  int // execution count of the cell
 	silent  bool
-	input   bool // the client can be asked for input
+	input   bool // whether the client accepts requests for input
 	payload []any
 	output  *output
 	began   time.Time
 	program *cell.Program
-	after   []func() // to be done when it has run
+	after   []func() // run after the cell
 }
 
-// execute runs a cell. After an error it returns the requests that were made
-// before the client could know of it, which shall not run.
+// execute executes a cell. After an error it returns the requests that the client sent before it learned of the error;
+// they must not run.
 func (f *Front) execute(r *request) (aborted []*request) {
 	content := struct {
 		Code            string                     `json:"code"`
@@ -70,7 +70,7 @@ func (f *Front) execute(r *request) (aborted []*request) {
 	}
 	expressions := map[string]any{}
 	for name := range content.UserExpressions {
-		expressions[name] = map[string]any{"status": "error", "ename": "NotSupported", "evalue": "a Go expression needs a program: make it a cell", "traceback": []string{}}
+		expressions[name] = map[string]any{"status": "error", "ename": "NotSupported", "evalue": "user expressions are not supported: put the expression into a cell", "traceback": []string{}}
 	}
 	answer := map[string]any{"status": "ok", "execution_count": number, "user_expressions": expressions, "payload": append([]any{}, e.payload...)}
 	if err != nil {
@@ -83,7 +83,7 @@ func (f *Front) execute(r *request) (aborted []*request) {
 		f.mu.Unlock()
 		f.publish(r.Message, "error", err.content())
 		if content.StopOnError {
-			time.Sleep(20 * time.Millisecond) // some may be on their way
+			time.Sleep(20 * time.Millisecond) // some may still arrive
 			f.mu.Lock()
 			aborted, f.queue = f.queue, nil
 			f.mu.Unlock()
@@ -136,7 +136,7 @@ func (e *execution) run() *cellError {
 		cellErr = e.sendProgram(notebook, c, opts)
 	}
 	for cellErr != nil {
-		// Whether a dot import is used is a guess of ours.
+		// The check whether a dot import is used is a guess.
 		m := unusedImport.FindStringSubmatch(cellErr.all)
 		if m == nil || slices.Contains(opts.Unused, m[1]) {
 			break
@@ -164,8 +164,8 @@ func (e *execution) sendProgram(notebook *cell.Notebook, c *cell.Cell, opts cell
 	return e.sendThis()
 }
 
-// sendThis sends the program, after a line by which GoNB forgets what it knows
-// from the one before and this one has not.
+// sendThis sends the program, preceded by a line with which GoNB forgets the declarations of the previous program that
+// this one lacks.
 func (e *execution) sendThis() *cellError {
 	f := e.front
 	var gone []string
@@ -186,13 +186,13 @@ func (e *execution) sendThis() *cellError {
 	return err
 }
 
-// send has GoNB run code and waits until it has.
+// send has GoNB execute code and waits for the end.
 func (e *execution) send(code string) *cellError {
 	f := e.front
 	events.Clear(f.run)
 	c, err := f.theChild()
 	if err != nil || c == nil {
-		f.startChild() // perhaps it works now
+		f.startChild() // try again
 		return &cellError{name: "KernelError", value: fmt.Sprintf("%v: %v", errNoChild, err)}
 	}
 	if f.wasInterrupted() {
@@ -210,7 +210,7 @@ func (e *execution) send(code string) *cellError {
 			return &cellError{name: "Interrupted", value: "the kernel was shut down"}
 		}
 		f.log.Print(err)
-		return &cellError{name: "KernelError", value: "GoNB ended unexpectedly. It is started anew and has all declarations; run the cell again."}
+		return &cellError{name: "KernelError", value: "GoNB ended unexpectedly and was restarted with all declarations; run the cell again."}
 	}
 	var content struct {
 		Status    string   `json:"status"`
@@ -239,32 +239,32 @@ func (e *execution) send(code string) *cellError {
 	return e.compileError(content.Value, content.Traceback)
 }
 
-// shell has a shell command run by the shim, which carries what it writes. GoNB
-// takes a backslash at the end for a line that goes on.
+// shell returns the line that runs a shell command by the shim, which copies its output. In GoNB, a backslash at the
+// end of the line continues it.
 func (f *Front) shell(line string) string {
 	command, ok := strings.CutPrefix(line, "!")
 	if !ok || strings.HasSuffix(line, `\`) {
 		return line
 	}
 	star := ""
-	if after, ok := strings.CutPrefix(command, "*"); ok { // in the program's folder
+	if after, ok := strings.CutPrefix(command, "*"); ok { // in the program's directory
 		star, command = "*", after
 	}
 	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 	return "!" + star + quote(filepath.Join(f.config.Bin, "shims", "shell")) + " " + quote(command)
 }
 
-// tell has GoNB run a command of ours, whose output nobody wants.
+// tell has GoNB execute commands without showing their output.
 func (f *Front) tell(commands ...string) {
 	if c, err := f.theChild(); err == nil && c != nil {
 		c.Execute(strings.Join(commands, "\n"), false, nil)
 	}
 }
 
-// settingNames are the commands whose effect on GoNB lasts.
+// settingNames are the commands with a lasting effect on GoNB.
 var settingNames = []string{"%env", "%cd", "%goflags", "%track", "%untrack", "%autoget", "%noautoget", "%goworkfix"}
 
-// noteSettings notes what a GoNB started anew must be told.
+// noteSettings records the commands that a restarted GoNB must execute again.
 func (f *Front) noteSettings(code, status string) {
 	if status == "error" || cell.IsForeign(code) || !strings.Contains(code, "%") {
 		return
@@ -282,7 +282,7 @@ func (f *Front) noteSettings(code, status string) {
 
 var unusedImport = regexp.MustCompile(`"([^"\n]+)" imported and not used`)
 
-// tellTime tells where the time of the cell went.
+// tellTime shows how much time the cell took for what.
 func (e *execution) tellTime() {
 	total := time.Since(e.began)
 	var build, run time.Duration
@@ -300,17 +300,17 @@ func (e *execution) tellTime() {
 		seconds(build), seconds(start), seconds(compile), seconds(max(0, run-start-compile)), seconds(max(0, total-build-run)), seconds(total)))
 }
 
-// page answers "name?" with the documentation of a name.
+// page shows the documentation of a name, for "name?".
 func (e *execution) page(name string) *cellError {
 	text, found := e.front.documentation(e.front.ctx, name, len(name))
 	if !found {
-		return &cellError{name: "NotFound", value: fmt.Sprintf("there is no documentation of %s: it is not a name that the notebook or an imported package has", name)}
+		return &cellError{name: "NotFound", value: fmt.Sprintf("no documentation of %s: it is not a name in the notebook or an imported package", name)}
 	}
 	e.pager(text)
 	return nil
 }
 
-// pager has the client show a text beside the notebook.
+// pager has the client show a text outside the notebook.
 func (e *execution) pager(markdown string) {
 	e.payload = append(e.payload, map[string]any{
 		"source": "page", "start": 0, "data": map[string]string{"text/plain": markdown, "text/markdown": markdown},
@@ -328,7 +328,7 @@ func asksFor(code string) (string, bool) {
 	return m[1] + m[2], true
 }
 
-// publish publishes as an answer to the cell.
+// publish publishes a message for the cell.
 func (e *execution) publish(kind string, content any) {
 	e.front.publish(e.Message, kind, content)
 }

@@ -21,9 +21,8 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// TestFaults kills, stops, floods and interrupts at random moments of a cell:
-// each cell ends, the next one is answered in full, and the history and a kept
-// value are whole.
+// TestFaults kills, stops and interrupts processes at random moments of a cell with much output: each cell ends, the
+// next one has its complete result, and the history and a kept value are undamaged.
 func TestFaults(t *testing.T) { faults(t, 4) }
 
 func TestLongFaults(t *testing.T) {
@@ -48,22 +47,22 @@ func faults(t *testing.T, rounds int) {
 		switch fault {
 		case 0: // GoNB is killed
 			syscall.Kill(child.pid(), syscall.SIGKILL)
-		case 1: // its guard is, which nobody else ends
+		case 1: // its guard is killed
 			child.guard.Process.Kill()
-		case 2: // all that it has started is
+		case 2: // its descendants are killed
 			process.KillDescendants(child.pid())
-		case 3: // gopls is, and the cell interrupted
+		case 3: // gopls is killed
 			for _, pid := range process.Descendants(os.Getpid()) {
 				if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.Contains(string(line), "gopls") {
 					syscall.Kill(pid, syscall.SIGKILL)
 				}
 			}
-		case 4: // GoNB is stopped, and goes on too late
+		case 4: // GoNB is stopped and continues too late
 			pid := child.pid()
 			syscall.Kill(pid, syscall.SIGSTOP)
 			time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGCONT) })
 		}
-		for i := 0; ; i++ { // until it ends: what was killed was perhaps not there yet
+		for i := 0; ; i++ { // until the cell ends: the killed process may not have started yet
 			k.ask(k.Sockets.Control, "interrupt_request", map[string]any{})
 			select {
 			case <-a.Idle:
@@ -99,8 +98,8 @@ func faults(t *testing.T, rounds int) {
 	}
 }
 
-// TestFrontKilled kills the whole kernel at random moments, as the machine's
-// owner or its memory may, and checks that nothing is left of it.
+// TestFrontKilled kills the kernel at random moments, as a user or the OOM killer may, and checks that no process is
+// left.
 func TestFrontKilled(t *testing.T) { frontKilled(t, 2) }
 
 func TestLongFrontKilled(t *testing.T) {
@@ -159,7 +158,7 @@ func frontKilled(t *testing.T, rounds int) {
 	}
 }
 
-// nothingMentions waits until no process has a folder in its environment.
+// nothingMentions waits until no process has dir in its environment.
 func nothingMentions(t testing.TB, dir string) {
 	t.Helper()
 	var left []string
@@ -172,7 +171,7 @@ func nothingMentions(t testing.TB, dir string) {
 	t.Errorf("left are\n%s", strings.Join(left, "\n"))
 }
 
-// mentioning returns the processes that have a folder in their environment.
+// mentioning returns the processes with dir in their environment.
 func mentioning(dir string) (all []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, file := range files {
@@ -185,7 +184,7 @@ func mentioning(dir string) (all []string) {
 	return all
 }
 
-// TestManyCells runs many cells and looks at the memory of the kernel.
+// TestManyCells checks that the memory of the kernel does not grow with the number of cells.
 func TestManyCells(t *testing.T) { manyCells(t, 20) }
 
 func TestLongManyCells(t *testing.T) {
@@ -217,7 +216,7 @@ func manyCells(t *testing.T, n int) {
 	}
 }
 
-// TestRunAllTwice runs a notebook twice without a restart: the outputs are the same.
+// TestRunAllTwice runs a notebook twice without a restart: the outputs must be the same.
 func TestRunAllTwice(t *testing.T) {
 	k := start(t)
 	notebook := []string{

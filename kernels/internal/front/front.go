@@ -1,6 +1,5 @@
-// Package front is a Jupyter kernel that stands before GoNB: it speaks the
-// whole protocol, keeps what the cells declare, sends GoNB for each cell the
-// program that the cell needs, and tells of errors in the reader's terms.
+// Package front is a Jupyter kernel that runs cells with GoNB: it implements the complete protocol, keeps the
+// declarations of the cells, sends GoNB a program for each cell, and reports errors with their places in the cells.
 package front
 
 import (
@@ -23,15 +22,15 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// Config says what a kernel works with.
+// Config is the configuration of a kernel.
 type Config struct {
 	ConnectionFile string
-	Root           string // of the repository, whose packages cells can import
-	Bin            string // where gonb, goimports, gopls and the shims are
-	Kernels        string // folder of the installation's kernelspecs; "" if there are none
-	Project        string // where the history, the outputs and the lasting values are kept
+	Root           string // root of the repository, whose packages cells can import
+	Bin            string // directory of gonb, goimports, gopls and the shims
+	Kernels        string // directory of the installation's kernelspecs; "" for none
+	Project        string // directory of the history, the outputs and the lasting values
 	Log            io.Writer
-	Interrupts     <-chan os.Signal // each interrupts the cell that runs
+	Interrupts     <-chan os.Signal // each interrupts the running cell
 
 	started func(*Front) // for tests
 }
@@ -41,42 +40,42 @@ type Front struct {
 	config  Config
 	session string
 	sockets *wire.Sockets
-	run     string // for what is only needed while it runs
+	run     string // directory of temporary files
 	log     *log.Logger
 	ctx     context.Context
 	end     context.CancelFunc
 
-	// Of the executing goroutine alone.
-	sent       []string // by which GoNB remembers what it was sent
-	settings   []string // commands that a new GoNB is given again
+	// Used only by the executing goroutine.
+	sent       []string // GoNB's keys of the declarations in the last program
+	settings   []string // commands that a restarted GoNB must execute again
 	timing     bool
-	limit      int    // bytes of a stream that a cell shows
+	limit      int    // number of bytes of a stream that are shown
 	backendNow string // the current backend
-	warned     bool   // the user knows that pure Go is slow here
+	warned     bool   // the user was told that pure Go is slow here
 
 	history *history.History
 	gopls   atomic.Pointer[gopls.Client]
 	outputs string
 
-	exported struct { // names of packages, by their path
+	exported struct { // exported names by package path
 		sync.Mutex
 		names map[string]map[string]bool
 	}
 
 	known  sync.Once
-	byName map[string]string // paths of packages by their name
+	byName map[string]string // package paths by name
 
 	mu          sync.Mutex
-	notebook    *cell.Notebook // never changed, but replaced by the executing goroutine
+	notebook    *cell.Notebook // immutable; the executing goroutine replaces it
 	queue       []*request
 	wake        chan struct{}
-	running     *request // under way, or nil
-	last        *request // that ran
+	running     *request // the current request, or nil
+	last        *request // the last one executed
 	interrupted bool
 	count       int
-	sources     map[int]string // of the cells that ran, by their number
+	sources     map[int]string // of the executed cells, by number
 	child       *child
-	childReady  chan struct{} // closed when child is there or could not be started
+	childReady  chan struct{} // closed when child has started or failed to
 	childErr    error
 	comms       map[string]string // targets by identifier
 	trace       *cellError        // the last error
@@ -92,7 +91,7 @@ func Run(ctx context.Context, config Config) error {
 		config: config, session: wire.NewID(), log: log.New(config.Log, "birnn: ", log.LstdFlags),
 		notebook: &cell.Notebook{}, wake: make(chan struct{}, 1),
 		sources: map[int]string{}, comms: map[string]string{},
-		outputs: filepath.Join(config.Project, "outputs"), limit: outputLimit, backendNow: cmp.Or(os.Getenv("GOMLX_BACKEND"), "the best there is"),
+		outputs: filepath.Join(config.Project, "outputs"), limit: outputLimit, backendNow: cmp.Or(os.Getenv("GOMLX_BACKEND"), "the best available"),
 	}
 	f.exported.names = map[string]map[string]bool{}
 	f.ctx, f.end = context.WithCancel(ctx)
@@ -155,9 +154,9 @@ const (
 	keptOutputs    = 20
 )
 
-// trim removes all but the newest files of a folder.
+// trim removes all but the newest keep files of a directory.
 func trim(dir string, keep int) {
-	entries, _ := os.ReadDir(dir) // their names begin with the time
+	entries, _ := os.ReadDir(dir) // sorted by time, with which the names begin
 	for i := 0; i < len(entries)-keep; i++ {
 		os.Remove(filepath.Join(dir, entries[i].Name()))
 	}
@@ -171,7 +170,7 @@ func (f *Front) poke() {
 	}
 }
 
-// work executes what is queued, until the end.
+// work executes the queued requests until the kernel ends.
 func (f *Front) work() {
 	for {
 		f.mu.Lock()
@@ -203,7 +202,7 @@ func (f *Front) work() {
 	}
 }
 
-// shutDown ends Run, and the cell that runs.
+// shutDown ends Run and the running cell.
 func (f *Front) shutDown() {
 	f.end()
 	f.mu.Lock()
@@ -217,8 +216,7 @@ func (f *Front) shutDown() {
 	f.poke()
 }
 
-// interrupt stops what runs: first kindly, if there is a program that can be
-// asked, then not.
+// interrupt stops the running cell: it asks the program, if there is one, and kills it if it does not end soon.
 func (f *Front) interrupt() {
 	f.mu.Lock()
 	r := f.running
@@ -244,12 +242,12 @@ func (f *Front) interrupt() {
 		}
 		c.killWork()
 		if stillRuns(time.Second) {
-			c.stop() // it hangs itself; a new one is started
+			c.stop() // GoNB hangs; it is restarted
 		}
 	}()
 }
 
-// programRuns reports whether a cell's program has started and not ended.
+// programRuns reports whether the program of a cell is running.
 func (f *Front) programRuns() bool {
 	runs := false
 	for _, e := range events.Read(f.run) {
@@ -282,7 +280,7 @@ func (f *Front) startChild() {
 		defer close(ready)
 		c, err := startChild(f.ctx, f.childConfig())
 		for tries := 1; err != nil && tries < 3 && f.ctx.Err() == nil; tries++ {
-			f.log.Printf("once more: %v", err) // somebody may have taken a port that was free
+			f.log.Printf("trying again: %v", err) // another process may have taken a port
 			c, err = startChild(f.ctx, f.childConfig())
 		}
 		if err == nil {
@@ -294,7 +292,7 @@ func (f *Front) startChild() {
 	}()
 }
 
-// watchParent shuts down when the process that started us, and said so, is gone.
+// watchParent shuts the kernel down when the process that started it, according to the environment, has ended.
 func (f *Front) watchParent() {
 	var parent int
 	if n, err := fmt.Sscan(os.Getenv("JPY_PARENT_PID"), &parent); n != 1 || err != nil {
@@ -302,7 +300,7 @@ func (f *Front) watchParent() {
 	}
 	for f.ctx.Err() == nil {
 		if os.Getppid() == 1 && !alive(parent) {
-			f.log.Printf("the process %d that started this kernel is gone", parent)
+			f.log.Printf("the process %d, which started this kernel, has ended", parent)
 			f.shutDown()
 		}
 		time.Sleep(time.Second)

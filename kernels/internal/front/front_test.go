@@ -19,7 +19,7 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// TestCells runs cells of all kinds in one kernel, each after those before it.
+// TestCells runs cells of all kinds in one kernel.
 func TestCells(t *testing.T) {
 	k := start(t)
 	for i, step := range []struct {
@@ -57,7 +57,7 @@ func TestCells(t *testing.T) {
 		{code: "func main() { fmt.Println(\"main\") }", stdout: "main\n"},
 		{code: "%exec hello\nfunc hello() { fmt.Println(\"hello\") }", stdout: "hello\n"},
 		{code: "%with_inputs\n!read x; echo got $x", stdout: "got typed\n"},
-		{code: "%reset", stdout: "all declarations are forgotten"},
+		{code: "%reset", stdout: "all declarations are dropped"},
 		{code: "f(1)", err: "CompileError", trace: "undefined: f"},
 		{code: "  \n"},
 	} {
@@ -81,7 +81,7 @@ func TestCells(t *testing.T) {
 	}
 }
 
-// TestOrder checks that an error is shown after what was printed before it.
+// TestOrder checks that standard error comes after what was printed before it.
 func TestOrder(t *testing.T) {
 	k := start(t)
 	o := k.run("%%\nfor range 30 {\n\tfmt.Print(\"o\")\n\tfmt.Fprint(os.Stderr, \"e\")\n\ttime.Sleep(20*time.Millisecond)\n}")
@@ -95,8 +95,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestAbort checks that cells that were sent before an error do not run, and
-// those sent after it do.
+// TestAbort checks that cells sent before an error do not run, and those sent after it do.
 func TestAbort(t *testing.T) {
 	k := start(t)
 	now := time.Now()
@@ -114,8 +113,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// TestInterrupt interrupts a cell in its build, in its run, and one that
-// does not listen, and checks that nothing is left of them.
+// TestInterrupt interrupts cells while they are built, while they run, and while they ignore interrupts, and checks
+// that no process is left.
 func TestInterrupt(t *testing.T) {
 	k := start(t)
 	if o := k.run("import \"fmt\"\nfmt.Println(1)"); o.status != "ok" {
@@ -220,8 +219,7 @@ func TestWarning(t *testing.T) {
 	}
 }
 
-// TestChildKilled checks that GoNB is replaced, and that what was declared and
-// set is still there.
+// TestChildKilled checks that a killed GoNB is restarted with the declarations and settings.
 func TestChildKilled(t *testing.T) {
 	k := start(t)
 	if o := k.run("%env A b\nfunc f() string { return os.Getenv(\"A\") }"); o.status != "ok" {
@@ -241,7 +239,7 @@ func TestChildKilled(t *testing.T) {
 	}
 }
 
-// TestShutdown checks that nothing is left, even of a cell that runs.
+// TestShutdown checks that no process is left, even of a running cell.
 func TestShutdown(t *testing.T) {
 	k := start(t)
 	k.run("println(0)")
@@ -271,7 +269,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestQuestions asks what a client asks beside cells, also while one runs.
+// TestQuestions sends the other requests of clients while a cell runs.
 func TestQuestions(t *testing.T) {
 	project := t.TempDir()
 	k := startIn(t, project)
@@ -308,7 +306,7 @@ func TestQuestions(t *testing.T) {
 		Matches    []string
 		Start, End int
 	}
-	// With or without gopls, there is an answer.
+	// There is an answer with and without gopls.
 	k.request("complete_request", map[string]any{"code": "x := \"你好\"; hel", "cursor_pos": 14}, &matches)
 	if len(matches.Matches) == 0 || matches.Matches[0] != "helper" {
 		t.Errorf("complete: %+v", matches)
@@ -325,14 +323,14 @@ func TestQuestions(t *testing.T) {
 		t.Errorf("the cell: %+v", o)
 	}
 
-	// A wrong signature is dropped, and the kernel lives on.
+	// A message with a wrong signature is dropped, and the kernel goes on.
 	k.Sockets.Shell.WithKey("wrong").SendMessage(wire.New(k.Session, "execute_request", nil, map[string]any{"code": "println(1)"}))
 	if o := k.run("println(2)"); o.number != 3 {
 		t.Errorf("a forged cell ran: this one has number %d", o.number)
 	}
 }
 
-// TestOutput checks that Chinese text arrives whole, and that a flood does not.
+// TestOutput checks that Chinese text arrives undamaged, and that huge output does not.
 func TestOutput(t *testing.T) {
 	k := start(t)
 	if o := k.run("for range 20000 { fmt.Println(\"一二三四五\") }"); o.stdout != strings.Repeat("一二三四五\n", 20000) {

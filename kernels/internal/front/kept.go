@@ -12,7 +12,7 @@ import (
 	"birnn/kernels/internal/kept"
 )
 
-// fingerprints tells the programs of what definitions each kept value is made.
+// fingerprints stores the fingerprints of the definitions of the kept values for the programs.
 func (f *Front) fingerprints(n *cell.Notebook) {
 	prints := map[string]string{}
 	for _, d := range n.Decls() {
@@ -32,7 +32,7 @@ func (f *Front) fingerprints(n *cell.Notebook) {
 
 var keepCall = regexp.MustCompile(`\bkeep\.Value(?:\[[^\n]*\])?\(\s*("(?:[^"\\]|\\.)*"|` + "`[^`]*`" + `)`)
 
-// keptName returns the name of the value that a declaration keeps.
+// keptName returns the name under which a declaration keeps its value.
 func keptName(text string) (string, bool) {
 	m := keepCall.FindStringSubmatch(text)
 	if m == nil {
@@ -45,8 +45,7 @@ func keptName(text string) (string, bool) {
 	return name, true
 }
 
-// tellStale tells of kept values that the program has and whose definition is
-// another one now.
+// tellStale warns of kept values in the program whose definitions have changed.
 func (e *execution) tellStale(n *cell.Notebook) {
 	if e.program == nil {
 		return
@@ -61,7 +60,7 @@ func (e *execution) tellStale(n *cell.Notebook) {
 			infos, _ := kept.List(dir)
 			for _, info := range infos {
 				if info.Name == name && info.Fingerprint != "" && prints[name] != "" && info.Fingerprint != prints[name] {
-					e.output.text("stderr", fmt.Sprintf("%q is as computed before its definition changed; \"%%keep drop %s\" has it computed anew\n", name, name))
+					e.output.text("stderr", fmt.Sprintf("%q was computed before its definition changed; to compute it again: %%keep drop %s\n", name, name))
 				}
 			}
 		}

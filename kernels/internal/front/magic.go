@@ -24,11 +24,10 @@ import (
 //go:embed help.md
 var helpText string
 
-// magics are the commands that the front handles itself. A line of GoNB's that
-// is not among them goes on to GoNB.
+// magics are the commands that the front executes. Other commands go to GoNB.
 var magics map[string]func(*execution, string) *cellError
 
-func init() { // not where it is declared, since help names them
+func init() { // not in the declaration: help refers to magics
 	magics = map[string]func(*execution, string) *cellError{
 		"%help": (*execution).help, "%backend": (*execution).backend, "%timing": (*execution).timing,
 		"%trace": (*execution).traceMagic, "%keep": (*execution).keep, "%output": (*execution).outputMagic,
@@ -38,7 +37,7 @@ func init() { // not where it is declared, since help names them
 	}
 }
 
-// gonbMagics are GoNB's own, for completion.
+// gonbMagics are GoNB's commands, for completion.
 var gonbMagics = []string{
 	"%%", "%%bash", "%%gx", "%%script", "%%sh", "%%writefile", "%args", "%autoget", "%capture", "%cd", "%env", "%exec", "%goflags",
 	"%goworkfix", "%main", "%noautoget", "%test", "%track", "%untrack", "%version", "%wasm", "%widgets", "%widgets_hb", "%with_inputs", "%with_password",
@@ -48,7 +47,7 @@ func magicNames() []string {
 	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(magics)), gonbMagics...)))
 }
 
-// commands does what the cell's commands of ours say and leaves the others.
+// commands executes the cell's commands that are in magics and keeps the others.
 func (e *execution) commands(c *cell.Cell) *cellError {
 	var others []cell.Directive
 	captures := false
@@ -64,7 +63,7 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 		}
 	}
 	c.Directives = others
-	if captures { // into a file, which shall have all of it
+	if captures { // the file must get all of the output
 		e.front.tell("%env BIRNN_OUTPUT_LIMIT 0")
 		e.after = append(e.after, func() { e.front.tell(fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", e.front.limit)) })
 	}
@@ -84,20 +83,20 @@ func (e *execution) help(string) *cellError {
 	return nil
 }
 
-// timing has the time of each cell told.
+// timing turns the display of times on or off.
 func (e *execution) timing(args string) *cellError {
 	switch args {
 	case "", "on":
 		e.front.tell("%env BIRNN_TRACE_INIT 1", "%env BIRNN_TIMING 1")
 		e.front.timing = true
-		if args == "" { // this cell alone
+		if args == "" { // only this cell
 			e.after = append(e.after, func() { e.timing("off") })
 		}
 	case "off":
 		e.front.tell(`%env BIRNN_TRACE_INIT ""`, `%env BIRNN_TIMING ""`)
 		e.front.timing = false
 	default:
-		return e.misuse("%%timing times this cell; %%timing on and %%timing off, all from here on")
+		return e.misuse("use %%timing for this cell, %%timing on or %%timing off for all cells from here on")
 	}
 	return nil
 }
@@ -120,14 +119,14 @@ func (e *execution) traceMagic(string) *cellError {
 // graph shows the graph of a function.
 func (e *execution) graph(args string) *cellError { return e.lower("Graph", args) }
 
-// stableHLO shows what XLA compiles of a function.
+// stableHLO shows the StableHLO of a function, which XLA compiles.
 func (e *execution) stableHLO(args string) *cellError { return e.lower("StableHLO", args) }
 
 // lower runs a cell that prints a form of a function for inputs of given shapes.
 func (e *execution) lower(form, args string) *cellError {
 	words := strings.Fields(strings.ReplaceAll(args, ", ", ","))
 	if len(words) == 0 {
-		return e.misuse("%%%s FUNCTION SHAPE…, as in %%%s f float32[32,256]", strings.ToLower(form), strings.ToLower(form))
+		return e.misuse("use %%%s FUNCTION SHAPE…, as in %%%s f float32[32,256]", strings.ToLower(form), strings.ToLower(form))
 	}
 	var code strings.Builder
 	code.WriteString("import birnnlower \"birnn/birnnlib/lower\"\nimport birnnbackend \"birnn/birnnlib/backend\"\nimport birnnshapes \"github.com/gomlx/compute/shapes\"\nimport \"context\"\n%%\n")
@@ -167,11 +166,11 @@ func (e *execution) backend(args string) *cellError {
 		device := strings.TrimPrefix(args, "xla:")
 		i := slices.IndexFunc(plugin.Find(), func(p plugin.Found) bool { return p.Name == device })
 		if i < 0 {
-			return e.misuse("there is no XLA plugin for %q here: \"go run ./kernels install\" fetches it, \"go run ./kernels doctor\" says more", device)
+			return e.misuse("no XLA plugin for %q: install it with \"go run ./kernels install\"; \"go run ./kernels doctor\" shows details", device)
 		}
 		env["PJRT_PLUGIN_LIBRARY_PATH"] = filepath.Dir(plugin.Find()[i].Path)
 	default:
-		return e.misuse("%%backend go, %%backend xla:cpu or %%backend xla:cuda; %q is none of them", args)
+		return e.misuse("unknown backend %q: use %%backend go, %%backend xla:cpu or %%backend xla:cuda", args)
 	}
 	spec, err := kernelspec.Read(f.config.Kernels, name)
 	if err != nil {
@@ -235,7 +234,7 @@ func (e *execution) warn() {
 	e.publish("stream", map[string]string{"name": "stderr", "text": "Pure Go " + pure + "\n"})
 }
 
-// outputMagic bounds what a cell shows.
+// outputMagic shows or sets the limit of a cell's output.
 func (e *execution) outputMagic(args string) *cellError {
 	if args != "" {
 		n, err := kept.ParseBytes(args)
@@ -247,11 +246,11 @@ func (e *execution) outputMagic(args string) *cellError {
 		e.front.settings = append(e.front.settings, line)
 		e.front.tell(line)
 	}
-	e.say("a stream shows %s of a cell's output; more goes to a file in %s", humanize.Bytes(uint64(e.front.limit)), e.front.outputs)
+	e.say("a cell shows up to %s of each stream; longer output goes to a file in %s", humanize.Bytes(uint64(e.front.limit)), e.front.outputs)
 	return nil
 }
 
-// keep lists, drops and bounds the kept values.
+// keep lists and drops kept values and sets their limit.
 func (e *execution) keep(args string) *cellError {
 	f := e.front
 	words := strings.Fields(args)
@@ -270,7 +269,7 @@ func (e *execution) keep(args string) *cellError {
 			}
 		}
 		if !found && err == nil {
-			e.say("nothing is kept; keep.Value(name, func() (T, error) {…}) keeps a value")
+			e.say("no values are kept; keep.Value(name, func() (T, error) {…}) keeps one")
 		}
 	case words[0] == "drop" && len(words) > 1:
 		name := strings.TrimSpace(strings.TrimPrefix(args, "drop"))
@@ -288,7 +287,7 @@ func (e *execution) keep(args string) *cellError {
 				err = clearErr
 			}
 		}
-		e.say("nothing is kept any more")
+		e.say("all kept values are dropped")
 	case words[0] == "limit" && len(words) == 2:
 		n, parseErr := kept.ParseBytes(words[1])
 		if parseErr != nil {
@@ -299,9 +298,9 @@ func (e *execution) keep(args string) *cellError {
 				err = limitErr
 			}
 		}
-		e.say("the kept values may have %s", humanize.Bytes(uint64(n)))
+		e.say("the limit of the kept values is %s", humanize.Bytes(uint64(n)))
 	default:
-		return e.misuse("%%keep lists the kept values; %%keep drop NAME, %%keep clear and %%keep limit 4GB do what they say")
+		return e.misuse("use %%keep to list the kept values, %%keep drop NAME, %%keep clear or %%keep limit 4GB")
 	}
 	if err != nil {
 		return &cellError{name: "KeepError", value: err.Error()}
@@ -309,7 +308,7 @@ func (e *execution) keep(args string) *cellError {
 	return nil
 }
 
-// list lists what the cells have declared.
+// list lists the declarations of the cells.
 func (e *execution) list(string) *cellError {
 	n := e.front.notebook
 	for _, i := range n.Imports() {
@@ -321,13 +320,13 @@ func (e *execution) list(string) *cellError {
 	return nil
 }
 
-// remove forgets names.
+// remove drops declarations.
 func (e *execution) remove(args string) *cellError {
 	f := e.front
 	n := f.notebook.With(&cell.Cell{}, 0)
 	for _, name := range strings.Fields(args) {
 		if !n.Forget(strings.ReplaceAll(name, "~", ".")) {
-			e.output.text("stderr", fmt.Sprintf("%s is not declared; %%ls lists what is\n", name))
+			e.output.text("stderr", fmt.Sprintf("%s is not declared; %%ls lists the declarations\n", name))
 			continue
 		}
 		e.say("removed %s", name)
@@ -336,7 +335,7 @@ func (e *execution) remove(args string) *cellError {
 	return nil
 }
 
-// clear clears what the cell has put out so far.
+// clear clears the output of the cell.
 func (e *execution) clear(args string) *cellError {
 	e.publish("clear_output", map[string]bool{"wait": args == "wait"})
 	return nil
@@ -344,6 +343,6 @@ func (e *execution) clear(args string) *cellError {
 
 func (e *execution) resetMagic(string) *cellError {
 	e.front.setNotebook(&cell.Notebook{})
-	e.say("all declarations are forgotten")
+	e.say("all declarations are dropped")
 	return nil
 }

@@ -13,22 +13,22 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// output is what a cell puts out, on its way from GoNB to the client.
+// output passes the output of a cell from GoNB to the client.
 type output struct {
 	*execution
-	removed int           // lines by which GoNB says that it forgets what we told it to
-	start   time.Duration // until main began, of a program that is timed
-	compile time.Duration // by XLA, in one that is
-	line    string        // the start of a line of one that is
+	removed int           // number of GoNB's lines about removed declarations
+	start   time.Duration // time until main began, of a timed program
+	compile time.Duration // time of XLA's compilations, of a timed program
+	line    string        // incomplete line of a timed program
 
 	mu    sync.Mutex
-	held  strings.Builder // the end of standard error, from where it looks like a panic
+	held  strings.Builder // the end of standard error, from what looks like a panic on
 	since time.Time
-	tail  string // the last of standard error
+	tail  string // the last part of standard error
 	stacks
 }
 
-// The types by which a program says what is not in the protocol of GoNB.
+// MIME types for what GoNB's protocol lacks.
 const (
 	resultType = "application/x.birnn.result+json" // this display is the cell's result
 	clearType  = "application/x.birnn.clear+json"  // this display clears the output
@@ -40,12 +40,12 @@ func (o *output) reset() {
 	o.held.Reset()
 }
 
-// take takes a message that GoNB publishes.
+// take processes a message that GoNB publishes.
 func (o *output) take(m *wire.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch m.Header.Type {
-	case "error", "execute_input": // ours say more
+	case "error", "execute_input": // the front publishes these itself
 	case "stream":
 		var content struct {
 			Name string `json:"name"`
@@ -66,12 +66,12 @@ var (
 	forgotten  = regexp.MustCompile(`^(?:\. removed (?:import|const|type|var|func) .*|\. key ".*" not found in any definition, not removed)\n$`)
 	settingOf  = regexp.MustCompile(`^Set: BIRNN_[A-Z_]+=".*"\n$`)
 	annotation = regexp.MustCompile(`(?: ?\x1b\[7m)?\[\[ Cell (?:\[-?\d+\] )?Line (\d+) \]\](?:\x1b\[0m)? \S*main(?:_test)?\.go:\d+`)
-	// What a program writes when it is timed: Go for each package, go-xla for what it compiles.
+	// Output of a timed program: by Go for each package, by go-xla for each compilation.
 	initTrace  = regexp.MustCompile(`^init \S+ @([0-9.]+) ms, ([0-9.]+) ms clock, .*\n$`)
 	compileLog = regexp.MustCompile(`^I\d{4} .* executable\.go:\d+\] (?:Compiled in (\S+)|.*)\n$`)
 )
 
-// stream publishes text, but for what only matters to us.
+// stream publishes text, except what only the front needs.
 func (o *output) stream(name, text string) {
 	if o.removed > 0 && forgotten.MatchString(text) {
 		o.removed--
@@ -88,7 +88,7 @@ func (o *output) stream(name, text string) {
 		text = o.timed(text)
 	}
 	if o.held.Len() > 0 {
-		// A program that lives on after that has not panicked.
+		// A program that goes on after that has not panicked.
 		if time.Since(o.since) > 2*time.Second && !strings.Contains(o.held.String(), "\ngoroutine ") {
 			text = o.held.String() + text
 			o.held.Reset()
@@ -105,7 +105,7 @@ func (o *output) stream(name, text string) {
 	o.text(name, o.places(o.stacks.feed(text, o.place)))
 }
 
-// place returns the place in the cells that a line of a stack is about.
+// place returns the place in the cells of a line of a stack.
 func (o *output) place(line string) (string, bool) {
 	m := annotation.FindStringSubmatch(line)
 	if m == nil || o.program == nil {
@@ -116,7 +116,7 @@ func (o *output) place(line string) (string, bool) {
 	return fmt.Sprintf("cell %d, line %d", number, at), at > 0
 }
 
-// timed takes the times out of what a program writes. Lines come in pieces.
+// timed removes the times from the output of a program and records them. Lines may arrive in pieces.
 func (o *output) timed(text string) string {
 	text = o.line + text
 	o.line = ""
@@ -129,7 +129,7 @@ func (o *output) timed(text string) string {
 			took, _ := strconv.ParseFloat(m[2], 64)
 			o.start = time.Duration((at + took) * float64(time.Millisecond))
 		} else if m := compileLog.FindStringSubmatch(line); m != nil {
-			took, _ := time.ParseDuration(m[1]) // zero in the other lines
+			took, _ := time.ParseDuration(m[1]) // zero in other lines
 			o.compile += took
 		} else {
 			kept.WriteString(line)
@@ -140,8 +140,7 @@ func (o *output) timed(text string) string {
 
 var lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |SIG[A-Z]+: |\^C\n|exit status \d+\n|signal: [a-z ]+)`)
 
-// dying returns where the last words of a program begin, or of GoNB about it,
-// or -1.
+// dying returns the offset of a panic or fatal error, or of GoNB's report of one, or -1.
 func dying(text string) int {
 	if at := lastWords.FindStringIndex(text); at != nil {
 		return at[0]
@@ -149,7 +148,7 @@ func dying(text string) int {
 	return -1
 }
 
-// end ends the output and returns what is held.
+// end ends the output and returns the held text.
 func (o *output) end() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -157,10 +156,10 @@ func (o *output) end() string {
 	return o.held.String()
 }
 
-// release publishes what was held after all.
+// release publishes held text.
 func (o *output) release(held string) { o.text("stderr", o.places(held)) }
 
-// places writes the places in GoNB's program as those in the cells.
+// places replaces places in GoNB's program by those in the cells.
 func (o *output) places(text string) string {
 	return annotation.ReplaceAllStringFunc(text, func(match string) string {
 		line, _ := strconv.Atoi(annotation.FindStringSubmatch(match)[1])
@@ -185,7 +184,7 @@ func (o *output) text(name, text string) {
 	}
 }
 
-// display publishes what a program displays.
+// display publishes a display of the program.
 func (o *output) display(m *wire.Message) {
 	if !bytes.Contains(m.Content, []byte("application/x.birnn.")) {
 		o.relay(m)

@@ -12,13 +12,13 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// request is a message that wants an answer, and where that goes.
+// request is a request and the socket for its reply.
 type request struct {
 	*wire.Message
 	from *wire.Socket
 }
 
-// dispatch answers what can be answered at once and queues the rest.
+// dispatch answers a request or queues it for execution.
 func (f *Front) dispatch(r *request) {
 	switch r.Header.Type {
 	case "execute_request":
@@ -57,13 +57,13 @@ func (f *Front) dispatch(r *request) {
 		}
 		f.idle(r)
 	default:
-		f.log.Printf("a request that this kernel does not know: %s", r.Header.Type)
+		f.log.Printf("unknown request: %s", r.Header.Type)
 		f.status(r.Message, "busy")
 		f.idle(r)
 	}
 }
 
-// answer sends the reply that belongs to a request.
+// answer sends the reply to a request.
 func (f *Front) answer(r *request, content func() any) {
 	f.status(r.Message, "busy")
 	f.reply(r, content())
@@ -92,7 +92,7 @@ func (f *Front) idle(r *request) {
 	}
 }
 
-// publish publishes to all clients.
+// publish publishes a message to all clients.
 func (f *Front) publish(parent *wire.Message, kind string, content any) {
 	f.publishMessage(parent, wire.New(f.session, kind, parent, content))
 }
@@ -104,7 +104,7 @@ func (f *Front) publishMessage(parent *wire.Message, m *wire.Message) {
 	}
 }
 
-// requestInput asks the client for input that a command wants.
+// requestInput asks the client for the input of a command.
 func (f *Front) requestInput(m *wire.Message) {
 	f.mu.Lock()
 	r := f.running
@@ -114,8 +114,7 @@ func (f *Front) requestInput(m *wire.Message) {
 	}
 }
 
-// onInput hands the client's input on, not at once: GoNB asks first and then
-// begins to listen.
+// onInput passes the client's input on, with a delay: GoNB begins to listen only after its request.
 func (f *Front) onInput(m *wire.Message) {
 	time.Sleep(50 * time.Millisecond)
 	if c, _ := f.theChild(); c != nil {
@@ -123,7 +122,7 @@ func (f *Front) onInput(m *wire.Message) {
 	}
 }
 
-// publishOrphan publishes what GoNB says when no cell runs: widgets talk so.
+// publishOrphan publishes a message of GoNB while no cell runs, as for widgets.
 func (f *Front) publishOrphan(m *wire.Message) {
 	if !strings.HasPrefix(m.Header.Type, "comm_") {
 		return
@@ -137,7 +136,7 @@ func (f *Front) publishOrphan(m *wire.Message) {
 	}
 }
 
-// relay publishes a message of GoNB's as ours.
+// relay publishes a message of GoNB as the kernel's.
 func (f *Front) relay(parent, m *wire.Message) {
 	ours := wire.New(f.session, m.Header.Type, parent, m.Content)
 	ours.Metadata, ours.Buffers = m.Metadata, m.Buffers
@@ -194,7 +193,7 @@ func (f *Front) isComplete(r *request) any {
 }
 
 func (f *Front) kernelInfo() any {
-	banner := "Go, by GoNB, with birnnlib. %help lists the commands; a cell may end in an expression."
+	banner := "Go with GoNB and birnnlib. %help lists the commands; the value of a final expression is shown."
 	if pure := os.Getenv(kernelspec.PureGo); pure != "" {
 		banner += "\nPure Go " + pure + "."
 	}

@@ -6,23 +6,22 @@ import (
 	"strings"
 )
 
-// A stack, as an error of GoMLX writes it with %+v: a function, then its place.
+// A stack in an error of GoMLX, formatted with %+v: a line with the function, then one with its place.
 var (
 	stackFunction = regexp.MustCompile(`^[\pL_][\pL\pN_./*()\[\]{}·…-]*\.[\pL\pN_.*()\[\]{}·…-]+(?:\(.*\))?$`)
 	stackPlace    = regexp.MustCompile(`^\t.*\.(?:go|s):\d+(?: \+0x[0-9a-f]+)?$`)
 )
 
-// stacks leaves out of a stream of text the frames of stacks that are not in the
-// cells. Only a line that may be of a stack waits for the one after it.
+// stacks removes the frames outside the cells from stacks in a stream of text. It delays only lines that may belong to
+// a stack.
 type stacks struct {
-	waiting  string   // a line, or the start of one, that may be a function's name
-	frames   []string // pairs of lines of the stack under way
+	waiting  string   // a complete or incomplete line that may be a function's name
+	frames   []string // pairs of lines of the current stack
 	leftOut  int
-	complete strings.Builder // all of the stacks, for %trace
+	complete strings.Builder // the complete stacks, for %trace
 }
 
-// feed takes text and returns what to show of all so far; shown says which
-// places are the reader's and how to write them.
+// feed adds text and returns the text to show. shown reports whether a place is in the cells, and how to write it.
 func (s *stacks) feed(text string, shown func(place string) (string, bool)) string {
 	var out strings.Builder
 	for line := range strings.Lines(s.waiting + text) {
@@ -45,11 +44,11 @@ func (s *stacks) feed(text string, shown func(place string) (string, bool)) stri
 	return out.String()
 }
 
-// flush ends the stack under way and returns what to show of it.
+// flush ends the current stack and returns its text to show.
 func (s *stacks) flush(shown func(place string) (string, bool)) string {
 	frames := s.frames
 	s.frames = nil
-	if len(frames) < 6 { // two or one: no stack, or one that is short anyway
+	if len(frames) < 6 { // no stack, or a short one
 		return strings.Join(frames, "")
 	}
 	var out strings.Builder
@@ -72,7 +71,7 @@ func (s *stacks) flush(shown func(place string) (string, bool)) string {
 	return out.String()
 }
 
-// end returns what is left when the stream ends.
+// end returns the rest of the text to show.
 func (s *stacks) end(shown func(place string) (string, bool)) string {
 	text := s.flush(shown) + s.waiting
 	s.waiting = ""

@@ -1,7 +1,5 @@
-// Package gopls asks gopls, the language server of Go, what could be written at
-// a place in a program and what the documentation there is. It is a client for
-// one folder in which one program is written; nothing else of the language
-// server protocol is used.
+// Package gopls is a client of gopls, the language server of Go, for completions and documentation in one directory. It
+// uses nothing else of the language server protocol.
 package gopls
 
 import (
@@ -13,15 +11,15 @@ import (
 	"sync"
 )
 
-// Options say how to start gopls.
+// Options are the options of [Start].
 type Options struct {
 	Command string    // path of gopls
-	Dir     string    // folder of a Go module, perhaps with a go.work
-	Env     []string  // "KEY=value", over this process's environment; a key alone removes it
-	Log     io.Writer // gets what gopls has to say about itself; may be nil
+	Dir     string    // directory of a Go module, perhaps with a go.work
+	Env     []string  // changes of the environment: "KEY=value" sets, "KEY" removes
+	Log     io.Writer // gets the messages of gopls; may be nil
 }
 
-// Client is a gopls that runs. Its methods may be called at the same time.
+// Client is a client with its gopls process. Its methods may be called concurrently.
 type Client struct {
 	ctx  context.Context
 	opts Options
@@ -31,12 +29,11 @@ type Client struct {
 	closed  bool
 }
 
-var errClosed = errors.New("the client of gopls is closed")
+var errClosed = errors.New("the gopls client is closed")
 
-// Start starts gopls in a process group of its own and returns at once; gopls
-// goes on to load the packages in Dir and what they import. The end of ctx ends
-// gopls, like Close. If this process is killed, gopls ends by itself; a folder
-// gopls-… stays in the temporary one.
+// Start starts gopls in a new process group and returns at once, while gopls loads the packages in Dir and their
+// imports. gopls ends with ctx or by Close. If this process is killed, gopls ends, too, but leaves a directory gopls-…
+// in the temporary directory.
 func Start(ctx context.Context, opts Options) (*Client, error) {
 	dir, err := filepath.Abs(opts.Dir)
 	if err != nil {
@@ -50,8 +47,7 @@ func Start(ctx context.Context, opts Options) (*Client, error) {
 	return &Client{ctx: ctx, opts: opts, session: s}, nil
 }
 
-// running returns the gopls that runs. It starts another one in the place of
-// one that has died.
+// running returns the current session. If its gopls has died, running starts another.
 func (c *Client) running() (*session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +56,7 @@ func (c *Client) running() (*session, error) {
 	}
 	select {
 	case <-c.session.done:
-		fmt.Fprintf(c.session.log, "gopls has ended (%s) and is started again\n", c.session.cause)
+		fmt.Fprintf(c.session.log, "gopls has ended (%s), starting it again\n", c.session.cause)
 		s, err := startSession(c.ctx, c.opts)
 		if err != nil {
 			return nil, err
@@ -71,8 +67,7 @@ func (c *Client) running() (*session, error) {
 	return c.session, nil
 }
 
-// Ready reports whether gopls has loaded the packages in Dir. Before that a call
-// waits for it.
+// Ready reports whether gopls has loaded the packages in Dir. Until then, calls wait for it.
 func (c *Client) Ready() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,7 +84,7 @@ func (c *Client) Ready() bool {
 	}
 }
 
-// ask is what Complete and Hover have in common.
+// ask is the common part of Complete and Hover.
 func (c *Client) ask(ctx context.Context, file, content, method string, offset int, result any) error {
 	s, err := c.running()
 	if err != nil {
@@ -98,8 +93,7 @@ func (c *Client) ask(ctx context.Context, file, content, method string, offset i
 	return s.ask(ctx, file, content, method, offset, result)
 }
 
-// Close ends gopls and every process that it has started. It takes at most
-// about half a second.
+// Close ends gopls and its descendants. It takes at most about half a second.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true

@@ -40,8 +40,7 @@ func write(t testing.TB, dir, name, content string) {
 	}
 }
 
-// options are for a module in a folder of its own; with a go.work, this
-// repository is used too.
+// options returns the options for a module in a temporary directory; if work is true, a go.work adds this repository.
 func options(t testing.TB, work bool) Options {
 	t.Helper()
 	gopls := command(t)
@@ -68,14 +67,14 @@ func start(t testing.TB, opts Options) *Client {
 	return c
 }
 
-// within gives a call time in which it must succeed, on a busy machine too.
+// within returns a context with enough time for a call on a slow machine.
 func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// program is a main.go with declarations to find and a line with the cursor.
+// program returns a main.go with declarations and a line with the cursor.
 func program(imports, line string) string {
 	return "package main\n\n" + imports + `
 
@@ -143,7 +142,7 @@ func TestHover(t *testing.T) {
 	const repeat, sqrt = "```go\nfunc strings.Repeat(s string, count int) string\n```", "```go\nfunc math.Sqrt("
 	for _, test := range []struct {
 		imports, line string
-		want          []string // in this order; nothing is to be found without
+		want          []string // in this order; if empty, nothing may be found
 	}{
 		{`import "strings"`, `_ = strings.Rep|eat("你", 3)`, []string{repeat, "Repeat returns a new string consisting of count copies"}},
 		{`import "strings"`, `_ = strings.Repeat|("你", 3)`, []string{repeat}},
@@ -178,8 +177,7 @@ func TestHover(t *testing.T) {
 	}
 }
 
-// TestConcurrent asks about different texts of one file at the same time: each
-// answer is about its own.
+// TestConcurrent asks about different texts of one file concurrently: each answer is for its text.
 func TestConcurrent(t *testing.T) {
 	c := start(t, options(t, false))
 	errs := make(chan error)
@@ -202,8 +200,7 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestWorkspace completes this repository's library in a module beside it, and
-// logs how long that takes.
+// TestWorkspace completes names of this repository's library in another module of the workspace and logs the times.
 func TestWorkspace(t *testing.T) {
 	begin := time.Now()
 	c := start(t, options(t, true))

@@ -2,11 +2,11 @@ package gopls
 
 import "context"
 
-// Completion is something that could stand at the cursor.
+// Completion is a completion at the cursor.
 type Completion struct {
-	Text   string // to insert as it is
+	Text   string // to insert
 	Kind   string // "function", "variable", "keyword" …
-	Detail string // the signature or type; for a package that is not imported, its path
+	Detail string // the signature or type; the path of a package that is not imported
 }
 
 // kinds are the names of the protocol's CompletionItemKind.
@@ -16,14 +16,11 @@ var kinds = [...]string{
 	"enum member", "constant", "struct", "event", "operator", "type parameter",
 }
 
-// Complete returns what could stand at a byte offset of a file of which content
-// is the unsaved text, best first, and the bytes [from, to) which any of it
-// replaces: the name around the offset, or nothing. A relative file is one in
-// Dir, whether it exists or not. Members of packages that are not imported are
-// among it; what would import them is not.
+// Complete returns the completions at a byte offset of a file with the unsaved text content, the best first, and the
+// bytes [from, to) that they replace: the name around the offset, if any. A relative file is in Dir; it need not exist.
+// The completions include members of packages that are not imported, but not the imports.
 //
-// It waits until gopls is ready. If gopls dies meanwhile, that is an error, and
-// the next call starts it again.
+// It waits until gopls is ready. If gopls dies, Complete returns an error, and the next call starts gopls again.
 func (c *Client) Complete(ctx context.Context, file, content string, offset int) (matches []Completion, from, to int, err error) {
 	var list struct {
 		Items []struct {

@@ -9,18 +9,16 @@ import (
 	"strconv"
 )
 
-// maxFrame is far above any answer of gopls: what claims to be longer is no
-// frame but a broken stream.
+// maxFrame is the maximal length of a frame, far above that of any answer of gopls: a longer one means a broken stream.
 const maxFrame = 64 << 20
 
-// readFrame returns the body of the next frame: header lines, of which
-// Content-Length is needed, an empty line, and that many bytes. It returns
-// io.EOF only between two frames. Memory grows with what has come, not with what
-// was announced.
+// readFrame returns the body of the next frame, which has header lines with a Content-Length, an empty line, and that
+// many bytes. It returns io.EOF only between frames. It allocates memory for what has arrived, not for what was
+// announced.
 func readFrame(r *bufio.Reader) ([]byte, error) {
 	length := -1
 	for first := true; ; first = false {
-		line, err := r.ReadSlice('\n') // fails on a line that is too long to be a header
+		line, err := r.ReadSlice('\n') // fails on a line longer than the buffer
 		if err == io.EOF && !(first && len(line) == 0) {
 			err = io.ErrUnexpectedEOF
 		}
@@ -33,18 +31,18 @@ func readFrame(r *bufio.Reader) ([]byte, error) {
 		}
 		name, value, ok := bytes.Cut(line, []byte(":"))
 		if !ok {
-			return nil, fmt.Errorf("%.40q is no header line", line)
+			return nil, fmt.Errorf("%.40q is not a header line", line)
 		}
 		if bytes.EqualFold(name, []byte("Content-Length")) {
 			n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
 			if err != nil || n < 0 || n > maxFrame {
-				return nil, fmt.Errorf("Content-Length is %.40q, not a number up to %d", value, maxFrame)
+				return nil, fmt.Errorf("Content-Length is %.40q, expected a number up to %d", value, maxFrame)
 			}
 			length = n
 		}
 	}
 	if length < 0 {
-		return nil, errors.New("a frame without Content-Length")
+		return nil, errors.New("frame without Content-Length")
 	}
 	body, err := io.ReadAll(io.LimitReader(r, int64(length)))
 	if err == nil && len(body) < length {
@@ -56,7 +54,7 @@ func readFrame(r *bufio.Reader) ([]byte, error) {
 	return body, nil
 }
 
-// frame puts the header before a body.
+// frame returns a body with its header.
 func frame(body []byte) []byte {
 	return append(fmt.Appendf(nil, "Content-Length: %d\r\n\r\n", len(body)), body...)
 }

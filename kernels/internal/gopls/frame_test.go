@@ -23,7 +23,7 @@ func TestReadFrame(t *testing.T) {
 		{"Content-Length: -1\r\n\r\n{}", "", "up to 67108864"},
 		{"Content-Length:\r\n\r\n{}", "", "up to 67108864"},
 		{"Content-Type: x\r\n\r\n{}", "", "without Content-Length"},
-		{"panic\n", "", `"panic" is no header line`},
+		{"panic\n", "", `"panic" is not a header line`},
 		{strings.Repeat("x", 1e5), "", "buffer full"},
 	} {
 		got, err := readFrame(bufio.NewReader(strings.NewReader(test.in)))
@@ -36,8 +36,8 @@ func TestReadFrame(t *testing.T) {
 	}
 }
 
-// FuzzReadFrame reads anything to its end: the bytes returned never exceed those
-// that came, and what was read is read again after writing it.
+// FuzzReadFrame reads arbitrary data to its end: the bodies are not longer than the data, and each is the same after
+// writing and reading it.
 func FuzzReadFrame(f *testing.F) {
 	f.Add([]byte("Content-Length: 2\r\n\r\n{}Content-Length: 3\r\n\r\n[1]"))
 	f.Add([]byte("Content-Length: 67108864\r\n\r\n{"))

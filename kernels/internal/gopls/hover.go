@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// Hover returns the documentation, in Markdown, of the name that is at a byte
-// offset of a file or ends there; else, inside the parentheses of a call, that
-// of what is called. File, content and errors are as for [Client.Complete].
+// Hover returns the documentation in Markdown of the name at a byte offset of a file; if there is no name, but the
+// offset is in the parentheses of a call, it returns that of the callee. File, content and errors are those of
+// [Client.Complete].
 func (c *Client) Hover(ctx context.Context, file, content string, offset int) (markdown string, found bool, err error) {
 	at, ok := nameAt(content, offset)
 	if !ok {
@@ -22,18 +22,17 @@ func (c *Client) Hover(ctx context.Context, file, content string, offset int) (m
 	return hover.Contents.Value, hover.Contents.Value != "", nil
 }
 
-// nameAt returns where the name begins that a cursor at offset is about: an
-// identifier or the path of an import which the cursor touches, else the callee
-// of the innermost call around it. It goes by tokens alone, as a program that is
-// being written need not parse.
+// nameAt returns the beginning of the name for a cursor at offset: the identifier or import path that the cursor
+// touches, or else the callee of the innermost call around it. It uses only tokens, since an unfinished program may not
+// parse.
 func nameAt(content string, offset int) (int, bool) {
 	type bracket struct {
-		token token.Token // IMPORT for the parenthesis behind it
-		name  int         // where the name before it begins, or -1
+		token token.Token // IMPORT for the parenthesis after it
+		name  int         // the beginning of the name before it, or -1
 	}
 	var (
 		open     []bracket
-		name     = -1 // where the name just read begins, or -1
+		name     = -1 // the beginning of the name just read, or -1
 		previous token.Token
 		s        scanner.Scanner
 	)
@@ -79,7 +78,7 @@ func nameAt(content string, offset int) (int, bool) {
 	}
 	for _, b := range slices.Backward(open) {
 		switch {
-		case b.token == token.LBRACE: // what is around a block or a literal says nothing about it
+		case b.token == token.LBRACE: // a block or literal ends the search for a callee
 			return 0, false
 		case b.token == token.LPAREN && b.name >= 0:
 			return b.name, true

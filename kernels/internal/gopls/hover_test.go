@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// cut returns a text without its "|" and where that was.
+// cut returns text without its "|" and the offset of that.
 func cut(t *testing.T, text string) (string, int) {
 	t.Helper()
 	before, after, ok := strings.Cut(text, "|")

@@ -9,26 +9,24 @@ import (
 	"unicode/utf8"
 )
 
-// position is a place in a text as the protocol counts: lines from 0, and in
-// the line UTF-16 code units, so that 😀 counts as two and 中 as one. (The
-// protocol lets client and server agree on bytes; gopls v0.23.0 does not.)
+// position is a position in the protocol's terms: the line from 0, and the UTF-16 code units before it in the line, of
+// which 😀 has two and 中 one. (The protocol can negotiate bytes instead; gopls v0.23.0 does not support that.)
 type position struct {
 	Line      int `json:"line"`
 	Character int `json:"character"`
 }
 
-// textRange is what is between two positions.
+// textRange is the text between two positions.
 type textRange struct {
 	Start position `json:"start"`
 	End   position `json:"end"`
 }
 
-// positionAt returns the position of a byte offset; one inside a character is
-// taken for its start. A byte that is not UTF-8 counts as one character, which
-// is what JSON makes of it.
+// positionAt returns the position of a byte offset; an offset inside a character means its start. A byte that is not
+// UTF-8 counts as one character, as in JSON.
 func positionAt(content string, offset int) (position, error) {
 	if offset < 0 || offset > len(content) {
-		return position{}, fmt.Errorf("offset %d is not in a text of %d bytes", offset, len(content))
+		return position{}, fmt.Errorf("offset %d is outside a text of %d bytes", offset, len(content))
 	}
 	start := strings.LastIndexByte(content[:offset], '\n') + 1
 	p := position{Line: strings.Count(content[:start], "\n")}
@@ -41,8 +39,7 @@ func positionAt(content string, offset int) (position, error) {
 	return p, nil
 }
 
-// offsetAt returns the byte offset of a position; one beyond the end of its
-// line or of the text is taken for that end.
+// offsetAt returns the byte offset of a position; a position beyond the end of its line or of the text means that end.
 func offsetAt(content string, p position) int {
 	start := 0
 	for range p.Line {
@@ -63,7 +60,7 @@ func offsetAt(content string, p position) int {
 	return start + len(line)
 }
 
-// fileURI returns the name that the protocol has for a file.
+// fileURI returns the URI of a file.
 func fileURI(path string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") { // C:/…

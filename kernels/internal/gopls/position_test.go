@@ -44,7 +44,7 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-// FuzzPosition goes to a position and back.
+// FuzzPosition converts offsets to positions and back.
 func FuzzPosition(f *testing.F) {
 	f.Add("x\n你好😀 y", 9)
 	f.Add("\xff\x80\n\xe4", 1)

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// gone waits until nothing is left of a process group.
+// gone waits until a process group has ended.
 func gone(t *testing.T, pid int) {
 	t.Helper()
 	for range 6000 {
@@ -25,12 +25,12 @@ func gone(t *testing.T, pid int) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("something of process group %d lives on", pid)
+	t.Errorf("process group %d lives on", pid)
 }
 
 func (c *Client) pid() int { return c.session.cmd.Process.Pid }
 
-// requests returns how many requests gopls has not answered.
+// requests returns the number of requests that gopls has not answered.
 func (c *Client) requests() int {
 	c.session.conn.mu.Lock()
 	defer c.session.conn.mu.Unlock()
@@ -59,7 +59,7 @@ func TestCancel(t *testing.T) {
 		t.Error("after a cancelled call:", err)
 	}
 	cancelled := 0
-	for range queued { // a request and its cancellation each: more than may wait, were they not read
+	for range queued { // each sends a request and its cancellation: more than the queue holds if gopls did not read them
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Microsecond)
 		err := complete(ctx, c)
 		cancel()
@@ -118,8 +118,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestStopped has a gopls that neither reads nor writes: no call hangs longer
-// than its context says, and no more than a bound is kept for it.
+// TestStopped stops gopls: no call outlasts its context, and the queue of messages is bounded.
 func TestStopped(t *testing.T) {
 	c := start(t, options(t, false))
 	if err := complete(within(t), c); err != nil {
@@ -163,7 +162,7 @@ func TestClose(t *testing.T) {
 			if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 				t.Errorf("gopls lives on: %v", err)
 			}
-			gone(t, pid) // what it has started is killed, and ends a moment later
+			gone(t, pid) // its children are killed and end soon
 			c.Close()    // does nothing
 			if err := complete(t.Context(), c); !errors.Is(err, errClosed) {
 				t.Errorf("a call to a closed client: %v", err)
@@ -175,7 +174,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestContext ends gopls by the context that it was started with.
+// TestContext ends gopls with the context of Start.
 func TestContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c, err := Start(ctx, options(t, true))
@@ -190,8 +189,7 @@ func TestContext(t *testing.T) {
 	c.Close()
 }
 
-// TestParentKilled kills a process that has a client: its gopls ends too. The
-// process is this test, run again.
+// TestParentKilled kills a process with a client, which is this test run again: gopls ends, too.
 func TestParentKilled(t *testing.T) {
 	const env = "BIRNN_TEST_GOPLS_PARENT"
 	if os.Getenv(env) != "" {
@@ -223,7 +221,7 @@ func TestParentKilled(t *testing.T) {
 	gone(t, pid)
 }
 
-// TestNoTelemetry looks for the process that gopls would start beside its group.
+// TestNoTelemetry checks that gopls starts no telemetry process, which would be outside its process group.
 func TestNoTelemetry(t *testing.T) {
 	c := start(t, options(t, false))
 	if err := complete(within(t), c); err != nil {

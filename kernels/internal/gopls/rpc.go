@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// message is any message of JSON-RPC 2.0: a request has a method and an id, a
-// notification a method alone, an answer an id alone.
+// message is a message of JSON-RPC 2.0: a request has a method and an ID, a notification only a method, an answer only
+// an ID.
 type message struct {
 	Version string          `json:"jsonrpc"`
 	ID      json.RawMessage `json:"id,omitempty"`
@@ -31,14 +31,13 @@ func (e *rpcError) Error() string { return "gopls: " + e.Message }
 
 var (
 	errEnded = errors.New("gopls has ended")
-	errStuck = errors.New("gopls does not read what it is sent")
+	errStuck = errors.New("gopls does not read its requests")
 )
 
-// queued is how many messages may wait for gopls to read them. It reads at once
-// unless it was stopped.
+// queued is the maximal number of messages that gopls has not read. It reads at once unless it is stopped.
 const queued = 256
 
-// conn is a connection to a server. Nothing in it waits for the server to read.
+// conn is a connection to a server. Its methods do not wait for the server to read.
 type conn struct {
 	out     chan []byte   // frames to write
 	ended   chan struct{} // closed when the server's stream has ended
@@ -54,7 +53,7 @@ func newConn(w io.Writer) *conn {
 			select {
 			case f := <-c.out:
 				if _, err := w.Write(f); err != nil {
-					return // the stream from the server ends too
+					return // the stream from the server ends, too
 				}
 			case <-c.ended:
 				return
@@ -64,8 +63,8 @@ func newConn(w io.Writer) *conn {
 	return c
 }
 
-// read handles what the server sends until its stream ends. Handle gets its
-// requests, to answer them, and its notifications.
+// read handles the messages of the server until its stream ends. handle answers its requests and gets its
+// notifications.
 func (c *conn) read(r io.Reader, handle func(method string, params json.RawMessage) (any, error)) error {
 	defer close(c.ended)
 	buffered := bufio.NewReader(r)
@@ -76,7 +75,7 @@ func (c *conn) read(r io.Reader, handle func(method string, params json.RawMessa
 		}
 		var m message
 		if err := json.Unmarshal(body, &m); err != nil {
-			return fmt.Errorf("%.80q is no message: %w", body, err)
+			return fmt.Errorf("%.80q is not a message: %w", body, err)
 		}
 		if m.Method == "" {
 			c.mu.Lock()
@@ -131,7 +130,7 @@ func (c *conn) notify(method string, params any) error {
 	return c.send(message{Method: method, Params: data})
 }
 
-// request is one that has been sent.
+// request is a request that has been sent.
 type request struct {
 	conn   *conn
 	id     string
@@ -157,8 +156,8 @@ func (c *conn) request(method string, params any) (*request, error) {
 	return r, nil
 }
 
-// wait stores the answer in result. If ctx ends first, the server is told so; it
-// still has to answer, which nobody reads.
+// wait stores the answer in result. If ctx ends first, it cancels the request; the server still answers, which is
+// ignored.
 func (r *request) wait(ctx context.Context, result any) error {
 	select {
 	case m := <-r.answer:

@@ -15,8 +15,7 @@ import (
 	"birnn/kernels/internal/process"
 )
 
-// grace is how long gopls may take to end when asked to. While it loads the
-// workspace it does not listen.
+// grace is the time for gopls to end by itself. While it loads the workspace, it does not react.
 const grace = 500 * time.Millisecond
 
 // session is one gopls process.
@@ -26,33 +25,33 @@ type session struct {
 	cmd    *exec.Cmd
 	cancel context.CancelFunc
 	log    io.Writer
-	opened chan struct{} // closed when it may be asked
+	opened chan struct{} // closed when it accepts requests
 	loaded chan struct{} // closed when it has loaded the workspace
-	done   chan struct{} // closed when the process is gone, and its children are killed
-	cause  string        // of that
+	done   chan struct{} // closed when the process has ended and its children are killed
+	cause  string        // why the process ended
 
 	mu    sync.Mutex
 	files map[string]*overlay // by URI
 }
 
-// overlay is a file as gopls has been told that it is.
+// overlay is the content of a file as sent to gopls.
 type overlay struct {
 	version int
 	content string
 }
 
 func startSession(ctx context.Context, opts Options) (*session, error) {
-	temp, err := os.MkdirTemp("", "gopls-") // it leaves things there when killed
+	temp, err := os.MkdirTemp("", "gopls-") // a killed gopls leaves files there
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	env := append([]string{
 		"TMPDIR=" + temp, "TMP=" + temp, "TEMP=" + temp,
-		// Its telemetry would be a process in a group of its own. The value is the
-		// one that it gives to the children of that process, for which there is none.
+		// Its telemetry would run in a separate process group. This value, which it sets for descendants of the
+		// telemetry process, turns telemetry off.
 		"GO_TELEMETRY_CHILD=2",
-		"GOGC=50", // two fifths less memory for no time that one would notice
+		"GOGC=50", // takes two fifths less memory at no noticeable cost
 	}, opts.Env...)
 	cmd := process.Command(ctx, process.Options{Dir: opts.Dir, Env: env, Grace: grace}, opts.Command, "serve")
 	s := &session{
@@ -79,7 +78,7 @@ func startSession(ctx context.Context, opts Options) (*session, error) {
 		defer close(s.done)
 		err := s.read(stdout, s.handle)
 		process.End(cmd)
-		cancel() // ends it where there are no process groups
+		cancel() // for systems without process groups
 		s.cause = fmt.Sprintf("%v, %v", err, cmd.Wait())
 		os.RemoveAll(temp)
 	}()
@@ -87,7 +86,7 @@ func startSession(ctx context.Context, opts Options) (*session, error) {
 	return s, nil
 }
 
-// open introduces client and server to each other.
+// open initializes the server.
 func (s *session) open(ctx context.Context) {
 	folder := fileURI(s.dir)
 	r, err := s.request("initialize", map[string]any{
@@ -108,28 +107,27 @@ func (s *session) open(ctx context.Context) {
 		err = s.notify("initialized", struct{}{})
 	}
 	if err != nil {
-		fmt.Fprintln(s.log, "gopls cannot start:", err)
+		fmt.Fprintln(s.log, "start gopls:", err)
 		s.cancel()
 		return
 	}
 	close(s.opened)
 }
 
-// settings of gopls: one package of plain text is being written, and nobody
-// looks at diagnostics.
+// settings are gopls's settings: completions are plain text, in one package, and diagnostics are not used.
 var settings = map[string]any{
-	"expandWorkspaceToModule":        false, // or all packages of a go.work are type-checked
+	"expandWorkspaceToModule":        false, // else it type-checks all packages of a go.work
 	"diagnosticsTrigger":             "Save",
 	"vulncheck":                      "Off",
 	"usePlaceholders":                false,
-	"completionBudget":               "1s", // a scan of packages not imported needs it at first
+	"completionBudget":               "1s", // for the first scan of packages that are not imported
 	"completeFunctionCalls":          false,
 	"completionDocumentation":        false,
-	"experimentalPostfixCompletions": false, // they edit elsewhere too
+	"experimentalPostfixCompletions": false, // they edit other places, too
 	"telemetryPrompt":                false,
 }
 
-// handle answers what gopls asks.
+// handle answers the requests of gopls.
 func (s *session) handle(method string, params json.RawMessage) (any, error) {
 	switch method {
 	case "$/progress":
@@ -137,7 +135,7 @@ func (s *session) handle(method string, params json.RawMessage) (any, error) {
 		if json.Unmarshal(params, &p) == nil && p.Value.Kind == "end" {
 			select {
 			case <-s.loaded:
-			default: // loading is the first thing it does
+			default: // its first progress is that of loading
 				close(s.loaded)
 			}
 		}
@@ -171,8 +169,8 @@ func (s *session) handle(method string, params json.RawMessage) (any, error) {
 	return nil, nil
 }
 
-// ask sets the overlay of a file and asks something about a place in it, in one
-// go, so that the answer is about this content.
+// ask sets the content of a file and sends a request about a position in it, without another request in between, so
+// that the answer is for this content.
 func (s *session) ask(ctx context.Context, file, content, method string, offset int, result any) error {
 	p, err := positionAt(content, offset)
 	if err == nil {
@@ -229,8 +227,7 @@ func (s *session) set(uri, content string) error {
 	return err
 }
 
-// close ends gopls and all that it has started, politely if that does not take
-// long.
+// close ends gopls and its descendants: by request, and after grace by force.
 func (s *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
@@ -252,7 +249,7 @@ func (s *session) close() {
 	}
 }
 
-// lockedWriter is for the two that write to the log.
+// lockedWriter allows concurrent writes to the log.
 type lockedWriter struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -14,7 +14,7 @@ import (
 )
 
 // DefaultLimit is the limit of a directory without SetLimit, in bytes.
-const DefaultLimit int64 = 2 << 30
+const DefaultLimit int64 = 2_000_000_000
 
 const (
 	limitFile        = "limit.json"

@@ -1,8 +1,7 @@
 //go:build unix
 
-// Command shim stands between GoNB and what it runs. Called "go", it is the go
-// command, but puts itself in the place of the program that a build makes;
-// called as that program, or "shell", it runs it and carries what it writes.
+// Command shim wraps the programs that GoNB runs. Run as "go", it runs the go command, but replaces the program that is
+// built by itself; run as that program or as "shell", it runs the program or shell and copies its output.
 package main
 
 import (
@@ -25,21 +24,21 @@ import (
 	"birnn/kernels/internal/pump"
 )
 
-// program is what the name of the program itself ends in.
+// program is the suffix of the built program.
 const program = ".cell"
 
 func main() {
 	switch filepath.Base(os.Args[0]) {
 	case "go":
 		os.Exit(goCommand(os.Args[1:]))
-	case "shell": // for the lines that begin with "!"
+	case "shell": // for lines that begin with "!"
 		run("/bin/bash", append([]string{"-c"}, os.Args[1:]...), func(events.Event) {})
 	default:
 		run(os.Args[0]+program, os.Args[1:], events.Tell)
 	}
 }
 
-// goCommand is the go command that comes next on the PATH.
+// goCommand runs the go command that $BIRNN_GO names.
 func goCommand(args []string) int {
 	command := os.Getenv("BIRNN_GO")
 	i := slices.Index(args, "-o")
@@ -84,7 +83,7 @@ func goCommand(args []string) int {
 	return 0
 }
 
-// putSelf makes place a link to this program.
+// putSelf makes place a link to this executable.
 func putSelf(place string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -98,7 +97,7 @@ func putSelf(place string) error {
 	return errors.Join(os.Symlink(self, link), os.Rename(link, place))
 }
 
-// run runs a program to its end, and ends as it did.
+// run runs a program and ends with its exit code or signal.
 func run(name string, args []string, tell func(events.Event)) {
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = os.Stdin
@@ -135,14 +134,14 @@ func run(name string, args []string, tell func(events.Event)) {
 	}
 	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
 		signal.Reset()
-		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // it was the program's to leave one
+		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // the program has left a core dump already
 		unix.Kill(os.Getpid(), status.Signal())
-		time.Sleep(time.Second) // the signal is on its way
+		time.Sleep(time.Second) // until the signal arrives
 	}
 	os.Exit(exit.ExitCode())
 }
 
-// newPump returns the pump of a stream, bounded as the front says.
+// newPump returns the pump of a stream, with the limits in the environment.
 func newPump(stream string, w *os.File) *pump.Pump {
 	p := &pump.Pump{Drained: func() { drained(w) }}
 	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(events.Env) != "" {
@@ -154,18 +153,15 @@ func newPump(stream string, w *os.File) *pump.Pump {
 	return p
 }
 
-// drained waits until the pipe is empty: what GoNB reads at once is then one
-// piece of ours.
+// drained waits until the pipe is empty, so that GoNB reads each piece separately.
 func drained(w *os.File) {
 	for wait := 20 * time.Microsecond; !empty(w); wait = min(2*wait, 5*time.Millisecond) {
 		time.Sleep(wait)
 	}
 }
 
-// quiet waits until all that a program has printed is with GoNB, so that an
-// error comes after what was printed before it: the two go through pipes of
-// their own, and GoNB reads them at once. A program that prints without end is
-// waited for a moment only.
+// quiet waits until GoNB has read what the program has printed, so that errors come after what was printed before them:
+// GoNB reads standard output and standard error concurrently. If the program keeps printing, quiet gives up soon.
 func quiet(p *pump.Pump, r any) {
 	const looks, pause, longest = 2, time.Millisecond, 200 * time.Millisecond
 	found := 0
@@ -176,7 +172,7 @@ func quiet(p *pump.Pump, r any) {
 	}
 }
 
-// empty tells whether a pipe is; what is none always is.
+// empty reports whether a pipe is empty; anything else counts as empty.
 func empty(f any) bool {
 	n := 0
 	if c, ok := f.(syscall.Conn); ok {

@@ -1,6 +1,6 @@
 //go:build !unix
 
-// Command shim stands between GoNB and what it runs; there is no GoNB here.
+// Command shim wraps the programs that GoNB runs; it is implemented only for Unix.
 package main
 
 func main() {}

@@ -23,33 +23,32 @@ import (
 	"time"
 )
 
-// A record is what a build of the go command can be repeated by, for another
-// main.go, without looking anew at hundreds of packages: the commands that
-// compile and link, which packages there are, and what all that depends on. It
-// lies in the cell's folder, which goes when the kernel does.
+// record is the record of a build by the go command, with which the build can be repeated for another main.go without
+// checking hundreds of packages: the compile and link commands, the packages, and the state on which they depend. It is
+// stored in the cell's directory, which is removed with the kernel.
 type record struct {
 	Args     []string          // of the go command
-	Settings string            // a hash of the environment and of the module's files
-	Roots    []string          // the folders of modules that can change
-	Sources  string            // a hash of what is in them
-	Compile  string            // the command, for a shell
-	Link     string            // the same
-	Archives map[string]string // the packages' compiled files by import path
+	Settings string            // hash of the environment and the module's files
+	Roots    []string          // directories of modules that may change
+	Sources  string            // hash of their files
+	Compile  string            // shell command
+	Link     string            // shell command
+	Archives map[string]string // compiled packages by import path
 	Rest     []string          // the other lines of the linker's configuration
 }
 
-// builder builds the cell in the folder dir with the go command.
+// builder builds the cell in the directory dir.
 type builder struct {
 	command string
-	args    []string // the first one is "build"
+	args    []string // of the go command; the first is "build"
 	dir     string
-	output  string // what args ask for
+	output  string // as in args
 }
 
 func (b builder) folder() string { return filepath.Join(b.dir, ".quick") }
 
-// quick repeats the recorded build, if it can be. When that fails, the go
-// command will say why.
+// quick repeats the recorded build, if possible. It reports no errors: if the build fails, the go command runs and
+// reports them.
 func (b builder) quick() (can, done bool) {
 	r, err := b.load()
 	if err != nil || !slices.Equal(r.Args, b.args) || r.Settings != b.settings() || !r.has(b.imports()) {
@@ -69,8 +68,7 @@ func (b builder) quick() (can, done bool) {
 	return true, os.Rename(made, b.output) == nil
 }
 
-// record builds with the go command and records how it did. When that fails, so
-// does it.
+// record builds with the go command and records the build. It reports whether the build succeeded.
 func (b builder) record() bool {
 	begin := time.Now()
 	var roots []byte
@@ -83,7 +81,7 @@ func (b builder) record() bool {
 	})
 	var log bytes.Buffer
 	cmd := exec.Command(b.command, append([]string{"build", "-x", "-work"}, b.args[1:]...)...)
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "GOGC=400") // compiler and linker collect less garbage
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "GOGC=400") // less garbage collection in compiler and linker
 	cmd.Stderr = &log
 	err := cmd.Run()
 	others.Wait()
@@ -107,7 +105,7 @@ func (b builder) record() bool {
 	}
 	config, err := os.ReadFile(filepath.Join(work, "b001", "importcfg.link"))
 	if err != nil || rootsErr != nil || r.Compile == "" || r.Link == "" {
-		return true // built, and that is all
+		return true // built, but not recorded
 	}
 	for line := range strings.Lines(string(config)) {
 		line = strings.TrimSuffix(line, "\n")
@@ -117,7 +115,7 @@ func (b builder) record() bool {
 			r.Rest = append(r.Rest, line)
 		case filepath.Base(filepath.Dir(file)) == "b001": // the cell itself
 		case strings.HasPrefix(file, work):
-			return true // was built just now; the next time it is in the go command's cache
+			return true // built just now; the next time it is in the go command's cache
 		default:
 			r.Archives[path] = file
 		}
@@ -128,14 +126,14 @@ func (b builder) record() bool {
 		}
 	}
 	var newest time.Time
-	if r.Sources, newest = sources(r.Roots); r.Sources != "" && newest.Before(begin) { // else it may not be what was built
+	if r.Sources, newest = sources(r.Roots); r.Sources != "" && newest.Before(begin) { // else the record may not match the build
 		b.save(r)
 	}
 	return true
 }
 
-// save adds what the record before has besides, if it is still true. If it
-// cannot, there is no record.
+// save saves the record, with the further packages of the previous one if that is still valid. If saving fails, no
+// record remains.
 func (b builder) save(r *record) {
 	if old, err := b.load(); err == nil && slices.Equal(old.Args, r.Args) && old.Settings == r.Settings && old.Sources == r.Sources {
 		for path, file := range old.Archives {
@@ -165,13 +163,13 @@ func (b builder) load() (r *record, err error) {
 	return r, json.Unmarshal(data, &r)
 }
 
-// has tells whether all of the imports are there; none is nil.
+// has reports whether imports is not nil and the record has all of them.
 func (r *record) has(imports []string) bool {
 	return imports != nil && !slices.ContainsFunc(imports, func(path string) bool { return r.Archives[path] == "" && path != "unsafe" })
 }
 
-// imports returns what the cell's program imports; nil if it is not for the
-// compiler alone: with C, with directives, or with more than one file.
+// imports returns the imports of the cell's program, or nil if it needs more than the compiler: because of cgo,
+// directives or several files.
 func (b builder) imports() []string {
 	name := filepath.Join(b.dir, "main.go")
 	files, _ := filepath.Glob(filepath.Join(b.dir, "*.go"))
@@ -194,8 +192,7 @@ func (b builder) imports() []string {
 	return imports
 }
 
-// settings is a hash of the environment that a build depends on and of the
-// files that say which modules there are.
+// settings returns a hash of the environment variables and module files on which a build depends.
 func (b builder) settings() string {
 	hash := sha256.New()
 	for _, entry := range slices.Sorted(slices.Values(os.Environ())) {
@@ -211,13 +208,11 @@ func (b builder) settings() string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// many is how many files a project may have: looking at more takes longer than
-// the go command.
+// many is the maximal number of files: checking more takes longer than the go command.
 const many = 10_000
 
-// sources is a hash of the names, sizes and times of all files in some folders
-// but notebooks, which no package is made of, and the newest time; "" if they
-// cannot be looked at.
+// sources returns a hash of the names, sizes and times of the files in roots, except notebooks, and the newest time.
+// The hash is empty if the files cannot be read or are too many.
 func sources(roots []string) (sum string, newest time.Time) {
 	hash, seen := sha256.New(), 0
 	for _, root := range roots {

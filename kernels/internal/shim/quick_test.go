@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestQuick builds a cell beside a module that can change, as GoNB does.
+// TestQuick builds a cell in a workspace with a module that may change, as GoNB does.
 func TestQuick(t *testing.T) {
 	command, err := exec.LookPath("go")
 	if err != nil {
@@ -75,7 +75,7 @@ func TestQuick(t *testing.T) {
 			t.Errorf("%s: it prints %q, %v; want %q", test.name, out, err, test.prints)
 		}
 	}
-	// A file that is saved while it is built may not be what was built.
+	// A file that is saved during a build may differ from what was built.
 	if err := os.Chtimes(filepath.Join(lib, "lib.go"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestQuick(t *testing.T) {
 		t.Error("a file that has changed since the build began goes unnoticed")
 	}
 	write(lib, "lib.go", "package lib\n\nconst Name = \"last\"\n")
-	for _, body := range []string{`fmt.Println(lib.Name, 7)`, `fmt.Println(lib.Name, 8)`} { // the library is built, then is there
+	for _, body := range []string{`fmt.Println(lib.Name, 7)`, `fmt.Println(lib.Name, 8)`} { // the first build compiles the library, the second reuses it
 		write(dir, "main.go", main(`"fmt"; "lib"`, body))
 		if !b.record() {
 			t.Error("the go command does not build it")

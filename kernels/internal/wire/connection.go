@@ -9,8 +9,7 @@ import (
 	"strconv"
 )
 
-// Connection is the content of a connection file: where a kernel's five sockets
-// are, and the key that signs its messages.
+// Connection is the content of a connection file: the addresses of a kernel's five sockets and the key for signatures.
 type Connection struct {
 	Transport       string `json:"transport"`
 	IP              string `json:"ip"`
@@ -42,8 +41,7 @@ func ReadConnection(path string) (Connection, error) {
 	return c, nil
 }
 
-// Loopback returns a connection with a new key and five ports of the loopback
-// interface that were free just now.
+// Loopback returns a connection with a new key and five free ports of the loopback interface.
 func Loopback() (Connection, error) {
 	c := Connection{Transport: "tcp", IP: "127.0.0.1", SignatureScheme: "hmac-sha256", Key: NewID() + NewID()}
 	for _, port := range []*int{&c.Shell, &c.Control, &c.Stdin, &c.IOPub, &c.Heartbeat} {
@@ -51,7 +49,7 @@ func Loopback() (Connection, error) {
 		if err != nil {
 			return c, err
 		}
-		defer l.Close() // once all are known, so that they differ
+		defer l.Close() // not earlier, so that the ports differ
 		*port = l.Addr().(*net.TCPAddr).Port
 	}
 	return c, nil
@@ -71,7 +69,7 @@ func (c Connection) Write(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// Address returns the end point of a port, as ZeroMQ writes it.
+// Address returns the ZeroMQ endpoint of a port.
 func (c Connection) Address(port int) string {
 	if c.Transport == "ipc" {
 		return fmt.Sprintf("ipc://%s-%d", c.IP, port)

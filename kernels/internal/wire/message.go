@@ -1,5 +1,5 @@
-// Package wire is the Jupyter messaging protocol 5.4 on the wire: messages as
-// frames with a signature, and connection files.
+// Package wire implements the Jupyter messaging protocol 5.4 on the wire: signed messages in frames, and connection
+// files.
 //
 // https://jupyter-client.readthedocs.io/en/stable/messaging.html
 package wire
@@ -19,7 +19,7 @@ import (
 // Version is the version of the protocol.
 const Version = "5.4"
 
-// Header says what a message is and who sent it.
+// Header is the header of a message.
 type Header struct {
 	ID       string `json:"msg_id"`
 	Session  string `json:"session"`
@@ -31,32 +31,31 @@ type Header struct {
 
 // Message is a message of the protocol.
 type Message struct {
-	Identities [][]byte // of whom it came from, or goes to
+	Identities [][]byte // of the sender or receiver
 	Header     Header
-	Parent     json.RawMessage // the header of the message that it answers, as it came
+	Parent     json.RawMessage // the original header of the message that it answers
 	Metadata   json.RawMessage
 	Content    json.RawMessage
 	Buffers    [][]byte
 
-	header json.RawMessage // as it came: an answer repeats every field, known here or not
+	header json.RawMessage // as received: an answer repeats every field, even unknown ones
 }
 
-// ErrSignature is returned for a message whose signature is not its own.
+// ErrSignature is the error for a message with a wrong signature.
 var ErrSignature = errors.New("wrong signature")
 
 var delimiter = []byte("<IDS|MSG>")
 
 var empty = json.RawMessage("{}")
 
-// NewID returns an identifier that no other message or session has.
+// NewID returns a unique identifier for a message or session.
 func NewID() string {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
 	return hex.EncodeToString(id[:])
 }
 
-// New returns a message of a session that answers parent; nil if it answers none.
-// Content is anything that package json can write.
+// New returns a message of a session that answers parent, which may be nil. The content must be encodable as JSON.
 func New(session, kind string, parent *Message, content any) *Message {
 	m := &Message{
 		Header: Header{ID: NewID(), Session: session, Username: "kernel", Date: time.Now().UTC().Format(time.RFC3339Nano), Type: kind, Version: Version},
@@ -75,7 +74,7 @@ func (m *Message) SetContent(content any) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(content); err != nil {
-		panic(fmt.Sprintf("wire: content of %s: %v", m.Header.Type, err)) // made by us
+		panic(fmt.Sprintf("wire: content of %s: %v", m.Header.Type, err)) // content comes from our code
 	}
 	m.Content = bytes.TrimRight(b.Bytes(), "\n")
 }
@@ -88,7 +87,7 @@ func (m *Message) Read(v any) error {
 	return nil
 }
 
-// RawHeader returns the header as it goes into the parent header of an answer.
+// RawHeader returns the header for use as the parent header of an answer.
 func (m *Message) RawHeader() json.RawMessage {
 	if m.header == nil {
 		m.header, _ = json.Marshal(m.Header) // strings only
@@ -96,14 +95,14 @@ func (m *Message) RawHeader() json.RawMessage {
 	return m.header
 }
 
-// ParentID returns the identifier of the message that this one answers, or "".
+// ParentID returns the identifier of the message that m answers, if any.
 func (m *Message) ParentID() string {
 	var parent Header
 	json.Unmarshal(m.Parent, &parent)
 	return parent.ID
 }
 
-// Encode returns the message as frames, signed with key; an empty key signs nothing.
+// Encode returns the frames of the message, signed unless key is empty.
 func (m *Message) Encode(key []byte) [][]byte {
 	parts := [][]byte{m.RawHeader(), orEmpty(m.Parent), orEmpty(m.Metadata), orEmpty(m.Content)}
 	frames := append([][]byte{}, m.Identities...)
@@ -111,7 +110,7 @@ func (m *Message) Encode(key []byte) [][]byte {
 	return append(append(frames, parts...), m.Buffers...)
 }
 
-// Decode reads a message from its frames and checks its signature.
+// Decode decodes a message from frames and checks its signature.
 func Decode(frames [][]byte, key []byte) (*Message, error) {
 	at := 0
 	for at < len(frames) && !bytes.Equal(frames[at], delimiter) {
@@ -129,7 +128,7 @@ func Decode(frames [][]byte, key []byte) (*Message, error) {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	if m.Header.Type == "" {
-		return nil, errors.New("header: it has no msg_type")
+		return nil, errors.New("header has no msg_type")
 	}
 	for i, name := range []string{"parent header", "metadata", "content"} {
 		var object map[string]json.RawMessage

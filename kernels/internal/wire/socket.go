@@ -10,14 +10,14 @@ import (
 	"github.com/go-zeromq/zmq4"
 )
 
-// Socket is a ZeroMQ socket on which several goroutines may send messages.
+// Socket is a ZeroMQ socket. Several goroutines may send on it.
 type Socket struct {
 	zmq4.Socket
 	mu  sync.Mutex
 	key []byte
 }
 
-// WithKey returns the same socket for messages with another signature.
+// WithKey returns the socket with another key for signatures.
 func (s *Socket) WithKey(key string) *Socket { return &Socket{Socket: s.Socket, key: []byte(key)} }
 
 // SendMessage signs and sends a message.
@@ -28,8 +28,8 @@ func (s *Socket) SendMessage(m *Message) error {
 	return s.SendMulti(zmq4.NewMsgFrom(frames...))
 }
 
-// Receive hands every message that comes to handle, until ctx ends. What is no
-// message, or not signed with our key, is logged and dropped.
+// Receive calls handle for every message until ctx ends. It logs and drops invalid messages and those not signed with
+// the socket's key.
 func (s *Socket) Receive(ctx context.Context, name string, logf func(string, ...any), handle func(*Message)) {
 	for {
 		msg, err := s.Recv()
@@ -38,7 +38,7 @@ func (s *Socket) Receive(ctx context.Context, name string, logf func(string, ...
 		}
 		if err != nil {
 			logf("%s: %v", name, err)
-			time.Sleep(10 * time.Millisecond) // that peer is gone; others may come
+			time.Sleep(10 * time.Millisecond) // this peer is gone; others may connect
 			continue
 		}
 		m, err := Decode(msg.Frames, s.key)
@@ -50,8 +50,7 @@ func (s *Socket) Receive(ctx context.Context, name string, logf func(string, ...
 	}
 }
 
-// Sockets are a kernel's five, on its own side or on a client's, which has none
-// for the heartbeat.
+// Sockets are the five sockets of a kernel or its client; a client has none for the heartbeat.
 type Sockets struct {
 	Shell, Control, Stdin, IOPub, Heartbeat *Socket
 }
@@ -102,7 +101,7 @@ func (s *Sockets) Close() error {
 	return err
 }
 
-// Dial connects to the sockets of a kernel, as its client.
+// Dial connects a client to the sockets of a kernel.
 func Dial(ctx context.Context, c Connection) (*Sockets, error) {
 	key := []byte(c.Key)
 	patient := []zmq4.Option{zmq4.WithDialerRetry(5 * time.Millisecond), zmq4.WithDialerMaxRetries(4000), zmq4.WithID(zmq4.SocketIdentity(NewID()))}

@@ -12,8 +12,8 @@ import (
 	"github.com/go-zeromq/zmq4/transport"
 )
 
-// Our own transports are TCP and Unix sockets that one bad client cannot block
-// for the others: it must greet in time, and take what it is sent.
+// The guarded transports are TCP and Unix sockets on which a bad client cannot block others: each must send its
+// greeting and read within a time limit.
 const (
 	greetingTime = 5 * time.Second
 	writeTime    = 10 * time.Second
@@ -27,7 +27,7 @@ func init() {
 	}
 }
 
-// subscribers are called when somebody has subscribed at an address.
+// subscribers are the callbacks of OnSubscribe.
 var subscribers sync.Map // func() by address
 
 type guarded struct {
@@ -67,7 +67,7 @@ type conn struct {
 	read int
 }
 
-// greeting is the length of what both sides send first, before commands.
+// greeting is the length of the greeting that both sides send first.
 const greeting = 64
 
 // Read implements [net.Conn].
@@ -77,11 +77,11 @@ func (c *conn) Read(b []byte) (int, error) {
 		c.SetReadDeadline(time.Time{})
 	}
 	c.read += n
-	// The frame of a subscription: no flags, its length, and 1 before the topic.
-	// The library reads a frame's parts one by one, so the body comes alone.
+	// A subscription is a frame without flags whose body is 1 and the topic. The library reads the parts of a frame one
+	// by one, so the body is read alone.
 	if c.read > greeting && n > 0 && bytes.HasPrefix(b[:n], []byte{1}) {
 		if f, ok := subscribers.Load(c.addr); ok {
-			time.AfterFunc(20*time.Millisecond, f.(func())) // when it has been noted
+			time.AfterFunc(20*time.Millisecond, f.(func())) // after the library has registered it
 		}
 	}
 	return n, err
@@ -92,15 +92,15 @@ func (c *conn) Write(b []byte) (int, error) {
 	c.SetWriteDeadline(time.Now().Add(writeTime))
 	n, err := c.Conn.Write(b)
 	if err != nil {
-		c.Close() // half a message is no message
+		c.Close() // after half a message the connection is useless
 	}
 	return n, err
 }
 
-// guardedAddress makes an address one of our transports.
+// guardedAddress returns an address for the guarded transports.
 func guardedAddress(address string) string { return "kernel-" + address }
 
-// OnSubscribe has f called when somebody subscribes at an address.
+// OnSubscribe registers f to be called when a client subscribes at an address.
 func OnSubscribe(address string, f func()) {
 	_, addr, _ := strings.Cut(address, "://")
 	subscribers.Store(addr, f)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestSignature compares with signatures that Python's hmac module made:
+// TestSignature compares with signatures made by Python's hmac module:
 //
 //	hmac.new(b"key", b'{"msg_type":"x"}' + b'{}{}{"code":"分开"}', "sha256").hexdigest()
 func TestSignature(t *testing.T) {
@@ -38,7 +38,7 @@ func TestSignature(t *testing.T) {
 }
 
 func TestAnswer(t *testing.T) {
-	// A field that we do not know goes back as it came.
+	// An answer repeats unknown fields of the header.
 	request, err := Decode([][]byte{[]byte("client"), delimiter, nil, []byte(`{"msg_id":"1","msg_type":"x_request","subshell_id":null}`), empty, empty, empty}, nil)
 	if err != nil {
 		t.Fatal(err)
