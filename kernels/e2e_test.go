@@ -220,8 +220,8 @@ func TestLongEndToEnd(t *testing.T) {
 	w.nothingRuns(t)
 }
 
-// TestNewerGo installs with a Go that does not compile GoMLX with SIMD instructions. The pure-Go kernel uses the pinned
-// Go and, if GOTOOLCHAIN forbids to fetch that, has no SIMD instructions. XLA's kernel uses the newer Go.
+// TestLongNewerGo installs with a Go that does not compile GoMLX with SIMD instructions. The pure-Go kernel uses the pinned
+// Go and, if GOTOOLCHAIN forbids its download, has no SIMD instructions. XLA's kernel uses the newer Go.
 func TestLongNewerGo(t *testing.T) {
 	const newer = "go1.27.4"
 	w := newWorld(t)
@@ -229,6 +229,7 @@ func TestLongNewerGo(t *testing.T) {
 		t.Skip("GoMLX has SIMD instructions for amd64 only")
 	}
 	w.env = append(w.env, "GOTOOLCHAIN="+newer)
+	before := w.listing()
 	dir := t.TempDir()
 	kernels := func(t *testing.T, pureGo string, said string, flags ...string) {
 		t.Helper()
@@ -261,7 +262,7 @@ func TestLongNewerGo(t *testing.T) {
 	}
 	kernels(t, simd.Go+"-X:simd", "with SIMD instructions, built by "+simd.Go)
 
-	// The same with the newer Go alone, and the same Jupyter.
+	// The newer Go alone, with the same Jupyter.
 	goroot, err := exec.Command("env", "GOTOOLCHAIN="+newer, "go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +279,15 @@ func TestLongNewerGo(t *testing.T) {
 	}
 	w.env = append(w.env, "GOTOOLCHAIN=local")
 	kernels(t, newer, "without SIMD instructions, several times slower: "+newer, "-dir", filepath.Join(w.home, "plain"), "-jupyter", jupyter[0])
+
+	for _, flags := range [][]string{{"-dir", filepath.Join(w.home, "plain")}, nil} {
+		if code, out, errOut := w.run(dir, append([]string{"uninstall"}, flags...)...); code != 0 {
+			t.Errorf("uninstall %q: exit code %d\n%s%s", flags, code, out, errOut)
+		}
+	}
+	if after := w.listing(); !slices.Equal(before, after) {
+		t.Errorf("uninstall left %q, before there was %q", after, before)
+	}
 	w.nothingRuns(t)
 }
 

@@ -109,8 +109,8 @@ func TestFindFails(t *testing.T) {
 
 // TestFindHere builds the package with the real go command, in the way that Find returns.
 func TestFindHere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles GoMLX's pure-Go backend")
+	if os.Getenv("BIRNN_TEST") != "all" {
+		t.Skip("compiles GoMLX's pure-Go backend and may download " + Go + ": set BIRNN_TEST=all")
 	}
 	goCommand, err := exec.LookPath("go")
 	if err != nil {

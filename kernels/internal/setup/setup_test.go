@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"go/version"
 	"io"
 	"os"
 	"path/filepath"
@@ -285,6 +286,11 @@ func TestPins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for line := range strings.Lines(string(root)) {
+		if least, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok && version.Compare("go"+least, pins.Go) > 0 {
+			t.Errorf("the repository's go.mod requires go %s, the pinned Go is %s", least, pins.Go)
+		}
+	}
 	for _, tool := range pins.Tools {
 		mod, sum := tool.Files()
 		line := ""
@@ -293,12 +299,12 @@ func TestPins(t *testing.T) {
 				line = strings.TrimSpace(strings.TrimPrefix(l, "require "))
 			}
 		}
-		module, version, _ := strings.Cut(line, " ")
-		if version != tool.Version || !strings.HasPrefix(tool.Package, module) {
+		module, required, _ := strings.Cut(line, " ")
+		if required != tool.Version || !strings.HasPrefix(tool.Package, module) {
 			t.Errorf("%s: its go.mod requires %q, want %s at %s", tool.Name, line, tool.Package, tool.Version)
 		}
-		if !strings.Contains(string(sum), module+" "+version+" h1:") {
-			t.Errorf("%s: its go.sum has no hash of %s %s", tool.Name, module, version)
+		if !strings.Contains(string(sum), module+" "+required+" h1:") {
+			t.Errorf("%s: its go.sum has no hash of %s %s", tool.Name, module, required)
 		}
 		// What cells import of GoNB and the kernel that runs them are one version.
 		if tool.Name == "gonb" && !strings.Contains(string(root), "\t"+line+"\n") {
