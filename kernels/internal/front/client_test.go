@@ -28,6 +28,11 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "guard" {
 		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4:]...))
 	}
+	for key, value := range map[string]string{ // not by t.Setenv: most tests run in parallel
+		"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
+	} {
+		os.Setenv(key, value)
+	}
 	code := m.Run()
 	os.RemoveAll(shimDir)
 	os.Exit(code)
@@ -131,11 +136,6 @@ func bin(t testing.TB) string {
 func start(t *testing.T) *kernel { return startIn(t, t.TempDir()) }
 
 func startIn(t *testing.T, project string) *kernel {
-	for key, value := range map[string]string{
-		"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
-	} {
-		t.Setenv(key, value)
-	}
 	connection, err := wire.Loopback()
 	if err != nil {
 		t.Fatal(err)

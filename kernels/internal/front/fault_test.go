@@ -189,7 +189,7 @@ func TestManyCells(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	n := 5 * rounds(t, 6)
+	n := 5 * rounds(t, 4)
 	var before uint64
 	for i := range n {
 		if o := k.run(fmt.Sprintf("func f() int { return %d }\nfmt.Println(f(), strings.Repeat(\"x\", 10000))", i)); o.status != "ok" {
@@ -208,6 +208,7 @@ func TestManyCells(t *testing.T) {
 
 // TestRunAllTwice runs a notebook twice without a restart: the outputs must be the same.
 func TestRunAllTwice(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	notebook := []string{
 		"import \"fmt\"\nvar table = build()\nfunc build() []int { fmt.Println(\"building\"); return []int{1, 2} }",

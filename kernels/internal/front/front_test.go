@@ -17,6 +17,7 @@ import (
 
 // TestCells runs cells of all kinds in one kernel.
 func TestCells(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	for i, step := range []struct {
 		code                               string
@@ -79,6 +80,7 @@ func TestCells(t *testing.T) {
 
 // TestOrder checks that standard error comes after what was printed before it.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	o := k.run("%%\nfor range 30 {\n\tfmt.Print(\"o\")\n\tfmt.Fprint(os.Stderr, \"e\")\n\ttime.Sleep(20*time.Millisecond)\n}")
 	for i := range o.written {
@@ -93,6 +95,7 @@ func TestOrder(t *testing.T) {
 
 // TestAbort checks that cells sent before an error do not run, and those sent after it do.
 func TestAbort(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	now := time.Now()
 	first, second, third := k.send("panic(1)"), k.send("println(2)"), k.send("println(3)")
@@ -112,6 +115,7 @@ func TestAbort(t *testing.T) {
 // TestInterrupt interrupts cells while they are built, while they run, and while they ignore interrupts, and checks
 // that no process is left.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	if o := k.run("import \"fmt\"\nfmt.Println(1)"); o.status != "ok" {
 		t.Fatal(o)
@@ -149,6 +153,7 @@ func TestInterrupt(t *testing.T) {
 
 // TestChildKilled checks that a killed GoNB is restarted with the declarations and settings.
 func TestChildKilled(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	if o := k.run("%env A b\nfunc f() string { return os.Getenv(\"A\") }"); o.status != "ok" {
 		t.Fatal(o)
@@ -169,6 +174,7 @@ func TestChildKilled(t *testing.T) {
 
 // TestShutdown checks that no process is left, even of a running cell.
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	k.run("println(0)")
 	child, _ := k.front.theChild()
@@ -199,6 +205,7 @@ func TestShutdown(t *testing.T) {
 
 // TestQuestions sends the other requests of clients while a cell runs.
 func TestQuestions(t *testing.T) {
+	t.Parallel()
 	project := t.TempDir()
 	k := startIn(t, project)
 	k.run("func 你好() {}\nfunc helper(n int) string { return \"\" }")
@@ -260,6 +267,7 @@ func TestQuestions(t *testing.T) {
 
 // TestOutput checks that Chinese text arrives undamaged, and that huge output does not.
 func TestOutput(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	if o := k.run("for range 20000 { fmt.Println(\"一二三四五\") }"); o.stdout != strings.Repeat("一二三四五\n", 20000) {
 		t.Errorf("%d bytes arrived", len(o.stdout))
