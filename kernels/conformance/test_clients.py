@@ -1,4 +1,4 @@
-"""Clients of Jupyter beside JupyterLab, on the kernel that BIRNN_KERNEL names.
+"""Clients of Jupyter other than JupyterLab, on the kernel that BIRNN_KERNEL names.
 
     BIRNN_KERNEL=birnn-xla python -m unittest -v test_clients.py
 """
@@ -24,7 +24,7 @@ class Clients(unittest.TestCase):
             [sys.executable, "-m", "jupyter_console", "--simple-prompt", "--kernel", KERNEL],
             input=session, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=300,
         ).stdout
-        self.assertIn("Go, by GoNB", out)  # the banner
+        self.assertIn("Go with GoNB", out)  # the banner
         self.assertIn("Out[2]: 42", out)
         self.assertIn("undefined: x", out)
         self.assertIn("分开", out)

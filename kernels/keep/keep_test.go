@@ -90,7 +90,7 @@ func give[T any](value T) func() (T, error) { return func() (T, error) { return 
 func never[T any](t *testing.T) func() (T, error) {
 	return func() (v T, err error) {
 		t.Helper()
-		t.Error("computed anew")
+		t.Error("computed again")
 		return v, nil
 	}
 }

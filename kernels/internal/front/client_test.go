@@ -30,9 +30,28 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 3 && os.Args[1] == "guard" {
 		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4:]...))
 	}
+	for key, value := range environment { // not by t.Setenv: most tests run in parallel
+		os.Setenv(key, value)
+	}
 	code := m.Run()
 	os.RemoveAll(shimDir)
 	os.Exit(code)
+}
+
+// environment is that of the tests' kernels.
+var environment = map[string]string{
+	"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
+	"GOEXPERIMENT": "", "GODEBUG": "", kernelspec.PureGo: "",
+}
+
+// alone is for a test whose kernel changes the environment: the test cannot run in parallel, and the environment is
+// restored after it.
+func alone(t *testing.T) {
+	t.Helper()
+	for key := range environment {
+		t.Setenv(key, os.Getenv(key))
+	}
+	t.Setenv("PATH", os.Getenv("PATH"))
 }
 
 var shimDir string // directory of the shim, which is built once
@@ -130,12 +149,6 @@ func bin(t testing.TB) string {
 func start(t *testing.T) *kernel { return startIn(t, t.TempDir()) }
 
 func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
-	for key, value := range map[string]string{
-		"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
-		"GOEXPERIMENT": "", "GODEBUG": "", kernelspec.PureGo: "", "PATH": os.Getenv("PATH"), // the kernel may set them, too
-	} {
-		t.Setenv(key, value)
-	}
 	connection, err := wire.Loopback()
 	if err != nil {
 		t.Fatal(err)

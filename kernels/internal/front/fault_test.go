@@ -218,6 +218,7 @@ func manyCells(t *testing.T, n int) {
 
 // TestRunAllTwice runs a notebook twice without a restart: the outputs must be the same.
 func TestRunAllTwice(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	notebook := []string{
 		"import \"fmt\"\nvar table = build()\nfunc build() []int { fmt.Println(\"building\"); return []int{1, 2} }",

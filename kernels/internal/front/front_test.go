@@ -21,6 +21,7 @@ import (
 
 // TestCells runs cells of all kinds in one kernel.
 func TestCells(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	for i, step := range []struct {
 		code                               string
@@ -83,6 +84,7 @@ func TestCells(t *testing.T) {
 
 // TestOrder checks that standard error comes after what was printed before it.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	o := k.run("%%\nfor range 30 {\n\tfmt.Print(\"o\")\n\tfmt.Fprint(os.Stderr, \"e\")\n\ttime.Sleep(20*time.Millisecond)\n}")
 	for i := range o.written {
@@ -97,6 +99,7 @@ func TestOrder(t *testing.T) {
 
 // TestAbort checks that cells sent before an error do not run, and those sent after it do.
 func TestAbort(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	now := time.Now()
 	first, second, third := k.send("panic(1)"), k.send("println(2)"), k.send("println(3)")
@@ -116,6 +119,7 @@ func TestAbort(t *testing.T) {
 // TestInterrupt interrupts cells while they are built, while they run, and while they ignore interrupts, and checks
 // that no process is left.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	if o := k.run("import \"fmt\"\nfmt.Println(1)"); o.status != "ok" {
 		t.Fatal(o)
@@ -158,6 +162,7 @@ func TestInterrupt(t *testing.T) {
 // TestBackend switches to a backend whose kernel uses another Go. Later cells are built by that Go, and declarations
 // survive.
 func TestBackend(t *testing.T) {
+	alone(t)
 	const slow = "without SIMD instructions, several times slower: a test"
 	goCommand, err := exec.LookPath("go")
 	if err != nil {
@@ -201,6 +206,7 @@ func TestBackend(t *testing.T) {
 
 // TestWarning checks that a slow kernel says so, once, and in its banner.
 func TestWarning(t *testing.T) {
+	alone(t)
 	if runtime.GOARCH != "amd64" {
 		t.Skip("only amd64 has SIMD instructions to go without")
 	}
@@ -221,6 +227,7 @@ func TestWarning(t *testing.T) {
 
 // TestChildKilled checks that a killed GoNB is restarted with the declarations and settings.
 func TestChildKilled(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	if o := k.run("%env A b\nfunc f() string { return os.Getenv(\"A\") }"); o.status != "ok" {
 		t.Fatal(o)
@@ -241,6 +248,7 @@ func TestChildKilled(t *testing.T) {
 
 // TestShutdown checks that no process is left, even of a running cell.
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	k.run("println(0)")
 	child, _ := k.front.theChild()
@@ -271,6 +279,7 @@ func TestShutdown(t *testing.T) {
 
 // TestQuestions sends the other requests of clients while a cell runs.
 func TestQuestions(t *testing.T) {
+	t.Parallel()
 	project := t.TempDir()
 	k := startIn(t, project)
 	k.run("func 你好() {}\nfunc helper(n int) string { return \"\" }")
@@ -332,6 +341,7 @@ func TestQuestions(t *testing.T) {
 
 // TestOutput checks that Chinese text arrives undamaged, and that huge output does not.
 func TestOutput(t *testing.T) {
+	t.Parallel()
 	k := start(t)
 	if o := k.run("for range 20000 { fmt.Println(\"一二三四五\") }"); o.stdout != strings.Repeat("一二三四五\n", 20000) {
 		t.Errorf("%d bytes arrived", len(o.stdout))
