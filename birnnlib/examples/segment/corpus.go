@@ -26,10 +26,10 @@ func (l Line) Text() string { return strings.Join(l, "") }
 func Read(path string) ([]Line, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("segment: there is no corpus %s; check the path, or fetch the People's Daily with FetchPeoplesDaily: %w", path, err)
+		return nil, fmt.Errorf("segment: no corpus %s; check the path: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("segment: the corpus cannot be opened: %w", err)
+		return nil, fmt.Errorf("segment: cannot open the corpus: %w", err)
 	}
 	defer file.Close()
 	return ReadFrom(file, path)

@@ -24,6 +24,7 @@ import (
 	"birnn/birnnlib/examples/cmd/internal/cmdtest"
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
+	"birnn/internal/backendtest"
 	"birnn/internal/cli"
 	"birnn/internal/testall"
 )
@@ -265,19 +266,28 @@ func TestInterruptUnsaved(t *testing.T) {
 // TestDivergence: a training that diverges stops, says what to lower, and leaves the last good checkpoint.
 func TestDivergence(t *testing.T) {
 	dir := t.TempDir()
-	diverging := []string{"-lr", "1e37", "-clip", "1e37", "-activation", "relu", "-checkpoint-every", "0", "-epochs", "50"}
-	_, _, err := runHere(t, tinyWith(append(diverging, "-checkpoint", dir)...)...)
-	if !errors.Is(err, training.ErrDiverged) || !strings.Contains(err.Error(), "lower the learning rate (1e+37)") || !strings.Contains(err.Error(), "-lr") {
+	_, _, err := runHere(t, tinyWith("-lr", "1e38", "-clip", "1", "-checkpoint-every", "0", "-epochs", "50", "-checkpoint", dir)...)
+	if !errors.Is(err, training.ErrDiverged) || !strings.Contains(err.Error(), "lower the learning rate (1e+38)") || !strings.Contains(err.Error(), "-lr") {
 		t.Fatalf("error %v", err)
 	}
-	// Whatever was saved before can still be used.
 	c, err := charlm.OpenCheckpoints(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, damaged, err := c.Read(text.Corpus(400)); err != nil && !errors.Is(err, charlm.ErrNoCheckpoint) || damaged != nil {
-		t.Errorf("after it: %v, %v", err, damaged)
+	saved, damaged, err := c.Read(text.Corpus(400))
+	if err != nil || damaged != nil {
+		t.Fatalf("after it: %v, %v", err, damaged)
+	}
+	m, err := saved.Model(backendtest.One(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := m.Position(); p.Epoch+p.Batch == 0 {
+		t.Errorf("the checkpoint is at %+v", p)
+	}
+	if err := c.Save(m); err != nil { // it is finite
+		t.Error(err)
 	}
 }
 

@@ -114,7 +114,7 @@ Flags:
 	}
 	for _, err := range []error{c.Check(), backend.Check(o.backend)} {
 		if err != nil {
-			return wrong("%w", err)
+			return wrong("%s", strings.TrimPrefix(err.Error(), "tag: "))
 		}
 	}
 	if o.saveEvery < 0 {
