@@ -43,7 +43,7 @@ func runHere(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	return out.String(), notes.String(), err
 }
 
-// TestOutput compares standard output with the post's form, to the byte but for the figures.
+// TestOutput compares standard output with the post's form, to the byte except for the figures.
 func TestOutput(t *testing.T) {
 	for _, reading := range []string{"-as-posted=false", "-as-posted"} {
 		stdout, _, err := runHere(t, tinyWith("-epochs", "4", "-prefix", "不分", reading)...)
@@ -77,7 +77,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// TestWrongUse: a mistake is told before a backend is opened, which would print a line.
+// TestWrongUse: a mistake is reported before a backend is opened, which would print a line.
 func TestWrongUse(t *testing.T) {
 	for _, test := range []struct {
 		args  string
@@ -237,7 +237,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestInterruptUnsaved: a save that fails on the way out is told, with another exit code than a mere interruption.
+// TestInterruptUnsaved: a save that fails on the way out is reported, with exit code 1.
 func TestInterruptUnsaved(t *testing.T) {
 	for name, test := range map[string]struct {
 		environ []string
