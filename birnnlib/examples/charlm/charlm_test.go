@@ -150,7 +150,7 @@ func trainingAgainstJAX(t *testing.T, b compute.Backend, whole bool) {
 	}
 }
 
-// TestSampling tells the two samplings apart by the state. With the weights at rest, random sampling starts both windows
+// TestSampling distinguishes the two samplings by the state. With the weights at rest, random sampling starts both windows
 // of the corpus from zeros, whatever their order, and consecutive sampling carries the forward state into the second,
 // and in the post's reading the backward state too.
 func TestSampling(t *testing.T) {

@@ -65,7 +65,7 @@ type Saved struct {
 	corpus     string
 }
 
-// Read is [Checkpoints.Load] without a backend, for those who want to look at the settings before they open one.
+// Read is [Checkpoints.Load] without a backend, to look at the settings before opening one.
 func (c *Checkpoints) Read(corpus string) (s *Saved, damaged []error, err error) {
 	read, damaged, err := checkpoints.Load[metadata](c.Directory)
 	if err != nil {

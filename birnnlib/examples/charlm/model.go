@@ -1,14 +1,16 @@
 // Package charlm trains the character-level language model of the first lesson: a bidirectional recurrent network that
 // reads a text and, at every time step, predicts the next character.
 //
-// The rules are those of the post that the lesson follows, and of the book Dive into Deep Learning: truncated
-// back-propagation through time over windows of Steps characters; mean softmax cross-entropy; the gradient clipped to a
-// global norm; plain stochastic gradient descent; perplexity as the measure.
+// The rules are those of the post that the lesson follows,
+// 《MXNet双向循环神经网络----单个隐藏层的双向循环神经网络(程序)》, a published solution of the exercise of d2l-zh 6.10
+// (April 2020), and of the book Dive into Deep Learning: truncated back-propagation through time over windows of Steps
+// characters; mean softmax cross-entropy; the gradient clipped to a global norm; plain stochastic gradient descent;
+// perplexity as the measure.
 //
 // Under consecutive sampling the state is carried from batch to batch, detached, and zeroed at the start of each epoch;
 // under random sampling every batch starts from zeros. By the formulas only the forward state is carried: the backward
-// state starts at zero at the end of every window, since what comes after it is not there yet. In the post's reading,
-// in which both directions walk forward, both are carried.
+// state starts at zero at the end of every window, since the text after it is not read yet. In the post's reading, in
+// which both directions walk forward, both are carried.
 package charlm
 
 import (
@@ -29,7 +31,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Config says what is trained, and how. The JSON form is what checkpoints hold.
+// Config holds the settings of the network and its training. Checkpoints hold its JSON form.
 type Config struct {
 	Hidden       []birnnlib.Sizes // hidden units of each layer, forward and backward
 	Activation   string           // φ: "sigmoid", "tanh" or "relu"
@@ -42,7 +44,7 @@ type Config struct {
 	Seed         uint64  // of the weights, and of random sampling
 }
 
-// Post returns the post's settings but for the reading, which is that of the formulas.
+// Post returns the settings of the post that the package comment names, except that the reading is that of the formulas.
 func Post() Config {
 	return Config{
 		Hidden:       []birnnlib.Sizes{{Forward: 256, Backward: 256}},
@@ -137,7 +139,7 @@ func corpusHash(corpus string) string {
 // Config returns the settings.
 func (m *Model) Config() Config { return m.config }
 
-// Vocabulary returns the characters that the model knows.
+// Vocabulary returns the characters of the corpus.
 func (m *Model) Vocabulary() *text.Vocabulary { return m.vocabulary }
 
 // Position returns how far the training has come.

@@ -79,7 +79,7 @@ func (m *Model) numBatches() int {
 }
 
 // trainGraph is one training step on x and its labels y, both [T, n]. The loss is added up in a variable, and the states
-// stay in others for the next step: nothing leaves the device.
+// stay in others for the next step, so that nothing leaves the device.
 func (m *Model) trainGraph(scope *model.Scope, x, y *Node) {
 	g := x.Graph()
 	layers := m.layers(scope, x)

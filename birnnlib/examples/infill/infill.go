@@ -1,7 +1,8 @@
 // Package infill guesses characters that are hidden in a line of text, from those before them, those after them or both.
 //
-// While the network trains, some characters of each line, others in each epoch, are replaced by [Gap], and it learns what
-// stood there. It is tested with one gap at a time. What was hidden is nowhere in the input, so that it cannot be copied.
+// While the network trains, [Gap] replaces some characters of each line, different ones in each epoch, and the network
+// learns the originals. It is tested with one gap at a time. The input lacks the hidden characters, so that the network
+// cannot copy them.
 package infill
 
 import (
@@ -24,8 +25,8 @@ import (
 // Gap stands for a hidden character.
 const Gap = '□'
 
-// Lines returns the different lines of a corpus as package birnn/birnnlib/examples/text has it, in which spaces are between lines,
-// of two characters at least.
+// Lines returns the different lines, of at least two characters, of a corpus of package birnn/birnnlib/examples/text,
+// which separates lines by spaces.
 func Lines(corpus string) (lines []string) {
 	seen := map[string]bool{}
 	for line := range strings.FieldsSeq(corpus) {
@@ -49,14 +50,14 @@ func Split(lines []string) (train, test []string) {
 	return train, test
 }
 
-// Config says what the network is like, and how it is trained.
+// Config holds the settings of the network and its training.
 type Config struct {
 	tag.Config
 	Embedding int     // entries of X_t
 	Part      float64 // of the characters that are hidden while training
 }
 
-// Difference tells in which settings two configurations differ, or "" if they are the same.
+// Difference lists the settings in which two configurations differ; it is "" if they are the same.
 func (c Config) Difference(other Config) string {
 	d := c.Config.Difference(other.Config)
 	if c.Embedding != other.Embedding || c.Part != other.Part {
@@ -90,7 +91,7 @@ type Model struct {
 	vocabulary *text.Vocabulary
 }
 
-// about is what a checkpoint tells of the model beside the network.
+// about is what a checkpoint holds of the model in addition to the network.
 type about struct {
 	Characters string  // in the order of their indices; the first are Gap and the stand-in for all that are not there
 	Part       float64 // of the Config
@@ -122,7 +123,7 @@ func New(backend compute.Backend, lines []string, config Config) (*Model, error)
 	return m, err
 }
 
-// Load returns the model saved last. A checkpoint that cannot be read is passed over; damaged tells which and why. Without
+// Load returns the model saved last. A checkpoint that cannot be read is passed over; damaged says which and why. Without
 // any the error is [tag.ErrNoCheckpoint].
 func Load(checkpoints *tag.Checkpoints, backend compute.Backend) (m *Model, damaged []error, err error) {
 	tagger, damaged, err := checkpoints.Load(backend)
@@ -131,13 +132,13 @@ func Load(checkpoints *tag.Checkpoints, backend compute.Backend) (m *Model, dama
 	}
 	m = &Model{tagger: tagger}
 	if err := json.Unmarshal(tagger.Task().About, &m.about); err != nil || m.about.Part == 0 {
-		return nil, damaged, fmt.Errorf("infill: the model in %s is not one that fills in characters (%v)", checkpoints.Dir(), err)
+		return nil, damaged, fmt.Errorf("infill: the model in %s does not fill in characters (%v); name another directory", checkpoints.Dir(), err)
 	}
 	m.vocabulary, err = text.NewVocabulary(m.about.Characters)
 	return m, damaged, err
 }
 
-// Tagger returns the network, to save it, and for what is known of its training.
+// Tagger returns the network, to save it and to inspect its training.
 func (m *Model) Tagger() *tag.Model { return m.tagger }
 
 // Config returns the settings.
@@ -190,7 +191,7 @@ func (m *Model) index(c rune) int32 {
 	return index
 }
 
-// Guess is a character and how likely the model finds it.
+// Guess is a character and its probability.
 type Guess struct {
 	Character   rune
 	Probability float64

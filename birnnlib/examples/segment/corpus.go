@@ -26,10 +26,10 @@ func (l Line) Text() string { return strings.Join(l, "") }
 func Read(path string) ([]Line, error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("segment: there is no corpus %s; check the path, or fetch the People's Daily with FetchPeoplesDaily: %w", path, err)
+		return nil, fmt.Errorf("segment: no corpus %s; check the path: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("segment: the corpus cannot be opened: %w", err)
+		return nil, fmt.Errorf("segment: cannot open the corpus: %w", err)
 	}
 	defer file.Close()
 	return ReadFrom(file, path)
@@ -41,7 +41,7 @@ const longestLine = 1 << 20
 // tagged is a word with its part of speech.
 var tagged = regexp.MustCompile(`^(.+)/[A-Za-z]+$`)
 
-// ReadFrom is [Read] for a corpus that comes from r. The name stands for it in errors.
+// ReadFrom is [Read] for a corpus from r. Errors call it by the name.
 func ReadFrom(r io.Reader, name string) (lines []Line, err error) {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, longestLine)
@@ -65,7 +65,7 @@ func ReadFrom(r io.Reader, name string) (lines []Line, err error) {
 			}
 			m := tagged.FindStringSubmatch(word)
 			if m == nil {
-				return nil, fmt.Errorf("segment: line %d of %s: word %d is %q; the words before it are followed by a part of speech, as in 新年/t, and so must this one be", number, name, i+1, word)
+				return nil, fmt.Errorf("segment: line %d of %s: word %d is %q; it needs a part of speech, as in 新年/t, like the words before it", number, name, i+1, word)
 			}
 			line[i] = m[1]
 		}

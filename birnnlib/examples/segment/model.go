@@ -18,14 +18,14 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// Config says what the network is like, and how it is trained.
+// Config holds the settings of the network and its training.
 type Config struct {
 	tag.Config
 	Embedding int // entries of X_t for the character
 	// Bigrams is the number of entries of X_t for each of two bigrams, the character with the one before it and with the
 	// one after it; 0 for none. The second shows a forward network one character of the future.
 	Bigrams   int
-	MinBigram int // how often a bigram must occur to have an embedding of its own
+	MinBigram int // how often a bigram must occur to get an embedding
 }
 
 // Lesson returns the settings of the lesson: characters alone, one layer, one epoch.
@@ -78,7 +78,7 @@ func (c Config) Difference(other Config) string {
 	return strings.Join(differences, ", ")
 }
 
-// vocabulary numbers what the network knows; 0 is everything else.
+// vocabulary numbers the characters and bigrams that the network knows; 0 is everything else.
 type vocabulary struct {
 	Characters string // those with an embedding, in the order of their indices, from 1
 	Bigrams    string // likewise, two characters each
@@ -89,11 +89,11 @@ type vocabulary struct {
 	bigrams    map[[2]rune]int32
 }
 
-// edge stands in a bigram for what is before the first character and after the last.
+// edge stands in a bigram for the position before the first character and after the last.
 const edge = '\n'
 
-// newVocabulary returns the characters that occur twice at least, and the bigrams that occur often enough: the network
-// must meet something else while it trains, or it would not know what to make of it later.
+// newVocabulary returns the characters that occur at least twice, and the bigrams that occur often enough: the network
+// must meet unknown ones while it trains, to learn how to treat them.
 func newVocabulary(lines []Line, config Config) *vocabulary {
 	v := &vocabulary{MinBigram: config.MinBigram, LinesHash: linesHash(lines)}
 	count, pairs := map[rune]int{}, map[[2]rune]int{}
@@ -231,8 +231,8 @@ type Saved struct {
 	vocabulary *vocabulary
 }
 
-// ReadSaved reads the model saved last. A checkpoint that cannot be read is passed over; damaged says which and why. Without
-// any the error is [tag.ErrNoCheckpoint].
+// ReadSaved reads the model saved last. A checkpoint that cannot be read is passed over; damaged says which and why.
+// Without any the error is [tag.ErrNoCheckpoint].
 func ReadSaved(checkpoints *tag.Checkpoints) (s *Saved, damaged []error, err error) {
 	tagger, damaged, err := checkpoints.Read()
 	if err != nil {
@@ -274,7 +274,7 @@ func Load(checkpoints *tag.Checkpoints, backend compute.Backend) (m *Model, dama
 	return m, damaged, err
 }
 
-// Tagger returns the network, to save it, and for what is known of its training.
+// Tagger returns the network, to save it and to inspect its training.
 func (m *Model) Tagger() *tag.Model { return m.tagger }
 
 // Config returns the settings.
@@ -325,7 +325,7 @@ func (m *Model) examples(s string) (examples []tag.Example) {
 }
 
 // pieces returns where to cut so that no piece is longer than longest: after the last sentence that fits, else after the
-// last comma, else where it must be.
+// last comma, else at the limit.
 func pieces(characters []rune, longest int) (ends []int) {
 	start := 0
 	for len(characters)-start > longest {

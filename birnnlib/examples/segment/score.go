@@ -10,10 +10,10 @@ import (
 // where a word does. Every word counts, each time it occurs.
 type Score struct{ True, Found, Right int }
 
-// Count adds the words of one text: as they are, and as they were found.
+// Count adds the words of one text: the true ones and those found.
 func (s *Score) Count(words, found []string) error {
 	if a, b := strings.Join(words, ""), strings.Join(found, ""); a != b {
-		return fmt.Errorf("segment: these are segmentations of two texts, %.30q and %.30q; they must be of the same", a, b)
+		return fmt.Errorf("segment: the words are of two different texts, %.30q and %.30q", a, b)
 	}
 	s.True += len(words)
 	s.Found += len(found)

@@ -42,7 +42,7 @@ func TestScoreByHand(t *testing.T) {
 	}
 }
 
-// TestScoreAgainstPython compares with a program of its own kind: see testdata/score.py.
+// TestScoreAgainstPython compares with another program: see testdata/score.py.
 func TestScoreAgainstPython(t *testing.T) {
 	blob, err := os.ReadFile("testdata/score.json")
 	if err != nil {

@@ -26,13 +26,13 @@ func (t Tag) String() string {
 	return "BMES"[t : t+1]
 }
 
-// ends tells whether a word ends at the tag.
+// ends reports whether a word ends at the tag.
 func (t Tag) ends() bool { return t == End || t == Single }
 
-// begins tells whether a word begins at the tag.
+// begins reports whether a word begins at the tag.
 func (t Tag) begins() bool { return t == Begin || t == Single }
 
-// mayFollow tells whether t can be the tag of the character after one with the tag before.
+// mayFollow reports whether t can be the tag of the character after one with the tag before.
 func (t Tag) mayFollow(before Tag) bool {
 	return t.begins() == before.ends()
 }
@@ -57,8 +57,7 @@ func TagsOf(words []string) (tags []Tag) {
 	return tags
 }
 
-// Words cuts the characters into words: after a character that says that its word ends, with End or Single, and before one
-// that says that a word begins, with Begin or Single. There must be a tag for each character.
+// Words cuts the characters into words: after an End or Single, and before a Begin or Single. Each character needs a tag.
 func Words(characters []rune, tags []Tag) (words []string) {
 	start := 0
 	for i, tag := range tags {
@@ -88,8 +87,8 @@ func Likeliest(scores [][]float32) []Tag {
 // last End or Single, and between them Begin and Middle are followed by Middle or End, the others by Begin or Single. The
 // scores are [T, 4], logarithms of probabilities.
 //
-// All tags of a text are chosen together, so that what is seen at one character has a say about the others, those before
-// it too: even where the scores come from a network that sees only the past.
+// All tags of a text are chosen together, so that the scores of one character influence the tags of others, also of those
+// before it, even if the network sees only the past.
 //
 // It is the algorithm of A. J. Viterbi (1967): best[k] is the best sum of the tags so far that end in tag k.
 func Decode(scores [][]float32) []Tag {

@@ -18,7 +18,7 @@ type View struct {
 	Tags    []Tag       // [T], the tags taken, such as Decode returns them
 }
 
-// Show puts the view into the output of a notebook's cell, as a table and, for those who see none, as text. Outside a
+// Show puts the view into the output of a notebook's cell, as a table and as plain text. Outside a
 // notebook it does nothing.
 func (v View) Show() {
 	if !gonbui.IsNotebook {

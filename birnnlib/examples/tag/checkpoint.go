@@ -60,7 +60,7 @@ func (c *Checkpoints) Load(backend compute.Backend) (m *Model, damaged []error, 
 // Saved is a checkpoint that was read; it needs no backend.
 type Saved struct{ checkpoint *checkpoints.Saved[metadata] }
 
-// Read is [Checkpoints.Load] without a backend, for those who want to look at the settings before they open one.
+// Read is [Checkpoints.Load] without a backend, to look at the settings before opening one.
 func (c *Checkpoints) Read() (s *Saved, damaged []error, err error) {
 	read, damaged, err := checkpoints.Load[metadata](c.Directory)
 	if err != nil {

@@ -16,13 +16,13 @@ type Example struct {
 	Classes  []int32   // [T]: from 0 to q-1, or Unknown
 }
 
-// Unknown is the class of a time step that is not learned.
+// Unknown is the class of a time step from which nothing is learned.
 const Unknown = -1
 
-// checkExamples returns an error that names the first example that cannot be.
+// checkExamples returns an error that names the first wrong example.
 func (t *Task) checkExamples(examples []Example, lengths []int) error {
 	if len(examples) == 0 {
-		return errors.New("tag: there are no examples; give at least one")
+		return errors.New("tag: no examples; give at least one")
 	}
 	longest := lengths[len(lengths)-1]
 	for i, e := range examples {

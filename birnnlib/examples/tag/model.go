@@ -1,16 +1,16 @@
-// Package tag trains recurrent networks that say for every time step of a sequence to which of a few classes it belongs:
-// the tag of a character in package birnn/birnnlib/examples/segment, the character that is hidden in package birnn/birnnlib/examples/infill.
+// Package tag trains recurrent networks that classify every time step of a sequence: the classes are the tags of a
+// character in package birnn/birnnlib/examples/segment, and the hidden character in package birnn/birnnlib/examples/infill.
 //
-// What is known of a time step is one or more features, each an index. X_t holds a row of a table for each of them, the
-// embeddings; LSTM layers read X_t in one direction or in both; the output layer gives the scores of the classes:
+// A time step has one or more features, each an index. X_t holds a row of a table for each of them, the embeddings;
+// LSTM layers read X_t in one direction or in both; the output layer gives the scores of the classes:
 //
 //	X_t = [E_1[x_t1], E_2[x_t2], …]
 //	H_t = [H_t^f, H_t^b]                         (birnn/birnnlib, the cell LSTM)
 //	O_t = H_t W_hq + b_q
 //
-// The loss is the mean softmax cross-entropy over the time steps whose class is known; padding and other unknown ones
-// count nowhere. Adam minimises it, with the gradient clipped to a global norm and a learning rate that falls to zero
-// along a straight line. While training, some entries of X_t and of H_t are dropped.
+// The loss is the mean softmax cross-entropy over the time steps whose class is known; padding does not count. Adam
+// minimises it, with the gradient clipped to a global norm and a learning rate that falls to zero along a straight
+// line. While training, some entries of X_t and of H_t are dropped.
 package tag
 
 import (
@@ -29,22 +29,22 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Task says what goes in and what comes out.
+// Task describes inputs and outputs.
 type Task struct {
 	Features []Feature // of a time step
 	Classes  int       // q
-	// About is whatever the user of the model wants to have in its checkpoints: what the indices stand for, say.
+	// About is kept in the checkpoints for the user of the model: what the indices mean, for example.
 	About json.RawMessage
 }
 
-// Feature is something known of a time step: an index below Size, for which X_t has Embedding entries.
+// Feature is an index below Size, for which X_t has Embedding entries.
 type Feature struct{ Size, Embedding int }
 
-// Config says what the network is like, and how it is trained.
+// Config holds the settings of the network and its training.
 type Config struct {
 	Hidden       []birnnlib.Sizes // hidden units of each layer, forward and backward
 	Dropout      float64          // part of the entries of X_t, and of every layer's outputs, dropped while training
-	Lengths      []int            // rising numbers of time steps, to the next of which a mini-batch is padded: each is compiled by itself
+	Lengths      []int            // increasing numbers of time steps, to the next of which a mini-batch is padded; each is compiled separately
 	Batch        int              // time steps in a mini-batch, padding included
 	Epochs       int              // of the whole training
 	LearningRate float64          // of Adam, at first; it falls to zero by the last epoch's end
@@ -127,7 +127,7 @@ func New(backend compute.Backend, task Task, config Config) (*Model, error) {
 	return m, nil
 }
 
-// Task returns what the model was made for.
+// Task returns the task of the model.
 func (m *Model) Task() Task { return m.task }
 
 // Config returns the settings.
@@ -157,7 +157,7 @@ func (m *Model) outputs(scope *model.Scope, x, lengths *Node) *Node {
 	return birnnlib.Output(scope, h, m.task.Classes, birnnlib.Glorot(m.config.Seed))
 }
 
-// embedding returns the table of a feature, [Size, Embedding], drawn from N(0, 0.1²) if it is not there yet.
+// embedding returns the table of a feature, [Size, Embedding], drawn from N(0, 0.1²) if it does not exist yet.
 func (m *Model) embedding(scope *model.Scope, f Feature) *model.Variable {
 	if v := scope.GetVariable("E"); v != nil {
 		return v

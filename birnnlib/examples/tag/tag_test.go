@@ -32,8 +32,8 @@ func small() tag.Config {
 	}
 }
 
-// draw draws sequences of 1 to 8 time steps. The class is whether the index steps steps further on is above 2; where that is
-// outside, it is Unknown. The second feature tells nothing.
+// draw draws sequences of 1 to 8 time steps. The class is whether the index steps steps further on is above 2; where
+// that is outside, it is Unknown. The second feature is noise.
 func draw(n, steps int) (examples []tag.Example) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	for len(examples) < n {
@@ -132,8 +132,9 @@ func TestDirections(t *testing.T) {
 	}
 }
 
-// TestLoss compares the loss of the first epoch, without learning worth the name and without dropout, with the mean over the
-// known classes that follows from the scores: padding and unknown classes count nowhere, whatever the batches are.
+// TestLoss compares the loss of the first epoch, without learning worth the name and without dropout, with the mean
+// over the known classes that follows from the scores: padding and unknown classes count nowhere, whatever the batches
+// are.
 func TestLoss(t *testing.T) { whole(t, testLoss) }
 
 func TestLongLoss(t *testing.T) { long(t, testLoss) }

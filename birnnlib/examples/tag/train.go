@@ -105,7 +105,7 @@ func (c *Config) padded(length int) int {
 }
 
 // trainGraph is one training step on x [F, T, n], their classes y [T, n] and lengths [n]. The loss is added up in a
-// variable: nothing leaves the device.
+// variable, so that nothing leaves the device.
 func (m *Model) trainGraph(scope *model.Scope, x, y, lengths, rate *Node) {
 	g := x.Graph()
 	m.store.SetTraining(g, true)

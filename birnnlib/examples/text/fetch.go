@@ -25,7 +25,7 @@ const (
 	LyricsBytes  = 52607
 )
 
-// published is a file that somebody else publishes.
+// published is a file on another server.
 type published struct {
 	url, sha256 string
 	bytes       int64
@@ -50,12 +50,12 @@ type FetchOptions struct {
 	stall time.Duration // for tests; stallTimeout if 0
 }
 
-// DefaultLyricsPath returns where FetchLyrics puts the lyrics if not told
-// otherwise: in the folder birnn of the user's cache directory.
+// DefaultLyricsPath returns where FetchLyrics puts the lyrics by default: in the
+// folder birnn of the user's cache directory.
 func DefaultLyricsPath() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("lyrics: this user has no cache directory (%w): say where to put them", err)
+		return "", fmt.Errorf("lyrics: this user has no cache directory (%w): give a path for them", err)
 	}
 	return filepath.Join(cache, "birnn", "jaychou_lyrics.txt.zip"), nil
 }
@@ -65,10 +65,10 @@ func DefaultLyricsPath() (string, error) {
 // for [Read]. The lyrics are under copyright: they are not part of this
 // library, and are for private study.
 //
-// A file that is there already is left alone: without a download if it is the
-// archive, with an error if it is anything else. What is downloaded is first
+// An existing file is left alone: if it is the archive, nothing is downloaded; if
+// it is another file, that is an error. A download is first
 // checked against [LyricsSHA256] and then put in place by a rename, so dest
-// is the whole archive or not there at all, even with several fetches at once.
+// is the whole archive or does not exist, even with several fetches at once.
 func FetchLyrics(ctx context.Context, dest string, options FetchOptions) (string, error) {
 	if dest == "" {
 		var err error
@@ -102,35 +102,35 @@ func fetch(ctx context.Context, file published, dest string, options FetchOption
 		if present, _ := alreadyThere(file, dest); present {
 			return nil
 		}
-		return fmt.Errorf("cannot write %s: %w: choose another place", dest, err)
+		return fmt.Errorf("cannot write %s: %w: choose another path", dest, err)
 	}
 	return nil
 }
 
-// alreadyThere tells whether dest is the published file. That it is something
-// else is an error: it may be dear to someone.
+// alreadyThere reports whether dest is the published file. Another file is an
+// error, since it is not ours to replace.
 func alreadyThere(file published, dest string) (bool, error) {
 	there, err := os.Open(dest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("cannot look at what is at %s: %w", dest, err)
+		return false, fmt.Errorf("cannot open %s: %w", dest, err)
 	}
 	defer there.Close()
 	hash := sha256.New()
 	if _, err := io.Copy(hash, there); err != nil {
-		return false, fmt.Errorf("cannot read what is at %s: %w: remove it or choose another place", dest, err)
+		return false, fmt.Errorf("cannot read %s: %w: remove it or choose another path", dest, err)
 	}
 	if got := hex.EncodeToString(hash.Sum(nil)); got != file.sha256 {
-		return false, fmt.Errorf("%s is there already and is another file (its sha256 is %s, expected %s): remove it or choose another place",
+		return false, fmt.Errorf("%s exists and is another file (its sha256 is %s, expected %s): remove it or choose another path",
 			dest, got, file.sha256)
 	}
 	return true, nil
 }
 
-// download returns the published file, checked. It is small enough for the
-// memory, so nothing touches the disk before it is known to be right.
+// download returns the published file, checked. It fits in memory, so nothing
+// is written to disk before the check.
 func download(ctx context.Context, file published, options FetchOptions) ([]byte, error) {
 	client := options.Client
 	if client == nil {
@@ -163,8 +163,7 @@ func download(ctx context.Context, file published, options FetchOptions) ([]byte
 			file.url, response.Status, "200 OK")
 	}
 
-	// Room for one byte more than expected: it tells a longer file from the
-	// right one.
+	// Room for one byte more than expected, to detect a longer file.
 	data := make([]byte, 0, file.bytes+1)
 	body := io.LimitReader(response.Body, file.bytes+1)
 	for {
@@ -196,7 +195,7 @@ func download(ctx context.Context, file published, options FetchOptions) ([]byte
 	return data, nil
 }
 
-// explain makes of a failed request's error what the user should read.
+// explain turns the error of a failed request into one for the user.
 func explain(ctx context.Context, err error) error {
 	var inRequest *url.Error // repeats the address
 	if errors.As(err, &inRequest) {

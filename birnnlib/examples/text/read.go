@@ -52,8 +52,8 @@ func Read(path string, maxChars int) (string, error) {
 	return ReadFrom(file, path, maxChars)
 }
 
-// ReadFrom is [Read] for a corpus, plain or zipped, that comes from r. The name
-// stands for it in errors.
+// ReadFrom is [Read] for a corpus, plain or zipped, from r. Errors call it by
+// the name.
 func ReadFrom(r io.Reader, name string, maxChars int) (string, error) {
 	data, err := readBounded(r)
 	if err != nil {
@@ -69,7 +69,7 @@ func ReadFrom(r io.Reader, name string, maxChars int) (string, error) {
 		}
 		name, data = name+" (file "+member+" in it)", content
 	case strings.EqualFold(filepath.Ext(name), ".zip"):
-		return "", fmt.Errorf("corpus %s: it is not a zip archive, in spite of its name: download or copy it again", name)
+		return "", fmt.Errorf("corpus %s: it is not a zip archive although its name ends in .zip: download or copy it again", name)
 	}
 	return clean(string(data), name, maxChars)
 }
@@ -113,7 +113,7 @@ func flatten(s string, maxChars int) string {
 	return s
 }
 
-// isZip tells whether data starts as a zip archive does (the second form is one
+// isZip reports whether data starts as a zip archive does (the second form is one
 // without files). No text starts so, and so the content decides, not the name:
 // standard input has none.
 func isZip(data []byte) bool {
@@ -158,7 +158,7 @@ func unzip(data []byte) (name string, content []byte, err error) {
 	return file.Name, content, nil
 }
 
-// isMetadata tells whether a file in an archive is one that macOS adds.
+// isMetadata reports whether a file in an archive was added by macOS.
 func isMetadata(name string) bool {
 	return strings.HasPrefix(name, "__MACOSX/") || path.Base(name) == ".DS_Store"
 }
@@ -179,7 +179,7 @@ func list(files []*zip.File) string {
 	return fmt.Sprintf("%d files (%s)", len(files), strings.Join(names, ", "))
 }
 
-var errTooLarge = fmt.Errorf("it is larger than %s: keep only the part to train on, in a separate file", humanize.Bytes(maxBytes))
+var errTooLarge = fmt.Errorf("it is larger than %s: put the part to train on into a separate file", humanize.Bytes(maxBytes))
 
 // readBounded reads all of r, but fails once it has more than maxBytes.
 func readBounded(r io.Reader) ([]byte, error) {
@@ -193,7 +193,7 @@ func readBounded(r io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// relativeTo says from which directory a relative path is taken.
+// relativeTo names the directory that a relative path starts from.
 func relativeTo(path string) string {
 	if filepath.IsAbs(path) {
 		return ""

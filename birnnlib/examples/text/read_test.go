@@ -125,7 +125,7 @@ func TestReadFromErrors(t *testing.T) {
 		{"zip truncated early", "a.zip", one[:4], []string{"a.zip", "4 bytes", "truncated"}},
 		{"damaged zip", "a.zip", damaged, []string{"a.zip", "lyrics.txt", "damaged", "again"}},
 		{"zip bomb", "a.zip", bomb, []string{"a.zip", "bomb.txt", "64 MB"}},
-		{"zip bomb that tells a small size", "a.zip",
+		{"zip bomb that claims a small size", "a.zip",
 			rezipped(t, bomb, func(h *zip.FileHeader) { h.UncompressedSize64 = 10 }), []string{"a.zip", "bomb.txt", "damaged"}},
 		{"zip with a wrong size", "a.zip",
 			rezipped(t, one, func(h *zip.FileHeader) { h.UncompressedSize64 /= 2 }), []string{"lyrics.txt", "damaged"}},

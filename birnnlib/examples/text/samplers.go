@@ -9,7 +9,7 @@ import (
 // Batch is one mini-batch of Size sequences of Steps characters. X and Y are
 // time-major and flat, [Steps, Size]: X[t*Size+b] is the index of the character
 // at time step t of sequence b, Y[t*Size+b] that of the character after it.
-// Each batch has slices of its own, which the receiver may keep and change.
+// The slices of a batch belong to the receiver, which may keep and change them.
 type Batch struct {
 	Steps, Size int
 	X, Y        []int32

@@ -28,7 +28,7 @@ func ExampleConsecutive() {
 	// [2 8 3 9] [3 9 4 10]
 }
 
-// d2l_samplers.json is written by d2l_samplers.py beside it.
+// d2l_samplers.json is written by d2l_samplers.py.
 //
 //go:embed testdata/d2l_samplers.json
 var referenceJSON []byte
@@ -198,7 +198,7 @@ func TestRandomDealsEveryExampleOnce(t *testing.T) {
 }
 
 // TestSamplersStop checks that a loop may be left, and that a batch belongs to
-// whoever received it.
+// its receiver.
 func TestSamplersStop(t *testing.T) {
 	indices := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8}
 	consecutive, err := Consecutive(indices, 1, 2)

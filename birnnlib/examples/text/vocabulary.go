@@ -56,7 +56,7 @@ func (v *Vocabulary) Encode(s string) ([]int32, error) {
 	for offset, char := range s {
 		position := len(indices) + 1
 		// Ranging over a string yields U+FFFD for a broken byte; a corpus may
-		// contain a real U+FFFD, so the two must be told apart.
+		// contain a real U+FFFD, so the two must be distinguished.
 		if char == utf8.RuneError && isInvalid(s[offset:]) {
 			return nil, fmt.Errorf("encode: character %d of %s is not UTF-8 (byte 0x%02x at byte offset %d): pass UTF-8 text",
 				position, abbreviate(s), s[offset], offset)
@@ -99,7 +99,7 @@ func firstInvalid(s string) int {
 	return -1
 }
 
-// isInvalid tells whether s starts with a byte that is not UTF-8.
+// isInvalid reports whether s starts with a byte that is not UTF-8.
 func isInvalid(s string) bool {
 	char, width := utf8.DecodeRuneInString(s)
 	return char == utf8.RuneError && width == 1

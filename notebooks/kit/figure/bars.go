@@ -26,7 +26,7 @@ type bar struct {
 	value, line float64
 }
 
-// Add appends a bar of the given value, from zero, and its line, and shows the figure anew.
+// Add appends a bar of the given value, from zero, and its line, and redraws the figure.
 func (b *Bars) Add(name string, value, line float64) {
 	b.bars = append(b.bars, bar{name, value, line})
 	b.Show()
@@ -36,7 +36,7 @@ func (b *Bars) Add(name string, value, line float64) {
 // nothing.
 func (b *Bars) Show() { show(&b.id, b) }
 
-// String describes the figure in words, for those who cannot see it: each bar and its line.
+// String describes the figure in words: each bar and its line.
 func (b *Bars) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "Figure: %s, %s and %s.", b.Y, b.Value, b.Line)

@@ -37,7 +37,7 @@ func same(a, b color.Color) bool {
 	return r1 == r2 && g1 == g2 && b1 == b2 && a1 == a2
 }
 
-// count tells how many pixels of a colour there are from column x0 to x1.
+// count returns how many pixels of a colour there are from column x0 to x1.
 func count(picture image.Image, of color.Color, x0, x1 int) (pixels int) {
 	for y := range picture.Bounds().Dy() {
 		for x := x0; x < x1; x++ {

@@ -10,7 +10,7 @@ import (
 )
 
 // A chart is a specification of Vega-Lite 5, https://vega.github.io/vega-lite. JupyterLab draws it in place of the PNG
-// beside it, and shows the values under the pointer.
+// next to it, and shows the values under the pointer.
 type chart = map[string]any
 
 const vegaLite protocol.MIMEType = "application/vnd.vegalite.v5+json"

@@ -1,6 +1,6 @@
-// Package figure draws the curves of the lessons, which grow in the notebook while a training runs, bars beside what they
-// are compared with, and heat maps. A figure is a PNG, which looks the same everywhere, with words for those who cannot see
-// it. Where Vega-Lite is drawn, as in JupyterLab, curves, bars and heat maps also show the values under the pointer.
+// Package figure draws the curves of the lessons, which grow in the notebook while a training runs, bars with a line to
+// compare them with, and heat maps. A figure is a PNG, which looks the same everywhere, with a description in words.
+// Where Vega-Lite is drawn, as in JupyterLab, curves, bars and heat maps also show the values under the pointer.
 package figure
 
 import (
@@ -35,7 +35,7 @@ type curve struct {
 // Between redraws at least this long passes, so that drawing does not slow the training down.
 const between = 500 * time.Millisecond
 
-// Add appends the point (x, y) to the curve called name, and shows the figure anew unless that was just done. Infinite
+// Add appends the point (x, y) to the curve called name, and redraws the figure unless that was just done. Infinite
 // values and NaN are left out.
 func (c *Curves) Add(name string, x, y float64) {
 	if math.IsInf(x, 0) || math.IsNaN(x) || math.IsInf(y, 0) || math.IsNaN(y) || c.LogY && y <= 0 {
@@ -65,7 +65,7 @@ func (c *Curves) Show() {
 	c.shown = time.Now()
 }
 
-// String describes the figure in words, for those who cannot see it: where each curve starts and where it ends.
+// String describes the figure in words: where each curve starts and ends.
 func (c *Curves) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Figure: %s over %s.", c.Y, c.X)
@@ -78,8 +78,8 @@ func (c *Curves) String() string {
 	return b.String()
 }
 
-// Colours that people who confuse red and green can tell apart (Okabe and Ito, 2008); the dashes differ too, so that the
-// curves can be told apart without colour.
+// Colours for colour-blind readers (Okabe and Ito, 2008); the dashes differ too, so that the curves can be distinguished
+// without colour.
 var (
 	colours = []color.Color{
 		color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255},

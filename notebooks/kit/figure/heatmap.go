@@ -17,7 +17,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// HeatMap is a figure of a matrix: the greater a value, the brighter its field. A scale beside it tells the values.
+// HeatMap is a figure of a matrix: the greater a value, the brighter its field. A scale at its side gives the values.
 type HeatMap struct {
 	Title, X, Y     string      // labels, in Latin letters
 	Values          [][]float64 // row by row, all of the same length, the first row at the bottom; NaN for none
@@ -30,7 +30,7 @@ type HeatMap struct {
 // nothing.
 func (h *HeatMap) Show() { show(&h.id, h) }
 
-// String describes the figure in words, for those who cannot see it: its size and the ends of the scale.
+// String describes the figure in words: its size and the ends of the scale.
 func (h *HeatMap) String() string {
 	lowest, highest := h.scale()
 	return fmt.Sprintf("Figure: %s, a heat map of %d rows (%s), values from %.3g to %.3g.", h.Title, len(h.Values), h.Y, lowest, highest)
@@ -84,11 +84,11 @@ func (h *HeatMap) PNG() ([]byte, error) {
 	scale.Add(&plotter.ColorBar{ColorMap: colours, Vertical: true})
 	scale.HideX()
 
-	const beside = 0.9 * vg.Inch // of the scale
+	const margin = 0.9 * vg.Inch // of the scale
 	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseBackgroundColor(color.White))
 	whole := draw.New(canvas)
-	p.Draw(draw.Crop(whole, 0, -beside, 0, 0))
-	scale.Draw(draw.Crop(whole, width-beside, -vg.Points(8), vg.Points(8), -vg.Points(8)))
+	p.Draw(draw.Crop(whole, 0, -margin, 0, 0))
+	scale.Draw(draw.Crop(whole, width-margin, -vg.Points(8), vg.Points(8), -vg.Points(8)))
 	var b bytes.Buffer
 	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
 		return nil, err

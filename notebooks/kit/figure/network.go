@@ -15,7 +15,7 @@ import (
 )
 
 // Network is a figure of a bidirectional network unrolled over three time steps: the hidden layers one above the other,
-// each with its two directions, as wide as they have units, and beside it the shape of its output and its parameters.
+// each with its two directions, as wide as they have units, with the shape of its output and its parameters.
 type Network struct {
 	Inputs  int // d
 	Layers  []Layer
@@ -31,7 +31,7 @@ type Layer struct{ Forward, Backward, Parameters int }
 // nothing.
 func (n *Network) Show() { show(&n.id, n) }
 
-// String describes the figure in words, for those who cannot see it.
+// String describes the figure in words.
 func (n *Network) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "Figure: a network with %d inputs.", n.Inputs)

@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// drawing is a figure that can be drawn, and told in words.
+// drawing is a figure that can be drawn and described in words.
 type drawing interface {
 	fmt.Stringer
 	PNG() ([]byte, error)
@@ -22,8 +22,8 @@ func init() { // what charts are made of goes through GoNB's pipe
 	gob.Register([]any{})
 }
 
-// show draws d in the output of the notebook's cell, in place of what was shown under id before. It makes an id if there
-// is none yet. Outside a notebook, or when there is nothing to draw yet, it does nothing.
+// show draws d in the output of the notebook's cell, in place of what was shown under id before. An empty id gets
+// a value. Outside a notebook, or when there is nothing to draw yet, it does nothing.
 func show(id *string, d drawing) {
 	if !gonbui.IsNotebook {
 		return

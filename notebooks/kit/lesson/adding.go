@@ -9,7 +9,7 @@ import (
 // AddingVariance is the variance of the target of [Adding], 2 × 1/12: the mean squared error of an answer that is always 1.
 const AddingVariance = 1.0 / 6
 
-// Adding draws n sequences of the adding problem: x [T, n, 2] has numbers, uniform on [0, 1], and beside each a mark, which
+// Adding draws n sequences of the adding problem: x [T, n, 2] has numbers, uniform on [0, 1], and with each a mark, which
 // is 1 twice, once in the first half of the sequence and once in the second, and else 0. The target y [n] is the sum of
 // the two marked numbers. T must be 2 at least.
 //

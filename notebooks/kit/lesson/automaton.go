@@ -6,11 +6,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Automaton draws n rows of T random cells, and what becomes of them when an elementary cellular automaton has made K
-// steps. A cell is 0 or 1; in one step it becomes bit 4l + 2c + r of the rule, from 0 to 255, where c is the cell itself
-// and l and r are its neighbours on the left and on the right. In x [T, n, 1] the cells are -1 and 1; the labels
-// y [T-2K, n] are 0 and 1. K cells at either end have no label, since their neighbours are not all there: y[t] belongs
-// to x[t+K]. T must be above 2K.
+// Automaton draws n rows of T random cells, and the cells after K steps of an elementary cellular automaton. A cell is
+// 0 or 1; in one step it becomes bit 4l + 2c + r of the rule, from 0 to 255, where c is the cell itself and l and r are
+// its neighbours on the left and on the right. In x [T, n, 1] the cells are -1 and 1; the labels y [T-2K, n] are 0 and
+// 1. K cells at either end have no label, since their neighbours are not all there: y[t] belongs to x[t+K]. T must be
+// above 2K.
 //
 // With rule 90 a cell becomes the exclusive or of its neighbours.
 //

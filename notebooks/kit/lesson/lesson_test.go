@@ -14,7 +14,7 @@ import (
 )
 
 // unseen returns the variance of the part of y(t) that comes from x(t+k) with k outside of from..to: the smallest mean
-// squared error of whoever sees only the others, since the x are independent, of variance 1/12.
+// squared error given only the others, since the x are independent, of variance 1/12.
 func unseen(from, to int) (variance float64) {
 	for k := -30; k <= 30; k++ {
 		if k < from || k > to {
@@ -144,7 +144,7 @@ func TestTraining(t *testing.T) {
 			steps, first, last := 0, 0.0, 0.0
 			err := Training{Steps: 200, LearningRate: 0.1, Clip: clip}.Run(b, params, loss, batch, func(done int, l float64) {
 				if steps++; done != steps {
-					t.Errorf("told step %d, want %d", done, steps)
+					t.Errorf("step %d, want %d", done, steps)
 				}
 				if last = l; done == 1 {
 					first = l
@@ -166,7 +166,7 @@ func TestTraining(t *testing.T) {
 				t.Errorf("clip %g: the last learning rate is %g", clip, rate)
 			}
 		}
-		// A second run starts its schedule anew, whatever its length.
+		// A second run starts its schedule again, whatever its length.
 		params := model.NewStore()
 		for _, steps := range []int{70, 200} {
 			if err := (Training{Steps: steps, LearningRate: 0.1}).Run(b, params, loss, batch, nil); err != nil {

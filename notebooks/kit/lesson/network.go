@@ -1,17 +1,17 @@
 package lesson
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"birnn/notebooks/kit/figure"
 
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/pkg/errors"
 )
 
-// Network reads off the parameters in a store, those that birnnlib.New and birnnlib.Output have made at its root, what
-// the network looks like. The cells may be RNN, LSTM or GRU. It is an error if there is no hidden layer.
+// Network describes the network whose parameters birnnlib.New and birnnlib.Output created at the root of a store. The
+// cells may be RNN, LSTM or GRU. A store without a hidden layer is an error.
 func Network(params *model.Store) (*figure.Network, error) {
 	n := &figure.Network{}
 	for l := 1; ; l++ {

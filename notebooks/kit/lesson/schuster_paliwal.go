@@ -1,7 +1,7 @@
-// Package lesson holds the tasks of the lessons and the training that they share, so that the notebooks stay short.
+// Package lesson holds the tasks of the lessons and their training, so that the notebooks stay short.
 //
-// Tasks are drawn from a generator of random numbers, so that a seed says all. Sequences are time-major, as everywhere in
-// birnnlib.
+// Tasks are drawn from a random number generator, so that the seed determines them. Sequences are time-major, as
+// everywhere in birnnlib.
 package lesson
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Margin is how many steps at either end of a sequence belong in no measure of the task of Schuster and Paliwal: there
-// the window of y(t) reaches out of the sequence, or a delayed output would.
+// Margin is how many steps at either end of a sequence no measure of the task of Schuster and Paliwal counts: there the
+// window of y(t) reaches out of the sequence, or a delayed output would.
 const Margin = 20
 
 // Weight returns the weight of x(t+k) in y(t), the target of the task by which bidirectional networks were introduced:

@@ -2,9 +2,10 @@
 //
 //	go run ./birnnlib/examples/cmd/charlm -as-posted -corpus jaychou_lyrics.txt.zip
 //
-// Standard output has one line that tells backend and device, and then exactly what the post prints: every -every epochs
-// a line such as "epoch 40, perplexity 153.796754, time 1.32 sec", and each prefix with its continuation. Progress and
-// notes go to standard error.
+// The lesson follows the post 《MXNet双向循环神经网络----单个隐藏层的双向循环神经网络(程序)》, a published solution of
+// the exercise of d2l-zh 6.10 (April 2020). Standard output has one line with backend and device, and then exactly what
+// the post prints: every -every epochs a line such as "epoch 40, perplexity 153.796754, time 1.32 sec", and each prefix
+// with its continuation. Progress and notes go to standard error.
 //
 // Ctrl-C stops after the running mini-batch, saves what was learned and says how to go on; a second one stops at once. The
 // exit code is 0 for a complete run, 1 for a failed one, 2 for wrong use and 130 after Ctrl-C.
@@ -45,7 +46,7 @@ type options struct {
 	checkpointEvery time.Duration
 }
 
-// defaultPrefixes are the post's.
+// defaultPrefixes are those of the post.
 var defaultPrefixes = []string{"分开", "不分开"}
 
 // parse parses the command line. The settings that it leaves out are those of config.
@@ -54,7 +55,7 @@ func parse(args []string, config charlm.Config, stdout io.Writer) (*options, err
 	c := &o.config
 	f := flag.NewFlagSet("charlm", flag.ContinueOnError)
 	f.Usage = func() {
-		fmt.Fprint(f.Output(), "charlm trains a character-level language model with a bidirectional recurrent network and continues prefixes.\nThe defaults are those of the post that the first lesson follows, read by the formulas.\n\nFlags:\n")
+		fmt.Fprint(f.Output(), "charlm trains a character-level language model with a bidirectional recurrent network and continues prefixes.\nThe defaults are those of the post that the first lesson follows (d2l-zh 6.10, bidirectional recurrent networks),\nbut the backward direction reads the text backwards, as the formulas say; -as-posted does what the post does.\n\nFlags:\n")
 		f.PrintDefaults()
 	}
 	f.StringVar(&o.corpus, "corpus", "", "the text to learn: a UTF-8 `file`, a .zip with one text file, or - for standard input (default: the text embedded in the library)")
@@ -70,7 +71,7 @@ func parse(args []string, config charlm.Config, stdout io.Writer) (*options, err
 	f.Float64Var(&c.LearningRate, "lr", c.LearningRate, "learning `rate`")
 	f.Float64Var(&c.Clip, "clip", c.Clip, "clip the gradient to this global `norm`")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "`seed` of the initial weights and of random sampling")
-	f.BoolVar(&c.AsPosted, "as-posted", false, "the post's reading: both directions walk forward in time")
+	f.BoolVar(&c.AsPosted, "as-posted", false, "let both directions walk forward in time, as the post does")
 	f.BoolVar(&c.Random, "random", false, "random sampling, each batch from a zero state, instead of consecutive")
 	f.IntVar(&o.every, "every", 40, "print a line every `N` epochs")
 	f.IntVar(&o.predict, "predict", 50, "continue each prefix by `N` characters")
@@ -247,7 +248,7 @@ type trainer struct {
 	stdout      io.Writer
 }
 
-// report prints the lines of the post, at the epochs at which it does.
+// report prints the lines of the post every -every epochs.
 func (t *trainer) report(ctx context.Context, e training.Epoch) error {
 	if e.Number%t.every != 0 {
 		return nil

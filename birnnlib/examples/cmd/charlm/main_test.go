@@ -24,6 +24,7 @@ import (
 	"birnn/birnnlib/examples/cmd/internal/cmdtest"
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
+	"birnn/internal/backendtest"
 	"birnn/internal/cli"
 	"birnn/internal/testall"
 )
@@ -42,7 +43,7 @@ func runHere(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	return out.String(), notes.String(), err
 }
 
-// TestOutput compares standard output with the post's form, to the byte but for the figures.
+// TestOutput compares standard output with the post's form, to the byte except for the figures.
 func TestOutput(t *testing.T) {
 	for _, reading := range []string{"-as-posted=false", "-as-posted"} {
 		stdout, _, err := runHere(t, tinyWith("-epochs", "4", "-prefix", "不分", reading)...)
@@ -76,7 +77,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// TestWrongUse: a mistake is told before a backend is opened, which would print a line.
+// TestWrongUse: a mistake is reported before a backend is opened, which would print a line.
 func TestWrongUse(t *testing.T) {
 	for _, test := range []struct {
 		args  string
@@ -236,7 +237,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestInterruptUnsaved: a save that fails on the way out is told, with another exit code than a mere interruption.
+// TestInterruptUnsaved: a save that fails on the way out is reported, with exit code 1.
 func TestInterruptUnsaved(t *testing.T) {
 	for name, test := range map[string]struct {
 		environ []string
@@ -265,19 +266,28 @@ func TestInterruptUnsaved(t *testing.T) {
 // TestDivergence: a training that diverges stops, says what to lower, and leaves the last good checkpoint.
 func TestDivergence(t *testing.T) {
 	dir := t.TempDir()
-	diverging := []string{"-lr", "1e37", "-clip", "1e37", "-activation", "relu", "-checkpoint-every", "0", "-epochs", "50"}
-	_, _, err := runHere(t, tinyWith(append(diverging, "-checkpoint", dir)...)...)
-	if !errors.Is(err, training.ErrDiverged) || !strings.Contains(err.Error(), "lower the learning rate (1e+37)") || !strings.Contains(err.Error(), "-lr") {
+	_, _, err := runHere(t, tinyWith("-lr", "1e38", "-clip", "1", "-checkpoint-every", "0", "-epochs", "50", "-checkpoint", dir)...)
+	if !errors.Is(err, training.ErrDiverged) || !strings.Contains(err.Error(), "lower the learning rate (1e+38)") || !strings.Contains(err.Error(), "-lr") {
 		t.Fatalf("error %v", err)
 	}
-	// Whatever was saved before can still be used.
 	c, err := charlm.OpenCheckpoints(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, damaged, err := c.Read(text.Corpus(400)); err != nil && !errors.Is(err, charlm.ErrNoCheckpoint) || damaged != nil {
-		t.Errorf("after it: %v, %v", err, damaged)
+	saved, damaged, err := c.Read(text.Corpus(400))
+	if err != nil || damaged != nil {
+		t.Fatalf("after it: %v, %v", err, damaged)
+	}
+	m, err := saved.Model(backendtest.One(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := m.Position(); p.Epoch+p.Batch == 0 {
+		t.Errorf("the checkpoint is at %+v", p)
+	}
+	if err := c.Save(m); err != nil { // it is finite
+		t.Error(err)
 	}
 }
 

@@ -81,9 +81,9 @@ Flags:
 		c.Hidden, err = birnnlib.ParseSizes(s)
 		return err
 	})
-	f.IntVar(&c.Embedding, "embedding", c.Embedding, "with -train: `numbers` that stand for a character")
-	f.IntVar(&c.Bigrams, "bigrams", c.Bigrams, "with -train: `numbers` that stand for a pair of characters; 0: pairs are not looked at")
-	f.IntVar(&c.MinBigram, "min-bigram", c.MinBigram, "with -train: how often a pair must occur to have numbers of its own, a `count`")
+	f.IntVar(&c.Embedding, "embedding", c.Embedding, "with -train: `entries` of the embedding of a character")
+	f.IntVar(&c.Bigrams, "bigrams", c.Bigrams, "with -train: `entries` of the embedding of a pair of characters; 0: no pairs")
+	f.IntVar(&c.MinBigram, "min-bigram", c.MinBigram, "with -train: learn pairs that occur at least `N` times")
 	f.Float64Var(&c.Dropout, "dropout", c.Dropout, "with -train: `part` of the inputs and outputs that is dropped")
 	f.IntVar(&c.Batch, "batch", c.Batch, "with -train: `characters` in a mini-batch")
 	f.IntVar(&c.Epochs, "epochs", c.Epochs, "with -train: train for `N` epochs, along which the learning rate falls to zero")
@@ -114,7 +114,7 @@ Flags:
 	}
 	for _, err := range []error{c.Check(), backend.Check(o.backend)} {
 		if err != nil {
-			return wrong("%w", err)
+			return wrong("%s", strings.TrimPrefix(err.Error(), "tag: "))
 		}
 	}
 	if o.saveEvery < 0 {

@@ -125,7 +125,7 @@ func TestGoingOn(t *testing.T) {
 	}
 }
 
-// TestWrongUse: a mistake is told before a backend is opened.
+// TestWrongUse: a mistake is reported before a backend is opened.
 func TestWrongUse(t *testing.T) {
 	model := t.TempDir()
 	for _, test := range []struct {

@@ -21,7 +21,7 @@ const kind = "test"
 // metadata of the tests' checkpoints: how many saves there were.
 type metadata struct{ Saves int }
 
-// storeOf returns a store in which all tells that it is of the given save.
+// storeOf returns a store whose values are all the number of the save.
 func storeOf(saves, size int) *model.Store {
 	store := model.NewStore()
 	values := make([]float32, size)
@@ -384,7 +384,7 @@ func TestOpenErrors(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	cmd := child("full", t.TempDir())
 	if !ownMounts(cmd) {
-		t.Skip("no file system of its own can be mounted for the test here")
+		t.Skip("no file system can be mounted for the test here")
 	}
 	out, err := cmd.CombinedOutput()
 	if bytes.Contains(out, []byte(cannotMount)) || errors.Is(err, os.ErrPermission) {

@@ -153,5 +153,5 @@ func Diverged(err error, where, remedy string) error {
 	case where == "":
 		return fmt.Errorf("%w: %s", err, remedy)
 	}
-	return fmt.Errorf("%w: %s, and name another directory; %s keeps the last good checkpoint", err, remedy, where)
+	return fmt.Errorf("%w: %s; %s stays as it was before, so name another directory", err, remedy, where)
 }
