@@ -392,9 +392,16 @@ func padding(t *testing.T) {
 }
 
 // TestPrecision compares outputs and gradients in 16 and 32 bits with those in 64 bits, to the precision of the type.
-func TestPrecision(t *testing.T) {
+func TestPrecision(t *testing.T) { precision(t) }
+
+func TestLongPrecision(t *testing.T) {
+	testall.Long(t)
+	precision(t)
+}
+
+func precision(t *testing.T) {
 	names := []string{"RNN tanh", "LSTM peepholes", "GRU"}
-	matrix(t, names, names, func(t *testing.T, b compute.Backend, name string) {
+	matrix(t, names, []string{"LSTM peepholes"}, func(t *testing.T, b compute.Backend, name string) {
 		run := func(b compute.Backend, dtype dtypes.DType) []*tensors.Tensor {
 			outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 				h, _ := birnnlib.New(scope, ConvertDType(x, dtype), birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(allCells[name]).
@@ -423,8 +430,7 @@ func TestPrecision(t *testing.T) {
 
 // TestMerge compares each merge with the separate outputs.
 func TestMerge(t *testing.T) {
-	t.Parallel()
-	b := backendtest.One(t)
+	b := gobackend.GetBackend()
 	sizes := birnnlib.Sizes{Forward: 3, Backward: 3}
 	for merge, want := range map[birnnlib.Merge]func(hf, hb *Node) *Node{
 		birnnlib.MergeConcat:  func(hf, hb *Node) *Node { return Concatenate([]*Node{hf, hb}, -1) },
@@ -448,8 +454,7 @@ func TestMerge(t *testing.T) {
 
 // TestResidual checks that the input of the second layer is added to its output.
 func TestResidual(t *testing.T) {
-	t.Parallel()
-	b := backendtest.One(t)
+	b := gobackend.GetBackend()
 	one, two := birnnlib.Sizes{Forward: 3, Backward: 2}, birnnlib.Sizes{Forward: 1, Backward: 4}
 	difference, err := model.CallOnce(b, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
 		both, _ := birnnlib.New(scope, x, one, two).Initializer(everywhere).Residual(true).Done()
@@ -468,8 +473,7 @@ func TestResidual(t *testing.T) {
 // TestDropout checks that dropout acts only in training, that dropout between layers drops no output of the last layer,
 // and that recurrent dropout does not change the first time step.
 func TestDropout(t *testing.T) {
-	t.Parallel()
-	b := backendtest.One(t)
+	b := gobackend.GetBackend()
 	const h = 40
 	run := func(training bool, change func(b *birnnlib.BiRNN)) []float64 {
 		out, err := model.CallOnce(b, model.NewStore(), func(scope *model.Scope, x *Node) *Node {

@@ -1,14 +1,28 @@
 package birnnlib_test
 
 import (
+	"flag"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 )
+
+// TestMain has XLA compile the graphs without LLVM's optimisations, which take most of the time for graphs as small as
+// these. Benchmarks and BIRNN_TEST=all keep the optimisations; a set XLA_FLAGS is not changed.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	const flags = "XLA_FLAGS"
+	if _, set := os.LookupEnv(flags); !set && !testall.On() && flag.Lookup("test.bench").Value.String() == "" {
+		os.Setenv(flags, "--xla_backend_optimization_level=0")
+	}
+	os.Exit(m.Run())
+}
 
 // compiles reports whether b is XLA, which has loops and takes about a second on one core to compile a graph. Pure Go
 // takes milliseconds, and unrolls.
