@@ -47,9 +47,18 @@ func ParseSizes(s string) ([]Sizes, error) {
 // for an LSTM, the memory C [n, h]. Nil means zeros, or a missing direction.
 type State struct{ Forward, Backward []*Node }
 
-// Concat returns H = [H^f, H^b], shaped [n, h_f+h_b].
+// Concat returns H = [H^f, H^b], shaped [n, h_f+h_b], or the one of them that there is.
 func (s State) Concat() *Node {
-	return Concatenate([]*Node{s.Forward[0], s.Backward[0]}, -1)
+	var h []*Node
+	for _, direction := range [][]*Node{s.Forward, s.Backward} {
+		if len(direction) > 0 {
+			h = append(h, direction[0])
+		}
+	}
+	if len(h) == 0 {
+		Panicf("birnnlib.State.Concat: the state has no direction; states come from Done")
+	}
+	return Concatenate(h, -1)
 }
 
 // Merge is a way to combine the outputs of the two directions.

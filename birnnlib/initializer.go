@@ -71,6 +71,9 @@ func TorchUniform(seed uint64) Initializer {
 // Source: A. M. Saxe, J. L. McClelland and S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
 // linear neural networks, 2014.
 func Orthogonal(seed uint64, others Initializer) Initializer {
+	if others == nil {
+		Panicf("birnnlib.Orthogonal: others is nil; pass the initializer of all parameters that are not recurrent, such as Glorot(%d)", seed)
+	}
 	return func(w Weight) []float64 {
 		if !w.Recurrent || len(w.Dims) != 2 {
 			return others(w)

@@ -123,7 +123,7 @@ func project(x, wx, bias *Node) *Node {
 	if x.DType().IsFloat() {
 		return affine(x, wx, bias)
 	}
-	rows := Gather(wx, InsertAxes(x, -1))
+	rows := Gather(wx, InsertAxes(clamped(x, wx.Shape().Dim(0)), -1))
 	if bias == nil {
 		return rows
 	}

@@ -2,6 +2,7 @@ package birnnlib
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
 // LSTM is the cell with a memory C_t, an input gate I_t, a forget gate F_t and an output gate O_t:
@@ -30,6 +31,9 @@ type LSTM struct {
 }
 
 func (c LSTM) Layout(h int) Layout {
+	if c.Projection < 0 {
+		Panicf("birnnlib.LSTM: Projection is %d; give the units of H_t, or 0 for no projection", c.Projection)
+	}
 	r := h
 	if c.Projection > 0 {
 		r = c.Projection

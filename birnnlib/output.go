@@ -1,6 +1,7 @@
 package birnnlib
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -58,53 +59,116 @@ func affine(x, w, b *Node) *Node {
 // node is a walk over its array: where XLA fuses nodes and picks the layouts, the graph has to.
 func nodeByNode(g *Graph) bool { return !canLoop(g.Backend()) }
 
+// A LossOption is an option of [CrossEntropy].
+type LossOption func(*lossOptions)
+
+type lossOptions struct {
+	weights *Node
+	ignored *int
+}
+
+// Weights sets the weight of each label in the mean, shaped as the labels: of a float type, or Bool for 1 and 0, such as the
+// mask of a [BiRNN]. The loss is Σ weight·loss / Σ weight; it is 0 if all weights are.
+func Weights(weights *Node) LossOption { return func(l *lossOptions) { l.weights = weights } }
+
+// Ignore leaves the labels that equal index out of the mean. They need not be from 0 to q-1.
+func Ignore(index int) LossOption { return func(l *lossOptions) { l.ignored = &index } }
+
+// CheckIndices returns an error that names the first index, such as a label or the index of a one-hot vector, that is not
+// from 0 to q-1. A graph cannot report it: there, an index below 0 counts as 0 and one above q-1 as q-1.
+func CheckIndices(indices []int32, q int) error {
+	for i, index := range indices {
+		if index < 0 || int(index) >= q {
+			return fmt.Errorf("birnnlib: index %d is %d; it must be from 0 to q-1 = %d", i, index, q-1)
+		}
+	}
+	return nil
+}
+
+// clamped returns indices as Int32 from 0 to q-1: pure Go ends the process on any other, and XLA takes the nearest.
+func clamped(indices *Node, q int) *Node {
+	wide := ConvertDType(indices, dtypes.Int64)
+	return ConvertDType(ClipScalar(wide, 0, float64(q-1)), dtypes.Int32)
+}
+
 // CrossEntropy returns the mean softmax cross-entropy of the outputs o [..., q] of [Output] for the labels y [...],
-// integers from 0 to q-1: the mean of log Σ_k exp(o_k) - o_y, a scalar.
+// integers from 0 to q-1 (see [CheckIndices]): the mean of log Σ_k exp(o_k) - o_y, a scalar.
 //
-// It is GoMLX's loss.SparseCategoricalCrossEntropyLogits with a hand-written gradient, (softmax(o) - onehot(y)) / N for
-// N labels, which saves several passes over an array of the size of o.
-func CrossEntropy(o, y *Node) *Node {
+// It is GoMLX's loss.SparseCategoricalCrossEntropyLogits with a hand-written gradient, weight (softmax(o) - onehot(y)) for
+// each label, which saves several passes over an array of the size of o. With 16 bits it computes in 32.
+func CrossEntropy(o, y *Node, options ...LossOption) *Node {
 	if !o.DType().IsFloat() || !y.DType().IsInt() || o.Rank() != y.Rank()+1 || y.Shape().Size()*o.Shape().Dim(-1) != o.Shape().Size() {
 		Panicf("birnnlib.CrossEntropy: the outputs are %s and the labels %s; they must be [..., q] of a float type and [...] of an integer type", o.Shape(), y.Shape())
 	}
-	g, q := o.Graph(), o.Shape().Dim(-1)
-	shape := o.Shape()
-	o, y = Reshape(o, -1, q), Reshape(y, -1, 1)
-	N := o.Shape().Dim(0)
-	row := Iota(g, shapes.Make(y.DType(), N, 1), 0)
-	label := Concatenate([]*Node{row, y}, 1)
-	if (o.DType() == dtypes.Float32 || o.DType() == dtypes.Float64) && g.Backend().Capabilities().Operations[compute.OpTypeFusedSoftmax] {
-		return fusedCrossEntropy(o, row, label)
+	var l lossOptions
+	for _, option := range options {
+		option(&l)
 	}
-	mean := func() (outputs, kept []*Node) {
+	dtype := o.DType()
+	weights := l.labelWeights(y, wide(dtype)) // [N], with the sum 1; nil: 1/N each
+	g, q := o.Graph(), o.Shape().Dim(-1)
+	o = ConvertDType(Reshape(o, -1, q), wide(dtype))
+	y = Reshape(clamped(y, q), -1, 1)
+	N := o.Shape().Dim(0)
+	label := Concatenate([]*Node{Iota(g, shapes.Make(dtypes.Int32, N, 1), 0), y}, 1)
+	mean := func(perLabel *Node) *Node {
+		if weights == nil {
+			return ReduceAllMean(perLabel)
+		}
+		// Not a product: 0 times infinity is not 0.
+		zero := ZerosLike(perLabel)
+		return ReduceAllSum(Where(Equal(weights, zero), zero, Mul(weights, perLabel)))
+	}
+	// scaled returns d [N, q] with each row multiplied by its weight and by v.
+	scaled := func(d, v *Node) *Node {
+		if weights == nil {
+			return Mul(d, DivScalar(v, N))
+		}
+		return Mul(d, InsertAxes(Mul(weights, v), -1))
+	}
+	if g.Backend().Capabilities().Operations[compute.OpTypeFusedSoftmax] { // in one node
+		return ConvertDType(withGradient([]*Node{o}, func() (outputs, kept []*Node) {
+			p := BackendFusedSoftmax(o, 1)
+			// log Σ_k exp(o_k) is o_j - log p_j for every j; the largest p_j is far from 0.
+			row := Iota(g, shapes.Make(dtypes.Int32, N, 1), 0)
+			largest := Concatenate([]*Node{row, InsertAxes(ArgMax(o, 1, dtypes.Int32), -1)}, 1)
+			perLabel := Sub(Sub(Gather(o, largest), Gather(o, label)), Log(Gather(p, largest)))
+			return []*Node{mean(perLabel)}, []*Node{p}
+		}, func(kept, v []*Node) []*Node {
+			d := ScatterSum(kept[0], label, BroadcastToDims(Scalar(g, o.DType(), -1), N), false, true)
+			return []*Node{scaled(d, v[0])}
+		})[0], dtype)
+	}
+	return ConvertDType(withGradient([]*Node{o}, func() (outputs, kept []*Node) {
 		largest := ReduceAndKeep(o, ReduceMax, -1)
 		e := Exp(Sub(o, largest))
 		sum := ReduceAndKeep(e, ReduceSum, -1)
-		ofLabel := Gather(o, label)
-		perLabel := Sub(Reshape(Add(Log(sum), largest), -1), ofLabel)
-		return []*Node{ReduceAllMean(perLabel)}, []*Node{e, sum}
-	}
-	return withGradient([]*Node{o}, mean, func(kept, v []*Node) []*Node {
+		perLabel := Add(Log(Reshape(sum, -1)), Sub(Reshape(largest, -1), Gather(o, label)))
+		return []*Node{mean(perLabel)}, []*Node{e, sum}
+	}, func(kept, v []*Node) []*Node {
 		e, sum := kept[0], kept[1]
-		isLabel := Equal(Iota(g, shapes.Make(y.DType(), N, q), 1), BroadcastToDims(y, N, q))
-		d := Sub(Div(e, sum), ConvertDType(isLabel, shape.DType))
-		return []*Node{Mul(d, DivScalar(v[0], N))}
-	})[0]
+		isLabel := Equal(Iota(g, shapes.Make(dtypes.Int32, N, q), 1), BroadcastToDims(y, N, q))
+		return []*Node{scaled(Sub(Div(e, sum), ConvertDType(isLabel, o.DType())), v[0])}
+	})[0], dtype)
 }
 
-// fusedCrossEntropy is [CrossEntropy] for a backend that computes the softmax in one node, of o [N, q] with the numbers of
-// its rows and the places of the labels in it, [N, 1] and [N, 2].
-func fusedCrossEntropy(o, row, label *Node) *Node {
-	N := o.Shape().Dim(0)
-	mean := func() (outputs, kept []*Node) {
-		p := BackendFusedSoftmax(o, 1)
-		// log Σ_k exp(o_k) is o_j - log p_j for every j; the largest p_j is far from 0.
-		largest := Concatenate([]*Node{row, InsertAxes(ArgMax(o, 1, row.DType()), -1)}, 1)
-		perLabel := Sub(Sub(Gather(o, largest), Log(Gather(p, largest))), Gather(o, label))
-		return []*Node{ReduceAllMean(perLabel)}, []*Node{p}
+// labelWeights returns the weights of the labels y, [N], divided by their sum; nil if all are the same.
+func (l lossOptions) labelWeights(y *Node, dtype dtypes.DType) *Node {
+	if l.weights == nil && l.ignored == nil {
+		return nil
 	}
-	return withGradient([]*Node{o}, mean, func(kept, v []*Node) []*Node {
-		d := ScatterSum(kept[0], label, BroadcastToDims(Scalar(o.Graph(), o.DType(), -1), N), false, true)
-		return []*Node{Mul(d, DivScalar(v[0], N))}
-	})[0]
+	weights := Ones(y.Graph(), shapes.Make(dtype, y.Shape().Dimensions...))
+	if w := l.weights; w != nil {
+		if !slices.Equal(w.Shape().Dimensions, y.Shape().Dimensions) || !w.DType().IsFloat() && w.DType() != dtypes.Bool {
+			Panicf("birnnlib.CrossEntropy: the weights are %s and the labels %s; they must have the same axes, and the weights a float type or Bool", w.Shape(), y.Shape())
+		}
+		weights = StopGradient(ConvertDType(w, dtype))
+	}
+	if l.ignored != nil {
+		ignored := Equal(ConvertDType(y, dtypes.Int64), Const(y.Graph(), int64(*l.ignored)))
+		weights = Where(ignored, ZerosLike(weights), weights)
+	}
+	weights = Reshape(weights, -1)
+	sum := ReduceAllSum(weights)
+	return Where(BroadcastToDims(Equal(sum, ZerosLike(sum)), weights.Shape().Dimensions...), ZerosLike(weights), Div(weights, sum))
 }

@@ -1,7 +1,7 @@
 package birnnlib
 
 import (
-	"strings"
+	"regexp"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -33,10 +33,13 @@ func (b *BiRNN) Streaming() *BiRNN {
 	return b.Stateful()
 }
 
+// carriedName matches the paths of the variables that hold states.
+var carriedName = regexp.MustCompile(`/layer_\d+/` + stateName + `\d+\^[fb]$`)
+
 // ResetStates sets to zero the states that Stateful networks keep in the scope.
 func ResetStates(scope *model.Scope) error {
 	for v := range scope.IterVariables() {
-		if !strings.HasPrefix(v.Name(), stateName) {
+		if v.Trainable || !carriedName.MatchString(v.Path()) {
 			continue
 		}
 		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
