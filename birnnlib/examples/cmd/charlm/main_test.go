@@ -257,7 +257,7 @@ func TestInterruptUnsaved(t *testing.T) {
 			}
 		}
 		p.Signal(os.Interrupt)
-		if code := p.Wait(); code != cli.Failed || !strings.Contains(p.Stderr.String(), "what was learned is lost: ") || !strings.Contains(p.Stderr.String(), test.want) {
+		if code := p.Wait(); code != cli.Failed || !strings.Contains(p.Stderr.String(), " is lost: ") || !strings.Contains(p.Stderr.String(), test.want) {
 			t.Errorf("%s: exit code %d, %s", name, code, p.Stderr)
 		}
 	}

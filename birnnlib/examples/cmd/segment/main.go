@@ -192,7 +192,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	s := &session.Session{Epochs: o.config.Epochs, Every: o.saveEvery, EachEpoch: true, Stderr: stderr}
 	defer func() {
-		if !s.Abandoned() {
+		if !s.Abandoned() && (o.train || ctx.Err() == nil) { // else it may still be computing
 			b.Backend.Finalize()
 		}
 	}()
@@ -209,10 +209,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := checkpoints.Close(); err != nil { // others may use the model meanwhile
 			return err
 		}
+		use := func() (any, error) { return nil, filter(ctx, m, stdin, stdout, o.separator) }
 		if o.test {
-			return o.score(ctx, m, b, test, stdout)
+			use = func() (any, error) { return nil, o.score(ctx, m, b, test, stdout) }
 		}
-		return filter(ctx, m, stdin, stdout, o.separator)
+		_, err := cli.Await(ctx, use) // nothing can be lost, so that an interruption need not wait for a compilation
+		return err
 	}
 	fmt.Fprintln(stdout, b)
 	if saved != nil {

@@ -37,7 +37,7 @@ type Session struct {
 }
 
 // patience is how long an interrupted session waits for a step that would have nothing to save: the compilation of one.
-const patience = 2 * time.Second
+var patience = 2 * time.Second
 
 // Abandoned reports whether Run returned while the backend was still computing, so that it must not be finalized.
 func (s *Session) Abandoned() bool { return s.abandoned }
@@ -106,7 +106,11 @@ func (s *Session) Run(ctx context.Context) error {
 		}
 		resume, failed := s.Rescue()
 		if failed != nil {
-			return errors.Join(err, fmt.Errorf("what was learned is lost: %w", failed))
+			since := ""
+			if s.Save != nil {
+				since = " since the last save"
+			}
+			return errors.Join(err, fmt.Errorf("what was learned%s is lost: %w", since, failed))
 		}
 		mutex.Lock()
 		defer mutex.Unlock()
