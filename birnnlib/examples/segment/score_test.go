@@ -37,7 +37,7 @@ func TestScoreByHand(t *testing.T) {
 		}
 	}
 	var s segment.Score
-	if err := s.Count([]string{"中国"}, []string{"中"}); err == nil || !strings.Contains(err.Error(), "two texts") {
+	if err := s.Count([]string{"中国"}, []string{"中"}); err == nil || !strings.Contains(err.Error(), "two different texts") {
 		t.Errorf("another text: error %v", err)
 	}
 }

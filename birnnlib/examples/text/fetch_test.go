@@ -228,12 +228,12 @@ func TestFetchLeavesOtherFilesAlone(t *testing.T) {
 	dest := filepath.Join(folder, "mine.zip")
 	write(t, dest, []byte("mine"))
 	err := fetch(t.Context(), p.published, dest, FetchOptions{})
-	checkError(t, "another file", err, []string{dest, "another file", p.sha256, "remove it or choose another place"})
+	checkError(t, "another file", err, []string{dest, "another file", p.sha256, "remove it or choose another path"})
 	if got := must(os.ReadFile(dest)); string(got) != "mine" {
 		t.Errorf("the file is now %q", got)
 	}
 	err = fetch(t.Context(), p.published, folder, FetchOptions{})
-	checkError(t, "a directory", err, []string{folder, "choose another place"})
+	checkError(t, "a directory", err, []string{folder, "choose another path"})
 	err = fetch(t.Context(), p.published, filepath.Join(dest, "a.zip"), FetchOptions{})
 	checkError(t, "a folder that is a file", err, []string{dest})
 	checkFolder(t, folder, "mine.zip")
