@@ -39,7 +39,7 @@ var carriedName = regexp.MustCompile(`/layer_\d+/` + stateName + `\d+\^[fb]$`)
 // ResetStates sets to zero the states that Stateful networks keep in the scope.
 func ResetStates(scope *model.Scope) error {
 	for v := range scope.IterVariables() {
-		if v.Trainable || !carriedName.MatchString(v.Path()) {
+		if !carriedName.MatchString(v.Path()) {
 			continue
 		}
 		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {

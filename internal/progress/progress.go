@@ -16,8 +16,8 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// New returns a bar of total units, or a spinner if total is -1, as wide as the terminal w and erased when finished. If w
-// is not a terminal, the bar draws nothing.
+// New returns a bar of total units, or a spinner if total is -1, as wide as the terminal w and erased when finished. If
+// w is not a terminal, the bar draws nothing.
 func New(w io.Writer, total int64, description string, options ...progressbar.Option) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total, append([]progressbar.Option{
 		progressbar.OptionSetVisibility(IsTerminal(w)),

@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// Run runs a command and returns what it wrote. [Output] is one; a caller with its own log or environment passes another.
+// Run runs a command and returns what it wrote. [Output] is one; a caller with its own log or environment passes
+// another.
 type Run func(ctx context.Context, name string, args ...string) (output string, err error)
 
 // Output runs a command in this process's environment; when ctx ends, it ends the command and its children.
@@ -36,8 +37,8 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 // names are what an interpreter is called, the preferred name first.
 var names = []string{"python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"}
 
-// Find returns the path of the interpreter asked for, or, if that is empty, of the first on the PATH, that has the module
-// and is of the version atLeast, such as 3.10, or newer; an empty atLeast allows any.
+// Find returns the path of the interpreter asked for, or, if that is empty, of the first on the PATH, that has the
+// module and is of the version atLeast, such as 3.10, or newer; an empty atLeast allows any.
 func Find(ctx context.Context, run Run, asked, atLeast, module string) (string, error) {
 	candidates, required := names, "with the module "+module
 	if asked != "" {
@@ -77,8 +78,8 @@ func Interpreter(environment string) string {
 	return filepath.Join(environment, "bin", "python")
 }
 
-// MakeEnvironment makes a virtual environment in dir with the interpreter python, or updates it, and has pip install there
-// what the arguments of "pip install" name.
+// MakeEnvironment makes a virtual environment in dir with the interpreter python, or updates it, and has pip install
+// there what the arguments of "pip install" name.
 func MakeEnvironment(ctx context.Context, run Run, python, dir string, install ...string) error {
 	pip := []string{Interpreter(dir), "-m", "pip"}
 	if out, err := run(ctx, python, "-m", "venv", dir); err != nil {
@@ -105,8 +106,8 @@ type Distribution struct {
 	Platform      string // the wheel's platform tag; empty for the source distribution
 }
 
-// Download downloads the distribution with the pip of the interpreter python, checks its hash and returns its path. All that
-// pip writes is below dir. More arguments of "pip download", such as an index to use, may follow.
+// Download downloads the distribution with the pip of the interpreter python, checks its hash and returns its path. All
+// that pip writes is below dir. More arguments of "pip download", such as an index to use, may follow.
 func (d Distribution) Download(ctx context.Context, python, dir string, pipArgs ...string) (string, error) {
 	requirement, temp, to := filepath.Join(dir, "requirement.txt"), filepath.Join(dir, "tmp"), filepath.Join(dir, "dist")
 	line := fmt.Sprintf("%s==%s --hash=sha256:%s\n", d.Name, d.Version, d.SHA256)

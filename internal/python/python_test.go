@@ -41,7 +41,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestMakeEnvironment checks the commands with a complete Python and with Debian's, whose ensurepip is in another package.
+// TestMakeEnvironment checks the commands with a complete Python and with Debian's, whose ensurepip is in another
+// package.
 func TestMakeEnvironment(t *testing.T) {
 	inside := python.Interpreter("env")
 	for _, test := range []struct {

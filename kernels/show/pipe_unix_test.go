@@ -62,7 +62,8 @@ func run(t *testing.T, cell string, env ...string) (displayed []map[string]any) 
 	command.Env = append(command.Env, env...)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
-	// Opening them blocks neither here nor in the program; the reader ends when the program and holder have closed the pipe.
+	// Opening them blocks neither here nor in the program; the reader ends when the program and holder have closed the
+	// pipe.
 	reader, err := os.OpenFile(forth, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	holder, err2 := os.OpenFile(forth, os.O_WRONLY, 0)
 	writer, err3 := os.OpenFile(back, os.O_RDWR, 0)
