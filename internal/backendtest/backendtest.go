@@ -11,16 +11,8 @@ import (
 	"github.com/gomlx/compute"
 )
 
-<<<<<<< HEAD
-// Each runs test on the backend that GOMLX_BACKEND asks for, or, if it is not set, on pure Go and on XLA's CPU. It installs
-// nothing: without XLA's plugin or without cgo, it skips XLA.
-=======
-// RequireEnv is the environment variable with which a missing XLA plugin is a failure instead of a reason to skip.
-const RequireEnv = "BIRNN_REQUIRE_XLA"
-
 // Each runs test on the backend that GOMLX_BACKEND asks for, or, if it is not set, on pure Go and on XLA's CPU. It
 // installs nothing: without XLA's plugin or without cgo, it skips XLA.
->>>>>>> wip-a2
 func Each(t *testing.T, test func(t *testing.T, b compute.Backend)) {
 	t.Helper()
 	configs := []string{"go", "xla:cpu"}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"birnn/internal/testall"
 )
 
 // fakeGo writes a go command that claims to be go1.30.0. Commands succeed, except for the cases, each a shell pattern
@@ -107,11 +109,9 @@ func TestFindFails(t *testing.T) {
 	}
 }
 
-// TestFindHere builds the package with the real go command, in the way that Find returns.
-func TestFindHere(t *testing.T) {
-	if os.Getenv("BIRNN_TEST") != "all" {
-		t.Skip("compiles GoMLX's pure-Go backend and may download " + Go + ": set BIRNN_TEST=all")
-	}
+// TestLongFindHere builds the package with the real go command, in the way that Find returns.
+func TestLongFindHere(t *testing.T) {
+	testall.Long(t)
 	goCommand, err := exec.LookPath("go")
 	if err != nil {
 		t.Skip(err)
@@ -127,12 +127,10 @@ func TestFindHere(t *testing.T) {
 	}
 }
 
-// TestUnfetchable runs a real newer Go with a module proxy that has no toolchain: the pinned Go cannot be downloaded,
+// TestLongUnfetchable runs a real newer Go with a module proxy that has no toolchain: the pinned Go cannot be downloaded,
 // and the package builds without SIMD instructions.
-func TestUnfetchable(t *testing.T) {
-	if os.Getenv("BIRNN_TEST") != "all" {
-		t.Skip("downloads go1.27.4: set BIRNN_TEST=all")
-	}
+func TestLongUnfetchable(t *testing.T) {
+	testall.Long(t)
 	if runtime.GOARCH != "amd64" {
 		t.Skip("GoMLX has SIMD instructions for amd64 only")
 	}
