@@ -5,17 +5,17 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// withGradient returns the outputs of f, which computes them from the inputs, with the gradient vjp instead of the one
-// that GoMLX would derive: vjp gets what f kept for it, and the gradient v of the loss with respect to each output, and
-// returns the gradient with respect to each input, or nil for none. All outputs have the same dtype.
+// withGradient returns the outputs of f, which computes them from the inputs, with a gradient of their own in place of
+// the one that GoMLX would derive: vjp gets what f kept for it, and the gradient v of the loss with respect to each
+// output; it returns the gradient with respect to each input, nil where there is none. All outputs have the same dtype.
 //
-// GoMLX accepts a custom gradient only for an identity node with one input and one output. So f is cut off by
-// StopGradient, and the gradient takes another path, along which only zeros flow forward:
+// GoMLX takes a gradient of one's own for a node of one input and one output only, which passes its input on. So f is
+// cut off, and the gradient takes another way, along which nothing but zeros flow forward:
 //
 //	input → door → zero → gate → + output
 //
-// Backward, the gate comes first: it gets the packed gradient of all outputs and calls vjp. Then come the doors, one
-// per input, and return what vjp computed. XLA removes all of this except the gradient.
+// Backward the gate comes first: it gets the gradient of all outputs, packed, and has vjp compute those of all inputs.
+// Then come the doors, one for each input, and hand them out. XLA removes all of it but the gradient itself.
 func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(kept, v []*Node) []*Node) []*Node {
 	g := inputs[0].Graph()
 	outputs, kept := f()
