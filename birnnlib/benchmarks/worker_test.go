@@ -172,7 +172,7 @@ func TestWorkerRefuses(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	if err := work(t.Context(), []string{"nosuch", ownLayer, post}, strings.NewReader(""), &out); err != nil || !strings.Contains(out.String(), `"error":"there is no backend`) {
+	if err := work(t.Context(), []string{"nosuch", ownLayer, post}, strings.NewReader(""), &out); err != nil || !strings.Contains(out.String(), `"error":"unknown backend`) {
 		t.Errorf("the backend nosuch: wrote %q, error %v", out.String(), err)
 	}
 	if err := run(t.Context(), []string{workerCommand}, strings.NewReader(""), io.Discard, io.Discard); err == nil {
