@@ -162,9 +162,9 @@ func TestWorkerRefuses(t *testing.T) {
 		{ownLayer, post, `{"compile":true}` + "\n", "cannot compile"},
 		{ownLayer, post, "train!\n", "invalid character"},
 		{ownLayer, post, `{"steps":1}` + "\n[]\n", "cannot unmarshal array"},
-		{ownLayer, chess, "", `the kind "chess"`},
+		{ownLayer, chess, "", `kind of problem "chess"`},
 		{ownLayer, t.TempDir(), "", problemFile},
-		{"abacus", layers, "", `no layers of "abacus"`},
+		{"abacus", layers, "", `unknown layers "abacus"`},
 	} {
 		err := work(t.Context(), []string{"go", test.layer, test.dir}, strings.NewReader(test.requests), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
