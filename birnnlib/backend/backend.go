@@ -1,18 +1,35 @@
-// Package backend chooses what computes: XLA, compiled for a CPU or a GPU, or GoMLX's pure-Go backend.
+// Package backend opens the backend that computes: XLA, compiled for a CPU or a GPU, or GoMLX's pure-Go backend.
 //
-// The choice, in one place for commands, notebooks and tests:
-//  1. the backend asked for, by the caller or by the environment variable GOMLX_BACKEND, or an error with the remedy
-//     if it cannot be had, never another backend in its place;
-//  2. else XLA, on an NVIDIA GPU if there is one with its plugin, else on the CPU, when the PJRT plugin is installed
-//     or, if the caller allows, can be installed now;
-//  3. else pure Go, and the reason why.
+// Commands, notebooks and tests all choose it here:
+//  1. the backend that the caller or the environment variable GOMLX_BACKEND asks for; if it cannot be opened, an error
+//     with the remedy, never another backend;
+//  2. otherwise XLA, on an NVIDIA GPU if there is one with its plugin, else on the CPU, if the PJRT plugin is installed
+//     or the caller allows to install it;
+//  3. otherwise pure Go, and the reason why.
 //
-// XLA needs a program built with cgo. The pure-Go backend is always there, and 3 to 9 times faster on amd64 in a
-// program built with GOEXPERIMENT=simd.
+// XLA needs a program built with cgo. Do not take CPU profiles of one that uses XLA: with the CPU plugin pinned by package
+// plugin, runtime/pprof's signals corrupt the heap.
+//
+// # Pure Go with SIMD instructions
+//
+// The pure-Go backend is always available. On amd64 it is 3 to 9 times faster in a program built with GOEXPERIMENT=simd:
+//
+//	GOEXPERIMENT=simd GODEBUG=asyncpreemptoff=1 go run .
+//
+// Go 1.27 does not compile GoMLX's compute v0.1.6 in this way (Go 1.27 changed package simd/archsimd); add
+// GOTOOLCHAIN=go1.26.11, or leave GOEXPERIMENT out.
+//
+// On Intel processors, run such a program with GODEBUG=asyncpreemptoff=1. After an asynchronous preemption, the runtime
+// leaves the upper halves of the vector registers in use; from then on math.Exp takes 1,200 ns instead of 8, and a training
+// step up to five times as long (golang/go#80835 is of the same kind; birnnlib/benchmarks/preempt shows it). AMD
+// processors do not mind. The setting has to come from the environment: the go command refuses it in a //go:debug line.
+// Ctrl-C and the garbage collector answer as fast with it during a training, since compute's kernels return within
+// milliseconds; but a loop without function calls now delays a collection until it ends.
 package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,14 +41,13 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
-	"github.com/pkg/errors"
 )
 
-// Env is the environment variable that asks for a backend: "go", "xla:cpu", "xla:cuda", or any other configuration
-// that GoMLX understands.
+// Env is the environment variable that asks for a backend: "go", "xla:cpu", "xla:cuda", or any other configuration that
+// GoMLX understands.
 const Env = compute.ConfigEnvVar
 
-// NoInstallEnv is the environment variable that, when set, keeps every program from installing plugins; it is go-xla's.
+// NoInstallEnv is go-xla's environment variable that, if set, keeps every program from installing plugins.
 const NoInstallEnv = "GOMLX_NO_AUTO_INSTALL"
 
 var (
@@ -40,27 +56,27 @@ var (
 	builtWithSIMD bool        // set where the pure-Go backend uses SIMD instructions: see simd.go
 )
 
-// Options say how [Open] chooses.
+// Options control what [Open] chooses.
 type Options struct {
-	// Ask is the backend asked for, written as GoMLX does: "go", "xla:cpu", "xla:cuda". Empty: what GOMLX_BACKEND says,
-	// else the best there is.
+	// Ask is the backend to open, in GoMLX's notation: "go", "xla:cpu", "xla:cuda". If empty, GOMLX_BACKEND decides, or,
+	// if that is not set, Open picks the fastest available.
 	Ask string
-	// Install allows Open to install XLA's CPU plugin where it is missing, unless GOMLX_NO_AUTO_INSTALL is set.
+	// Install allows Open to install XLA's CPU plugin if it is missing, unless GOMLX_NO_AUTO_INSTALL is set.
 	Install bool
-	// Progress is where the progress of such an installation goes; nil is nowhere.
+	// Progress receives the progress of such an installation; nil discards it.
 	Progress io.Writer
 }
 
-// Opened is an open backend and how it came to be chosen.
+// Opened is an open backend and the reason for its choice.
 type Opened struct {
-	// Backend is what GoMLX's executors take. It is a field, not embedded: a tensor remembers the backend that it lies
-	// on by identity, so that a wrapper would be a stranger to it.
+	// Backend is what GoMLX's executors take. It is not embedded: GoMLX compares backends by identity, so a wrapper
+	// would not be recognised.
 	Backend compute.Backend
 	Config  string // as GOMLX_BACKEND would ask for it: "xla:cpu"
-	Why     string // why it is not the better one that could have been expected; "" if there is nothing to tell
+	Why     string // why a better backend was not opened; "" if this is the one asked for or the best
 }
 
-// String tells backend and device in one line.
+// String describes backend and device in one line.
 func (b *Opened) String() string {
 	name := b.Config
 	if b.IsPureGo() {
@@ -77,13 +93,13 @@ func (b *Opened) String() string {
 	return line
 }
 
-// IsPureGo tells whether this is GoMLX's pure-Go backend, which needs smaller examples to answer in the same time.
+// IsPureGo reports whether this is GoMLX's pure-Go backend, which needs smaller examples to answer in the same time.
 func (b *Opened) IsPureGo() bool {
 	name, _, _ := strings.Cut(b.Config, ":")
 	return name == gobackend.BackendName
 }
 
-// DeviceName names the first device, in the manner of "cpu:0".
+// DeviceName returns the name of the first device, such as "cpu:0".
 func (b *Opened) DeviceName() string {
 	_, platform, _ := strings.Cut(b.Config, ":")
 	platform, _, _ = strings.Cut(platform, ",")
@@ -93,7 +109,7 @@ func (b *Opened) DeviceName() string {
 	return platform + ":0"
 }
 
-// Check returns an error if [Open] cannot know the backend that [Options.Ask] asks for. It opens nothing.
+// Check returns an error if [Open] does not know the backend that [Options.Ask] asks for. It opens nothing.
 func Check(ask string) error {
 	if ask == "" {
 		ask = os.Getenv(Env)
@@ -102,10 +118,10 @@ func Check(ask string) error {
 	if ask == "" || isXLA(name) || slices.Contains(compute.List(), name) {
 		return nil
 	}
-	return errors.Errorf("there is no backend %q; ask for go, xla:cpu or xla:cuda", ask)
+	return fmt.Errorf("unknown backend %q; ask for go, xla:cpu or xla:cuda", ask)
 }
 
-// Open opens the backend that the rules above choose. Finalize its Backend when done.
+// Open opens the backend chosen by the rules in the package documentation. Call Finalize on its Backend when done.
 func Open(ctx context.Context, opts Options) (*Opened, error) {
 	if _, set := os.LookupEnv(NoInstallEnv); set {
 		opts.Install = false
@@ -123,7 +139,7 @@ func Open(ctx context.Context, opts Options) (*Opened, error) {
 		if b, err = open(config); err == nil {
 			return b, nil
 		}
-		if config == "xla:cuda" { // a driver that does not fit, say: the CPU is still better than pure Go
+		if config == "xla:cuda" { // perhaps the driver does not fit; the CPU is still better than pure Go
 			if b, errCPU := open("xla:cpu"); errCPU == nil {
 				b.Why = fmt.Sprintf("not xla:cuda: %v", err)
 				return b, nil
@@ -147,7 +163,7 @@ func openAsked(ctx context.Context, ask string, opts Options) (*Opened, error) {
 		pluginName, options, _ := strings.Cut(pluginName, ",")
 		config, err := prepareXLA(ctx, pluginName, opts)
 		if err != nil {
-			return nil, errors.WithMessagef(err, "the backend %q cannot be had", ask)
+			return nil, fmt.Errorf("backend %q: %w", ask, err)
 		}
 		if options != "" {
 			config += "," + options
@@ -159,16 +175,16 @@ func openAsked(ctx context.Context, ask string, opts Options) (*Opened, error) {
 	return open(ask)
 }
 
-// isXLA knows go-xla's names for its backend.
+// isXLA reports whether name is one of go-xla's names for its backend.
 func isXLA(name string) bool {
 	return slices.Contains([]string{"xla", "stablehlo", "hlo", "shlo"}, name)
 }
 
-// prepareXLA makes sure that XLA can be opened with the named plugin, or, if the name is empty, with the best one, and
-// returns the configuration that opens it.
+// prepareXLA finds or installs the named plugin, or the best one if the name is empty, and returns the configuration that
+// opens XLA with it.
 func prepareXLA(ctx context.Context, name string, opts Options) (config string, err error) {
 	if !builtWithXLA {
-		return "", errors.New("this program was built without XLA; build it with CGO_ENABLED=1 and a C compiler, on Linux or on macOS with Apple silicon")
+		return "", errors.New("program built without XLA; build it with CGO_ENABLED=1 and a C compiler, on Linux or on macOS with Apple silicon")
 	}
 	if strings.HasPrefix(name, "/") { // the path of a plugin
 		return "xla:" + name, nil
@@ -179,10 +195,10 @@ func prepareXLA(ctx context.Context, name string, opts Options) (config string, 
 		}
 	}
 	if name != "" && name != "cpu" {
-		return "", errors.Errorf("go-xla finds no PJRT plugin called %q; `go run ./kernels doctor` lists what there is and how to install it", name)
+		return "", fmt.Errorf("no PJRT plugin %q found; `go run ./kernels doctor` lists the installed ones and how to install others", name)
 	}
 	if !opts.Install {
-		return "", errors.New("the PJRT plugin for the CPU is not installed; `go run ./kernels install` installs it")
+		return "", errors.New("PJRT plugin for the CPU not installed; `go run ./kernels install` installs it")
 	}
 	if _, err := plugin.Install(ctx, plugin.Options{Progress: opts.Progress}); err != nil {
 		return "", err
@@ -190,21 +206,21 @@ func prepareXLA(ctx context.Context, name string, opts Options) (config string, 
 	return "xla:cpu", nil
 }
 
-// open opens exactly what config says.
+// open opens the backend that config names.
 func open(config string) (b *Opened, err error) {
 	// go-xla panics on a plugin file that it cannot load.
 	defer func() {
 		if r := recover(); r != nil {
-			b, err = nil, errors.Errorf("the backend %q cannot be opened: %v; `go run ./kernels doctor` finds out more", config, r)
+			b, err = nil, fmt.Errorf("open backend %q: %v; `go run ./kernels doctor` finds the cause", config, r)
 		}
 	}()
 	if name, _, _ := strings.Cut(config, ":"); isXLA(name) {
 		keepMemory()
-		tellCompileTime()
+		logCompileTime()
 	}
 	inner, err := compute.NewWithConfig(config)
 	if err != nil {
-		return nil, errors.WithMessagef(err, "the backend %q cannot be opened; `go run ./kernels doctor` finds out more", config)
+		return nil, fmt.Errorf("open backend %q: %w; `go run ./kernels doctor` finds the cause", config, err)
 	}
 	purego.Unbound(inner)
 	return &Opened{Backend: inner, Config: config}, nil

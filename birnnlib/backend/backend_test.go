@@ -16,7 +16,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// noPlugin makes this a machine without any plugin, on which nothing is installed.
+// noPlugin hides all plugins from the test and forbids to install one.
 func noPlugin(t *testing.T) (dir string) {
 	dir = t.TempDir()
 	t.Setenv(plugin.SearchPathEnv, dir)
@@ -33,7 +33,7 @@ func open(t *testing.T, ask string) (*backend.Opened, error) {
 	return b, err
 }
 
-// TestAutomaticWithoutPlugin falls back to pure Go, and tells why.
+// TestAutomaticWithoutPlugin falls back to pure Go and says why.
 func TestAutomaticWithoutPlugin(t *testing.T) {
 	noPlugin(t)
 	t.Setenv(backend.Env, "")
@@ -47,7 +47,7 @@ func TestAutomaticWithoutPlugin(t *testing.T) {
 	}
 }
 
-// TestAskedFor is an error where the backend cannot be had, and never another backend.
+// TestAskedFor asks for backends that cannot be opened: an error, never another backend.
 func TestAskedFor(t *testing.T) {
 	noPlugin(t)
 	for ask, want := range map[string]string{
@@ -74,13 +74,13 @@ func TestAskedFor(t *testing.T) {
 			}
 		}
 	}
-	t.Setenv(backend.Env, "xla:nosuch") // what the caller asks for goes before the environment
+	t.Setenv(backend.Env, "xla:nosuch") // the caller takes precedence over the environment
 	if b, err := open(t, "go"); err != nil || b.Config != "go" || b.Why != "" {
 		t.Errorf("asked for go: %v, %v", b, err)
 	}
 }
 
-// TestBrokenPlugin puts a file in the plugin's place that is none: pure Go still works.
+// TestBrokenPlugin puts a file that is no library in the plugin's place: pure Go still works.
 func TestBrokenPlugin(t *testing.T) {
 	dir := noPlugin(t)
 	t.Setenv(backend.Env, "")

@@ -7,11 +7,11 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// TimingEnv is the environment variable that, when set, has go-xla write to standard error what it compiles and how
-// long that takes. The notebook's kernel asks so for %timing.
+// TimingEnv is the environment variable that, if set, makes go-xla write to standard error what it compiles and how long
+// that takes. The notebooks' kernel sets it for %timing.
 const TimingEnv = "BIRNN_TIMING"
 
-func tellCompileTime() {
+func logCompileTime() {
 	if os.Getenv(TimingEnv) == "" {
 		return
 	}

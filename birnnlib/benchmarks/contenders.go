@@ -19,8 +19,8 @@ import (
 type contender struct {
 	key     string // as -contenders names it
 	name    string // as the table does
-	note    string // what the reader must know to compare it with the others; "" if there is nothing
-	differs bool   // it computes something else than the others, as the note says
+	note    string // what the reader must know to compare it with the others, or ""
+	differs bool   // it computes something different, as the note says
 
 	backend string // of those written in Go: as GOMLX_BACKEND would ask for it
 	layer   string // … and whose layers they use: see stacks
@@ -33,7 +33,7 @@ type contender struct {
 	matmul   bool // takes part in measuring the machine's matmul peak
 }
 
-// ours tells whether the contender is this library.
+// ours reports whether the contender is this library.
 func (c contender) ours() bool { return c.layer == ownLayer || c.layer == recomputeLayer }
 
 // amd64 has the SIMD instructions that the pure-Go backend uses.
@@ -91,7 +91,7 @@ func flatField() []contender {
 	return []contender{xla, jax}
 }
 
-// unavailable is why a contender cannot take part here, though nothing is broken.
+// unavailable is an error that keeps a contender from taking part, such as a missing C compiler.
 type unavailable struct{ error }
 
 // choose returns those of the field with the given keys, or, for no keys, those that take part by default.

@@ -53,7 +53,7 @@ func (p layersProblem) inputsOf(l int) int {
 	return 2 * p.Hidden
 }
 
-// Files of the problem, beside those of the post's.
+// Files of the problem, in addition to those of the post.
 const (
 	inputsFile = "inputs.f32" // [T, n, d]
 	targetFile = "target.f32" // y [2h]

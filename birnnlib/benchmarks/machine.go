@@ -42,7 +42,7 @@ func thisMachine() machine {
 	return m
 }
 
-// String tells all in one line.
+// String describes the machine in one line.
 func (m machine) String() string {
 	s := fmt.Sprintf("%d CPUs, %s/%s", m.CPUs, m.OS, m.Arch)
 	for _, more := range []string{m.CPU, m.SIMD} {

@@ -6,7 +6,7 @@
 //
 // Every contender is a process of its own that computes when it is told to. They take turns, one at a time, round after
 // round, so that a machine that grows slower for a while does so for all. Standard output has the tables and what to read
-// in them, in Markdown; progress goes to standard error. See README.md beside this file.
+// in them, in Markdown; progress goes to standard error. See README.md in this folder.
 //
 // The exit code is 0 for a complete run, 1 for a failed one, 2 for wrong use and 130 after Ctrl-C.
 package main
@@ -46,7 +46,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	f.StringVar(&o.json, "json", "", "write every single measurement to this `file` as well")
 	f.StringVar(&o.svg, "svg", "", "draw the times in this `file` as well")
 	f.StringVar(&o.python, "python", "", "the Python `interpreter` that has PyTorch, JAX and Flax (default: the one that -install made); with -install, the one to make it with")
-	f.BoolVar(&o.install, "install", false, "install PyTorch, JAX and Flax, as pinned, into a virtual environment of the benchmark's own, and stop (some 6 GB on Linux)")
+	f.BoolVar(&o.install, "install", false, "install PyTorch, JAX and Flax, as pinned, into a virtual environment for the benchmarks, and stop (some 6 GB on Linux)")
 	if err := cli.Parse(f, args, stdout); err != nil {
 		return nil, err
 	}

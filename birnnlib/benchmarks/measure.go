@@ -19,7 +19,7 @@ type result struct {
 	Ready     string     `json:"ready"` // what it said of itself
 	Note      string     `json:"note,omitempty"`
 	Ours      bool       `json:"ours,omitempty"`     // this library
-	Differs   bool       `json:"differs,omitempty"`  // it computes something else than the others, as the note says
+	Differs   bool       `json:"differs,omitempty"`  // it computes something different, as the note says
 	FirstCall float64    `json:"first_call_seconds"` // the first step, with whatever is compiled for it
 	Compile   float64    `json:"compile_seconds,omitempty"`
 	Plan      int64      `json:"plan_bytes,omitempty"` // that XLA plans to take for a step, beyond what goes in and comes out
@@ -165,7 +165,7 @@ func (w workload) measure(ctx context.Context, o *options, python, programs stri
 		note("  %s; the first step took %.2f s", this.Ready, this.FirstCall)
 	}
 	if len(field) == 0 {
-		return nil, fmt.Errorf("there is nobody to measure %s with; the reasons are above", w.key)
+		return nil, fmt.Errorf("no contender for %s; the reasons are above", w.key)
 	}
 	if err := sameLosses(m.Results); err != nil {
 		return nil, fmt.Errorf("%s: %w", w.key, err)

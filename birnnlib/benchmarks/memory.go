@@ -8,7 +8,7 @@ import (
 )
 
 // beginPeak returns the memory that the process has resident now, in bytes, and lets its peak start here; 0 where the
-// system does not tell (only Linux does).
+// system does not say (only Linux does).
 func beginPeak(pid int) int64 {
 	// What was used to start, such as for imports, would hide what the first step needs. Where the kernel does not allow
 	// it, the peak stays the one since the start.
@@ -16,7 +16,7 @@ func beginPeak(pid int) int64 {
 	return readStatus(pid, "VmRSS")
 }
 
-// readPeak returns the most memory that the process has had resident since beginPeak; 0 where the system does not tell.
+// readPeak returns the most memory that the process has had resident since beginPeak; 0 where the system does not say.
 func readPeak(pid int) int64 { return readStatus(pid, "VmHWM") }
 
 func readStatus(pid int, field string) int64 {

@@ -26,7 +26,7 @@ type layersTrainer struct {
 func newLayersTrainer(b compute.Backend, layer string, p layersProblem, dir string) (*layersTrainer, error) {
 	s, ok := stacks[layer]
 	if !ok {
-		return nil, fmt.Errorf("there are no layers of %q", layer)
+		return nil, fmt.Errorf("unknown layers %q", layer)
 	}
 	t := &layersTrainer{problem: p, stack: s}
 	weights, err := p.readWeights(dir)

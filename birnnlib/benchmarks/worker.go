@@ -107,7 +107,7 @@ func newTrainer(ctx context.Context, b compute.Backend, layer, dir string) (trai
 		}
 		return newLayersTrainer(b, layer, p, dir)
 	}
-	return nil, fmt.Errorf("%s: there is no problem of the kind %q", path, kind.Kind)
+	return nil, fmt.Errorf("%s: unknown kind of problem %q", path, kind.Kind)
 }
 
 func train(t trainer, steps int) (a answer, err error) {

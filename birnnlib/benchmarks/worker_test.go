@@ -157,9 +157,9 @@ func TestWorkerRefuses(t *testing.T) {
 		{ownLayer, post, `{"compile":true}` + "\n", "cannot compile"},
 		{ownLayer, post, "train!\n", "invalid character"},
 		{ownLayer, post, `{"steps":1}` + "\n[]\n", "cannot unmarshal array"},
-		{ownLayer, chess, "", `the kind "chess"`},
+		{ownLayer, chess, "", `kind of problem "chess"`},
 		{ownLayer, t.TempDir(), "", problemFile},
-		{"abacus", layers, "", `no layers of "abacus"`},
+		{"abacus", layers, "", `unknown layers "abacus"`},
 	} {
 		err := work(t.Context(), []string{"go", test.layer, test.dir}, strings.NewReader(test.requests), io.Discard)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -167,7 +167,7 @@ func TestWorkerRefuses(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	if err := work(t.Context(), []string{"nosuch", ownLayer, post}, strings.NewReader(""), &out); err != nil || !strings.Contains(out.String(), `"error":"there is no backend`) {
+	if err := work(t.Context(), []string{"nosuch", ownLayer, post}, strings.NewReader(""), &out); err != nil || !strings.Contains(out.String(), `"error":"unknown backend`) {
 		t.Errorf("the backend nosuch: wrote %q, error %v", out.String(), err)
 	}
 	if err := run(t.Context(), []string{workerCommand}, strings.NewReader(""), io.Discard, io.Discard); err == nil {

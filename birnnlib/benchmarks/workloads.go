@@ -15,7 +15,7 @@ type workload struct {
 	problem problem
 	steps   int // of a contender's turn
 	field   []contender
-	// apart tells that contenders compile when told to, apart from the first step.
+	// apart is set if contenders can compile apart from the first step.
 	apart bool
 }
 
@@ -119,7 +119,7 @@ func split(flag, keys string, there []string) ([]string, error) {
 	list := strings.Split(keys, ",")
 	for i, key := range list {
 		if !slices.Contains(there, key) {
-			return nil, cli.Usage("%s names %q; there are %s", flag, key, strings.Join(there, ", "))
+			return nil, cli.Usage("%s names %q; choose from %s", flag, key, strings.Join(there, ", "))
 		}
 		if slices.Contains(list[:i], key) {
 			return nil, cli.Usage("%s names %q twice", flag, key)

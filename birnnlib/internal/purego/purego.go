@@ -1,4 +1,4 @@
-// Package purego keeps GoMLX's pure-Go backend from hanging.
+// Package purego keeps GoMLX's pure-Go backend from deadlocking.
 package purego
 
 import (
@@ -7,12 +7,12 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// Unbound lets the pure-Go backend run as many operations at once as are ready; any other backend it leaves alone.
+// Unbound lifts the pure-Go backend's limit on operations that run at once; it leaves any other backend alone.
 //
-// By default it runs 2·GOMAXPROCS at once, and each product of matrices then waits for a free place to do its work in:
-// when as many products are ready together, as in a network of several layers, all of them wait for ever. The backend's
-// own option, parallelism=-1, does the same as this, but also prints a line to standard output; hence the reflection.
-// TestUnbound finds out when compute has changed.
+// By default the limit is 2·GOMAXPROCS. A product of matrices occupies one place and waits for others to do its work in:
+// if as many products are ready at once, as in a network of several layers, all wait forever (compute up to v0.1.6). The
+// backend's option parallelism=-1 has the same effect but prints a line to standard output; hence the reflection.
+// TestUnbound fails if compute renames what it relies on.
 func Unbound(b compute.Backend) {
 	v := reflect.Indirect(reflect.ValueOf(b))
 	if v.Kind() != reflect.Struct {

@@ -14,8 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// TestUnbound computes many large products that are ready at the same time. Without Unbound it ends within seconds in
-// "all goroutines are asleep".
+// TestUnbound computes many large products that are ready at the same time. Without Unbound it hangs.
 func TestUnbound(t *testing.T) {
 	b, err := compute.NewWithConfig("go")
 	if err != nil {
