@@ -65,4 +65,4 @@ func (p *preemption) String() string {
 }
 
 // slowdown is the ratio that tells the slow math.Exp, 150 on Intel, from a busy machine.
-const slowdown = 5.0
+const slowdown = 20.0
