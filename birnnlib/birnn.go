@@ -104,6 +104,7 @@ type BiRNN struct {
 	recompute        bool
 	stateful         bool
 	streaming        bool
+	built            bool // Done was called
 }
 
 // New configures the hidden layers of a bidirectional recurrent network that reads x; sizes has one entry per layer,

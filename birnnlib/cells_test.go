@@ -33,6 +33,10 @@ var allCells = map[string]birnnlib.Cell{
 	"GRU":                  birnnlib.GRU{},
 	"GRU no bias":          birnnlib.GRU{NoBias: true},
 	"GRU reset before":     birnnlib.GRU{ResetBefore: true},
+	"MinGRU":               birnnlib.MinGRU{},
+	"MinGRU positive":      birnnlib.MinGRU{Positive: true},
+	"MinLSTM":              birnnlib.MinLSTM{},
+	"MinLSTM positive":     birnnlib.MinLSTM{Positive: true},
 }
 
 // everywhere draws all parameters, including vectors, large enough for each to matter.
@@ -174,7 +178,7 @@ func gradientsOfCells(t *testing.T) {
 		cases[name+", recompute"] = gradientCase{cell, func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Recompute(true) }}
 	}
 	// TestAgainstTorch and TestAgainstONNX cover the other cells.
-	onXLA := []string{"LSTM peepholes, proj, default", "GRU reset before, default", "GRU, recompute", "LSTM, derived", "RNN relu, no bias, unroll 2"}
+	onXLA := []string{"LSTM peepholes, proj, default", "GRU reset before, default", "GRU, recompute", "LSTM, derived", "MinLSTM, default", "RNN relu, no bias, unroll 2"}
 	matrix(t, slices.Sorted(maps.Keys(cases)), onXLA, func(t *testing.T, b compute.Backend, name string) {
 		// A chunk of two time steps, and a remainder.
 		net := network{cell: plain{cases[name].cell}, lengths: []int32{3, 0, 2}, T: 3, n: 3, seed: 7}

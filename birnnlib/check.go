@@ -46,6 +46,11 @@ func (b *BiRNN) check() {
 			Panicf("birnnlib: %s got the rate %g; it must be at least 0 and below 1", name, rate)
 		}
 	}
+	for _, cell := range []Cell{b.forward, b.back} {
+		if _, linear := cell.(linearCell); linear && b.recurrentDropout > 0 {
+			Panicf("birnnlib: RecurrentDropout(%g) was given, but %T has no product with H_{t-1}; use Dropout", b.recurrentDropout, cell)
+		}
+	}
 	n := shape.Dim(1)
 	if b.initial != nil && len(b.initial) != len(b.sizes) {
 		Panicf("birnnlib: InitialStates got %d states for %d layers; pass one per layer", len(b.initial), len(b.sizes))

@@ -12,6 +12,12 @@ import (
 
 // build returns the outputs of both directions of the last layer, its input, and the final states of all layers.
 func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
+	again := b.built
+	b.built = true
+	b = new(*b) // what follows changes it, and Done may be called again
+	if again {
+		b.scope = b.scope.ResetVisited() // with the same parameters
+	}
 	b.arrange()
 	b.check()
 	purego.Unbound(b.x.Graph().Backend())
@@ -25,7 +31,7 @@ func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 		if b.initial != nil {
 			initial = b.initial[l-1]
 		}
-		scope, sizes := b.scope.In("layer_%d", l), b.sizes[l-1]
+		scope, sizes := b.layerScope(l), b.sizes[l-1]
 		var last State
 		hf, last.Forward = b.direction(scope, "f", b.forward, below, sizes.Forward, initial.Forward, valid, false)
 		hb, last.Backward = b.direction(scope, "b", b.back, below, sizes.Backward, initial.Backward, valid, !b.bothForward)
@@ -36,6 +42,15 @@ func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 		below = b.output(hf, hb, below, l)
 		below = layers.DropoutStatic(scope, below, b.dropout)
 	}
+}
+
+// layerScope returns the scope of layer l.
+func (b *BiRNN) layerScope(l int) (scope *model.Scope) {
+	if err := TryCatch[error](func() { scope = b.scope.In("layer_%d", l) }); err != nil {
+		Panicf("birnnlib: the scope %s has a network already; build the second one in another scope, such as scope.In(\"encoder\"), "+
+			"or in scope.ResetVisited() to use the same parameters: %v", b.scope.Scope(), err)
+	}
+	return scope
 }
 
 // output returns the output of layer l, given those of its directions and its input.

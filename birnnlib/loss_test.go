@@ -201,3 +201,29 @@ func TestResetStates(t *testing.T) {
 		}
 	}
 }
+
+// TestTwice: a second Done computes the same, batch-major too, and a second network in one scope is an error
+// that says what to do.
+func TestTwice(t *testing.T) {
+	x := [][][]float32{{{1}, {2}, {3}}, {{4}, {5}, {6}}} // [2, 3, 1], batch-major
+	outputs, err := model.CallOnceN(backendtest.Go(t), model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
+		network := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2, Backward: 1}).BatchMajor(true)
+		first, _ := network.Done()
+		second, _ := network.Done()
+		return []*Node{first, second}
+	}, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !outputs[0].Equal(outputs[1]) {
+		t.Errorf("%v, then %v", outputs[0], outputs[1])
+	}
+	_, err = model.CallOnceN(backendtest.Go(t), model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
+		birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2}).Done()
+		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2}).Done()
+		return []*Node{h}
+	}, x)
+	if err == nil || !strings.Contains(err.Error(), "another scope") || !strings.Contains(err.Error(), "ResetVisited()") {
+		t.Errorf("the error is %v", err)
+	}
+}

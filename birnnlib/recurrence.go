@@ -29,8 +29,13 @@ func (r *recurrence) dropped(h *Node) *Node {
 // returns H [T, n, h], zero at padding, and the last states.
 func (r *recurrence) run(x, wx, bias *Node, w, initial []*Node) (h *Node, last []*Node) {
 	a := project(x, wx, bias)
-	if cell, ok := r.cell.(formulated); ok {
+	switch cell := r.cell.(type) {
+	case formulated:
 		return r.formulated(cell, a, w, initial)
+	case linearCell:
+		a, b := cell.coefficients(a)
+		h, end := LinearScan(a, b, initial[0]).Reversed(r.reversed).padded(r.valid).Done()
+		return h, []*Node{end}
 	}
 	return r.derived(a, func(a *Node) *Node { return a }, w, initial, false)
 }

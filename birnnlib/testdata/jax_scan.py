@@ -69,6 +69,21 @@ def pointer():
     return step, [rule(0, 5, N, D), rule(1, D, D), rule(2, D, D)], [rule(3, N, D)], [rule(4, T, N, D)]
 
 
+def linear(reverse):
+    """h = a h + b by lax.associative_scan, from an initial state; the loss as in main."""
+    a, b, h = jax.nn.sigmoid(rule(0, T, N, D)), rule(1, T, N, D), rule(2, N, D)
+
+    def run(a, b, h):
+        end = -1 if reverse else 0
+        b = b.at[end].add(a[end] * h)
+        _, hs = jax.lax.associative_scan(lambda x, y: (y[0] * x[0], y[0] * x[1] + y[1]), (a, b), reverse=reverse)
+        return jnp.mean(hs**2) + jnp.sum(hs[0 if reverse else -1]), hs
+
+    (loss, hs), gradients = jax.value_and_grad(run, argnums=(0, 1, 2), has_aux=True)(a, b, h)
+    flat = lambda arrays: [np.asarray(x).ravel().tolist() for x in arrays]
+    return {"loss": float(loss), "last": flat([hs[0 if reverse else -1]]), "results": flat([hs]), "gradients": flat(gradients)}
+
+
 def main():
     cases = {}
     for make in (ema, kalman, pointer):
@@ -86,6 +101,8 @@ def main():
                 "loss": float(loss), "last": flat(last), "results": flat(results),
                 "gradients": flat([a for group in gradients for a in group]),
             }
+    for reverse in (False, True):
+        cases["linear" + ("_reversed" if reverse else "")] = linear(reverse)
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "jax_scan.json")
     with open(path, "w") as f:
         json.dump({"T": T, "n": N, "d": D, "cases": cases}, f)

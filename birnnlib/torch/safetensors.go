@@ -44,7 +44,9 @@ var formatDTypes = map[string]dtypes.DType{
 	"F16": dtypes.Float16, "BF16": dtypes.BFloat16, "F32": dtypes.Float32, "F64": dtypes.Float64,
 }
 
-// Load reads all tensors of a .safetensors file, by their names.
+// Load reads the tensors of a .safetensors file, by their names. A tensor that the file holds under one name only, since it
+// is shared (tied weights, as safetensors.torch.save_model writes them), is returned under all its names. Tensors of
+// dtypes that GoMLX does not have, such as those of 8-bit floats, are left out.
 //
 // If the file is malformed, the error names the tensor, what it has and what was expected.
 func Load(path string) (map[string]*tensors.Tensor, error) {
@@ -95,7 +97,7 @@ func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 	if err := at(header, 8); err != nil {
 		return nil, err
 	}
-	entries, err := parse(header)
+	entries, shared, err := parse(header)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +122,9 @@ func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 
 	weights := make(map[string]*tensors.Tensor, len(entries))
 	for _, e := range entries {
+		if !e.shape.Ok() {
+			continue // of a dtype that is left out
+		}
 		t := tensors.FromShape(e.shape)
 		if e.shape.Size() > 0 {
 			var failed error
@@ -135,25 +140,34 @@ func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 		}
 		weights[e.name] = t
 	}
+	for name, as := range shared {
+		if t := weights[as]; t != nil && weights[name] == nil {
+			weights[name] = t
+		}
+	}
 	return weights, nil
 }
 
-// parse reads the header and checks each entry on its own.
-func parse(header []byte) (entries []entry, err error) {
+// parse reads the header and checks each entry on its own. The metadata may name shared tensors: the name that was dropped,
+// and the one under which the tensor is in the file.
+func parse(header []byte) (entries []entry, metadata map[string]string, err error) {
+	metadata = map[string]string{}
 	if !utf8.Valid(header) {
-		return nil, errors.New("its header is not UTF-8; it is no .safetensors file")
+		return nil, nil, errors.New("its header is not UTF-8; it is no .safetensors file")
 	}
 	if err := json.Unmarshal(header, &json.RawMessage{}); err != nil {
-		return nil, fmt.Errorf("its header is not JSON: %w", err)
+		return nil, nil, fmt.Errorf("its header is not JSON: %w", err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(header))
 	dec.UseNumber()
 	err = members(dec, "the header", func(name string) error {
 		if name == "__metadata__" {
 			return members(dec, name, func(key string) error {
-				if t, err := dec.Token(); err != nil || !isString(t) {
+				t, err := dec.Token()
+				if err != nil || !isString(t) {
 					return fmt.Errorf("__metadata__ has %v for %q; it must be a string", t, key)
 				}
+				metadata[key] = t.(string)
 				return nil
 			})
 		}
@@ -164,8 +178,11 @@ func parse(header []byte) (entries []entry, err error) {
 		entries = append(entries, e)
 		return nil
 	})
-	return entries, err
+	return entries, metadata, err
 }
+
+// otherDTypes are the dtypes of the format that GoMLX does not have.
+var otherDTypes = []string{"F4", "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"}
 
 func (e *entry) parse(dec *json.Decoder) error {
 	var dims []uint64
@@ -202,6 +219,9 @@ func (e *entry) parse(dec *json.Decoder) error {
 		return fmt.Errorf("its entry has %q; it must have dtype, shape and data_offsets", given)
 	}
 	dtype, ok := formatDTypes[e.DType]
+	if slices.Contains(otherDTypes, e.DType) && e.Offsets[0] <= e.Offsets[1] {
+		return nil // its shape stays invalid
+	}
 	if !ok {
 		return fmt.Errorf("its dtype is %q; only %s can be read", e.DType, strings.Join(slices.Sorted(maps.Keys(formatDTypes)), ", "))
 	}

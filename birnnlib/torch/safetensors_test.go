@@ -164,7 +164,7 @@ var damaged = []struct {
 	{"unknown member", fileOf(`{"weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"stride":[1]}}`, 4), []string{`"weight"`, `"stride"`}},
 	{"DTYPE", fileOf(`{"weight":{"DTYPE":"F32","shape":[1],"data_offsets":[0,4]}}`, 4), []string{`"weight"`, `"DTYPE"`}},
 	{"no shape", fileOf(`{"weight":{"dtype":"F32","data_offsets":[0,4]}}`, 4), []string{`"weight"`, "shape"}},
-	{"unknown dtype", fileOf(`{"weight":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}`, 1), []string{`"weight"`, "F8_E4M3", "BF16"}},
+	{"unknown dtype", fileOf(`{"weight":{"dtype":"F9_E4M3","shape":[1],"data_offsets":[0,1]}}`, 1), []string{`"weight"`, "F9_E4M3", "BF16"}},
 	{"dtype is a number", fileOf(`{"weight":{"dtype":1,"shape":[1],"data_offsets":[0,1]}}`, 1), []string{`"weight"`, "dtype is 1"}},
 	{"shape is a number", fileOf(`{"weight":{"dtype":"F32","shape":1,"data_offsets":[0,4]}}`, 4), []string{`"weight"`, "shape", "list"}},
 	{"negative", fileOf(`{"weight":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4), []string{`"weight"`, "-1"}},
@@ -282,5 +282,21 @@ func FuzzLoad(f *testing.F) {
 			t.Fatal(err)
 		}
 		same(t, again, got)
+	})
+}
+
+// TestShared: a tensor that save_model stored under one name of two, and one of a dtype that GoMLX does not have.
+func TestShared(t *testing.T) {
+	file := fileOf(`{"__metadata__":{"format":"pt","rnn.weight_hh_l0_reverse":"rnn.weight_hh_l0","kept":"absent"},`+
+		`"rnn.weight_hh_l0":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},`+
+		`"scale":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[2,5]},`+
+		`"bias":{"dtype":"U8","shape":[1],"data_offsets":[5,6]}}`, 6)
+	weights, err := read(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, weights, map[string]*tensors.Tensor{
+		"rnn.weight_hh_l0": tensors.FromValue([]uint8{0, 1}), "rnn.weight_hh_l0_reverse": tensors.FromValue([]uint8{0, 1}),
+		"bias": tensors.FromValue([]uint8{5}),
 	})
 }

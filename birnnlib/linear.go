@@ -1,0 +1,152 @@
+package birnnlib
+
+import (
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/support/exceptions"
+)
+
+// LinearForm is a way to compute a [LinearScan].
+type LinearForm int
+
+// The forms of a LinearScan. They compute the same function and round differently.
+const (
+	LinearDefault     LinearForm = iota // Sequential if the backend has loops (XLA does), else Associative (pure Go)
+	LinearSequential                    // one time step after the other, as a [Scan]
+	LinearAssociative                   // ⌈log₂ T⌉ steps over all time steps at once
+)
+
+// LinearLoop configures a [LinearScan]. End with [LinearLoop.Done].
+type LinearLoop struct {
+	a, b, initial *Node
+	reversed      bool
+	form          LinearForm
+	valid         *Node
+}
+
+// LinearScan prepares the linear recurrence
+//
+//	h_t = a_t ⊙ h_{t-1} + b_t   for t = 0 … T-1
+//
+// for a and b [T, …] of the same shape and float dtype, from h_{-1} = initial, shaped as one of their entries; nil for zeros.
+//
+// Since it is linear, it can be computed in ⌈log₂ T⌉ steps: (a, b) stands for h ↦ a h + b, and the composition of two such
+// functions, (a₂ a₁, a₂ b₁ + b₂), is associative. Its gradient is a linear recurrence in the other direction:
+//
+//	dh_t = v_t + a_{t+1} ⊙ dh_{t+1}   db_t = dh_t   da_t = dh_t ⊙ h_{t-1}
+//
+// Source: E. Martin and C. Cundy, Parallelizing linear recurrent neural nets over sequence length, 2018.
+func LinearScan(a, b, initial *Node) *LinearLoop {
+	if !a.DType().IsFloat() || a.Rank() == 0 || !a.Shape().Equal(b.Shape()) {
+		Panicf("birnnlib.LinearScan: a is %s and b %s; they must have the same shape, [time step, …] of a float type", a.Shape(), b.Shape())
+	}
+	entry := shapes.Make(a.DType(), a.Shape().Dimensions[1:]...)
+	if initial == nil {
+		initial = Zeros(a.Graph(), entry)
+	} else if !initial.Shape().Equal(entry) {
+		Panicf("birnnlib.LinearScan: the initial state is %s; it must be %s, as an entry of a", initial.Shape(), entry)
+	}
+	return &LinearLoop{a: a, b: b, initial: initial}
+}
+
+// Reversed makes t run from T-1 to 0; the initial state is then h_T.
+func (l *LinearLoop) Reversed(reversed bool) *LinearLoop {
+	l.reversed = reversed
+	return l
+}
+
+// Form sets how the recurrence is computed.
+func (l *LinearLoop) Form(form LinearForm) *LinearLoop {
+	l.form = form
+	return l
+}
+
+// padded sets padding, [T, n] of Bool: there h does not change, and the outputs are zero; nil for none.
+func (l *LinearLoop) padded(valid *Node) *LinearLoop {
+	l.valid = valid
+	return l
+}
+
+// Done builds the recurrence. It returns h [T, …] and the state after the last time step.
+func (l *LinearLoop) Done() (h, last *Node) {
+	form := l.form
+	switch form {
+	case LinearDefault:
+		if form = LinearSequential; !canLoop(l.a.Graph().Backend()) {
+			form = LinearAssociative
+		}
+	case LinearSequential, LinearAssociative:
+	default:
+		Panicf("birnnlib.LinearScan: there is no form %d; use LinearSequential or LinearAssociative", form)
+	}
+	a, b := l.a, l.b
+	if l.valid != nil { // h ↦ 1 h + 0
+		a, b = Where(spread(l.valid, a), a, OnesLike(a)), zeroPadding(b, l.valid)
+	}
+	outputs := withGradient([]*Node{a, b, l.initial}, func() (outputs, kept []*Node) {
+		h := linear(form, a, b, l.initial, l.reversed)
+		return []*Node{h, end(h, l.reversed)}, []*Node{h}
+	}, func(kept, v []*Node) []*Node {
+		h, dH, dLast := kept[0], v[0], v[1]
+		// a of the time step after each one; after the last one it is dLast that arrives.
+		dh := linear(form, shifted(a, OnesLike(l.initial), !l.reversed), dH, dLast, !l.reversed)
+		dInitial := Mul(end(a, !l.reversed), end(dh, !l.reversed))
+		return []*Node{Mul(dh, shifted(h, l.initial, l.reversed)), dh, dInitial}
+	})
+	return zeroPadding(outputs[0], l.valid), outputs[1]
+}
+
+// end returns the last entry of x in the direction of the walk.
+func end(x *Node, reversed bool) *Node {
+	t := x.Shape().Dim(0) - 1
+	if reversed {
+		t = 0
+	}
+	return Squeeze(Slice(x, AxisElem(t)), 0)
+}
+
+// shifted returns x one time step later in the direction of the walk, with first at its beginning.
+func shifted(x, first *Node, reversed bool) *Node {
+	T := x.Shape().Dim(0)
+	first = InsertAxes(first, 0)
+	switch {
+	case T == 1:
+		return first
+	case reversed:
+		return Concatenate([]*Node{Slice(x, AxisRange(1, T)), first}, 0)
+	}
+	return Concatenate([]*Node{first, Slice(x, AxisRange(0, T-1))}, 0)
+}
+
+// linear returns h_t = a_t ⊙ h_{t-1} + b_t, without a gradient.
+func linear(form LinearForm, a, b, initial *Node, reversed bool) *Node {
+	T := a.Shape().Dim(0)
+	if form == LinearSequential {
+		w := &walk{T: T, reversed: reversed, step: func(before, at []*Node) (after, results []*Node) {
+			h := Add(Mul(at[0], before[0]), at[1])
+			return []*Node{h}, []*Node{h}
+		}}
+		_, results := w.run([]*Node{initial}, []*Node{a, b})
+		return results[0]
+	}
+	// After the steps for k = 1, 2, 4 …, (a_t, b_t) is the composition of the last 2k functions up to t.
+	for k := 1; k < T; k *= 2 {
+		late, early := AxisRange(k, T), AxisRange(0, T-k)
+		if reversed {
+			late, early = early, late
+		}
+		aLate, bLate := Slice(a, late), Slice(b, late)
+		aNext, bNext := Mul(aLate, Slice(a, early)), Add(Mul(aLate, Slice(b, early)), bLate)
+		a, b = joined(a, aNext, k, reversed), joined(b, bNext, k, reversed)
+	}
+	return Add(Mul(a, BroadcastToDims(InsertAxes(initial, 0), a.Shape().Dimensions...)), b)
+}
+
+// joined returns the first k entries of x in the direction of the walk, followed by rest.
+func joined(x, rest *Node, k int, reversed bool) *Node {
+	parts := []*Node{Slice(x, AxisRange(0, k)), rest}
+	if reversed {
+		parts = []*Node{rest, Slice(x, AxisRangeToEnd(x.Shape().Dim(0)-k))}
+	}
+	return Concatenate(parts, 0)
+}
