@@ -1,6 +1,9 @@
 package birnnlib
 
 import (
+	"slices"
+	"strings"
+
 	"birnn/birnnlib/internal/purego"
 
 	"github.com/gomlx/compute/shapes"
@@ -87,6 +90,7 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 		return nil, nil
 	}
 	g, layout := x.Graph(), cell.Layout(units)
+	checkUnused(scope, name, cell, layout)
 	d := b.inputs
 	if x.DType().IsFloat() {
 		d = x.Shape().Dim(2)
@@ -131,6 +135,22 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 		v.SetNodeValue(last[i])
 	}
 	return h, last
+}
+
+// checkUnused panics if the scope has parameters of the direction that the cell does not have, such as imported ones of
+// another cell: they would be left unused, and the cell would start from random ones.
+func checkUnused(scope *model.Scope, name string, cell Cell, layout Layout) {
+	known := []string{layout.Wx, layout.Bias}
+	for _, w := range layout.Weights {
+		known = append(known, w.Name)
+	}
+	for v := range scope.IterVariables() {
+		parameter, isOurs := strings.CutSuffix(v.Name(), "^"+name)
+		if isOurs && v.Path() == model.JoinPath(scope.Scope(), v.Name()) && !slices.Contains(known, parameter) && !carriedName.MatchString(v.Path()) {
+			Panicf("birnnlib: %s is in the scope, but %T has no %s, only %s; call Cell with the cell of the saved or imported network, "+
+				"or use another scope", v.Path(), cell, parameter, strings.Join(slices.DeleteFunc(known, func(s string) bool { return s == "" }), ", "))
+		}
+	}
 }
 
 // project returns X W_x + b for x [..., d]: one product, or, for indices [...] of one-hot vectors, a look-up of rows.

@@ -202,6 +202,31 @@ func TestResetStates(t *testing.T) {
 	}
 }
 
+// TestUnusedParameters: a scope with the parameters of another cell is an error, and not a network with random ones.
+func TestUnusedParameters(t *testing.T) {
+	store := model.NewStore()
+	for i, cell := range []birnnlib.Cell{birnnlib.LSTM{}, birnnlib.GRU{}, birnnlib.RNN{}, birnnlib.LSTM{Peepholes: true}} {
+		_, err := model.CallOnce(backendtest.Go(t), store, func(scope *model.Scope, x *Node) *Node {
+			h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2, Backward: 2}).Cell(cell).Done()
+			return h
+		}, [][][]float32{{{1}}})
+		switch i {
+		case 0:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case 1: // GRU's matrices have the same names and other shapes
+			if err == nil {
+				t.Errorf("%T with the parameters of LSTM: no error", cell)
+			}
+		case 2:
+			if err == nil || !strings.Contains(err.Error(), "/layer_1/") || !strings.Contains(err.Error(), "birnnlib.RNN has no") {
+				t.Errorf("%T with the parameters of LSTM: %v", cell, err)
+			}
+		}
+	}
+}
+
 // TestTwice: a second Done computes the same, batch-major too, and a second network in one scope is an error
 // that says what to do.
 func TestTwice(t *testing.T) {
