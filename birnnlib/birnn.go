@@ -47,7 +47,7 @@ func ParseSizes(s string) ([]Sizes, error) {
 // for an LSTM, the memory C [n, h]. Nil means zeros, or a missing direction.
 type State struct{ Forward, Backward []*Node }
 
-// Concat returns H = [H^f, H^b], shaped [n, h_f+h_b], or the one of them that there is.
+// Concat returns H = [H^f, H^b], shaped [n, h_f+h_b]; with one direction, the H of that direction.
 func (s State) Concat() *Node {
 	var h []*Node
 	for _, direction := range [][]*Node{s.Forward, s.Backward} {
@@ -265,8 +265,9 @@ func (b *BiRNN) Recompute(recompute bool) *BiRNN {
 
 // Done builds the layers. It returns the outputs of the last layer at every time step,
 //
-//	h [T, n, h_f+h_b], with h[t] = H_t = [H_t^f, H_t^b],
+//	h [T, n, h_f+h_b], with h[t] = H_t = [H_t^f, H_t^b]
 //
+// (batch-major, merged in another way or with projections if the options say so),
 // and the final states of every layer: Forward after the last time step, Backward after the first one, where the
 // backward direction ends (with [BiRNN.BothForward] after the last one, too). So h[T-1] holds the final forward state,
 // but h[0] the final backward state.

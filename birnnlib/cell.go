@@ -5,9 +5,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// A Cell is a recurrence: what one direction of one layer computes at one time step. [RNN], [LSTM] and [GRU] are cells;
-// so is any other type with these two methods. Step may use any GoMLX operation; it runs as the step of a [Scan], which
-// is a loop if the backend has loops, and its gradient is derived.
+// A Cell computes one time step of one direction of one layer. [RNN], [LSTM] and [GRU] are cells; any type with these two
+// methods is one. Step may use any GoMLX operation and runs as the step of a [Scan], a loop if the backend has loops, with
+// the gradient that GoMLX derives. (RNN, LSTM and GRU have a hand-written one, except with [BiRNN.Recompute].)
 type Cell interface {
 	// Layout returns the parameters and states of the cell with h hidden units.
 	Layout(h int) Layout
@@ -19,8 +19,8 @@ type Cell interface {
 
 // Moment holds the values of one time step t.
 type Moment struct {
-	A      *Node   // X_t W_x + b, [n, Layout.Columns], computed for all time steps at once before the recurrence
-	P      *Node   // H_{t-1} as used in products, with some units zeroed by recurrent dropout; [n, h]
+	A      *Node   // X_t W_x + b, [n, Layout.Columns]
+	P      *Node   // H_{t-1} as used in products, with some units zeroed by recurrent dropout; as H_{t-1}
 	Before []*Node // the states of t-1, H_{t-1} first
 }
 

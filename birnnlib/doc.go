@@ -37,7 +37,8 @@
 // The products X_t W_x of all time steps are one product before the recurrence, the gates of a cell are stacked into
 // one product inside it, and the gradient of each weight is one product after it. On XLA the recurrence is a loop,
 // whose time to compile does not grow with the number of time steps; on GoMLX's pure-Go backend, which has no loops, it
-// is unrolled. Both use the hand-written gradient of the cell. [BiRNN.Recompute] trades time for memory.
+// is unrolled. RNN, LSTM and GRU have hand-written gradients; those of other cells are derived, and a minGRU or minLSTM
+// is a [LinearScan]. [BiRNN.Recompute] trades time for memory: it takes the products into the loop and derives the gradient.
 //
 // # Which output is the last state
 //
@@ -53,7 +54,7 @@
 //
 // [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras, [birnn/birnnlib/backend] chooses between XLA and
 // pure Go, and [birnn/birnnlib/backend/plugin] installs the XLA plugin. The packages below birnnlib/examples are models
-// built on this one: [birnn/birnnlib/examples/charlm] is the character-level language model of the first lesson.
+// built on this one, and what they share: [birnn/birnnlib/examples/charlm] is the character-level language model of the first lesson.
 //
 // Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal
 // Processing 45 (11), 1997; the notation is that of A. Zhang, M. Li, Z. C. Lipton and A. J. Smola, Dive into Deep

@@ -11,14 +11,13 @@ import (
 // the gradient with respect to each input, nil for zero. The inputs are of float types. Outputs of other types have no
 // gradient, and their v is nil.
 //
-// GoMLX takes a custom gradient only for a node of one input and one output that passes its input on. So f is cut off,
-// and the gradient takes another way, along which nothing but zeros flow forward:
+// GoMLX accepts a custom gradient only on an identity of one node. So StopGradient cuts the outputs off from the inputs,
+// and a second path, which adds zero forward, carries the gradient:
 //
 //	input → door → zero → + output → gate
 //
-// Backward the gates come first, one for each output, and keep its v. Then come the doors, one for each input: the first
-// has vjp compute the gradients of all inputs, and each hands out its own. XLA removes all of it but the gradient itself;
-// on a backend that runs node by node it costs two walks over each output.
+// In the backward pass each gate stores the v of its output. Then the first door calls vjp, and each door returns the
+// gradient of its input. XLA removes the second path; a backend that runs node by node pays two passes over each output.
 func withGradient(inputs []*Node, f func() (outputs, kept []*Node), vjp func(kept, v []*Node) []*Node) []*Node {
 	outputs, kept := f()
 	g, dtype := outputs[0].Graph(), widest(outputs)

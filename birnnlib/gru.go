@@ -36,7 +36,7 @@ func (c GRU) Layout(h int) Layout {
 	return l
 }
 
-// columns returns columns from to of the h-wide gates of a matrix [·, 3h].
+// columns returns the columns of the gates from … to-1 of w [·, 3h].
 func columns(w *Node, from, to int) *Node {
 	h := w.Shape().Dim(1) / 3
 	return Slice(w, AxisRange(), AxisRange(from*h, to*h))

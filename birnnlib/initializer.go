@@ -19,12 +19,12 @@ import (
 type Weight struct {
 	Path      string // in its store
 	Dims      []int  // [inputs, outputs] of a matrix, [h] of a vector, such as a bias
-	Recurrent bool   // a matrix that multiplies H_{t-1}
+	Recurrent bool   // a matrix inside the recurrence: Layout.Weights
 	Hidden    int    // the hidden units h of its direction; a matrix has a block of h columns for each gate
 }
 
 // Initializer returns the initial values of a parameter, row by row. The values of those in this package depend only on
-// the seed, the path and the dimensions: they are the same on every backend and for every order of building layers.
+// the seed and the Weight: they are the same on every backend and for every order of building layers.
 type Initializer func(w Weight) []float64
 
 // Normal draws the matrices from N(0, σ²); vectors are zero.
@@ -49,7 +49,8 @@ func Glorot(seed uint64) Initializer {
 	}
 }
 
-// TorchUniform draws everything, vectors too, uniformly from [-1/√h, 1/√h], as PyTorch's recurrent layers do.
+// TorchUniform draws everything, vectors too, uniformly from [-1/√h, 1/√h], as PyTorch's recurrent layers do; for the output
+// layer, h is the first dimension: the inputs of W_hq, as in PyTorch's linear layer, but the outputs for b_q.
 func TorchUniform(seed uint64) Initializer {
 	return func(w Weight) []float64 {
 		h := w.Hidden

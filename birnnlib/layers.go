@@ -126,7 +126,7 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 	if b.recurrentDropout > 0 && scope.IsTraining(g) {
 		r.drop = layers.DropoutStatic(scope, Ones(g, shapes.Make(b.dtype, n, layout.States[0])), b.recurrentDropout)
 	}
-	if b.recompute {
+	if b.recompute && r.looped(g) > 0 {
 		h, last = r.recompute(x, wx, bias, w, states)
 	} else {
 		h, last = r.run(x, wx, bias, w, states)

@@ -13,8 +13,8 @@ import (
 //
 //	LN(z; γ) = γ ⊙ (z - μ) / √(σ² + ε),   μ = 1/k Σ_i z_i,   σ² = 1/k Σ_i (z_i - μ)²,   ε = 10⁻⁵
 //
-// for the k entries z_i of a row. A single unit would always be zero, so at least two are required; of two units,
-// little more is left than which one is greater.
+// for the k entries z_i of a row. LN of one unit is always 0, so at least two are required; of two units it keeps
+// little more than which is larger.
 //
 // Its parameters are W_xh [d, h], W_hh [h, h], g [h] and b_h [h], where g is γ - 1: vectors start at zero, so γ starts
 // at one.

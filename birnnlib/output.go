@@ -55,8 +55,8 @@ func affine(x, w, b *Node) *Node {
 	return Reshape(y, dims...)
 }
 
-// nodeByNode reports whether the backend computes one node after the other, as GoMLX's pure-Go one does, so that every
-// node is a walk over its array: where XLA fuses nodes and picks the layouts, the graph has to.
+// nodeByNode reports whether the backend runs each node separately, as GoMLX's pure-Go backend does. Each node is then a
+// pass over memory, and the graph must avoid passes that XLA would fuse.
 func nodeByNode(g *Graph) bool { return !canLoop(g.Backend()) }
 
 // A LossOption is an option of [CrossEntropy].
@@ -85,7 +85,7 @@ func CheckIndices(indices []int32, q int) error {
 	return nil
 }
 
-// clamped returns indices as Int32 from 0 to q-1: pure Go ends the process on any other, and XLA takes the nearest.
+// clamped returns indices as Int32, limited to 0 … q-1: one out of range crashes pure Go, while XLA takes the nearest.
 func clamped(indices *Node, q int) *Node {
 	wide := ConvertDType(indices, dtypes.Int64)
 	return ConvertDType(ClipScalar(wide, 0, float64(q-1)), dtypes.Int32)

@@ -98,7 +98,7 @@ func (l *Loop) Done() (last, results []*Node) {
 	sequences := slices.Clone(l.sequences)
 	for i, x := range sequences {
 		if valid != nil && x.DType().IsFloat() {
-			sequences[i] = zeroPadding(x, valid) // 0 times what is there would not be 0, were it infinite
+			sequences[i] = zeroPadding(x, valid) // since 0·∞ is NaN
 		}
 	}
 	w := &walk{step: l.step, T: T, reversed: l.reversed, unroll: l.unroll}
@@ -379,9 +379,9 @@ func (w *walk) time(p *Node) *Node {
 	return p
 }
 
-// repeat returns the state after count rounds of a loop, state = body(i, constants, state) for i = 0 … count-1. In the
-// body, GoMLX takes no nodes from outside and none of its helpers with a number in them, such as AddScalar, which share
-// their constants across the whole graph; what was traced has neither.
+// repeat returns the state after count rounds of a loop, state = body(i, constants, state) for i = 0 … count-1. The
+// body must use neither nodes from outside nor helpers such as AddScalar, whose constants are shared across the graph; a
+// traced step has neither.
 func repeat(count int, constants, state []*Node, body func(i *Node, constants, state []*Node) []*Node) []*Node {
 	g := state[0].Graph()
 	// All that the loop reads or writes is passed from round to round.
@@ -405,9 +405,9 @@ func repeat(count int, constants, state []*Node, body func(i *Node, constants, s
 	return While(condition, round, carried...)[1 : 1+len(state)]
 }
 
-// room returns a place of T entries like y for a loop to write, all of it, so that anything may be there before. But of a
-// constant, XLA makes a copy for each loop, all at the start of the program, and of what several places share, one for
-// each of them. So every place is filled with another number of what the loop reads.
+// room allocates T entries like y, all of which the loop overwrites. XLA would copy a constant for each loop at the start
+// of the program, and a shared value for each place, so room fills each place with a different entry of what the loop
+// reads.
 func room(sequences []*Node, place, T int, y *Node) *Node {
 	dims := append([]int{T}, y.Shape().Dimensions...)
 	if len(sequences) == 0 || !y.DType().IsFloat() && !y.DType().IsInt() {

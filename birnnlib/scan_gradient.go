@@ -238,7 +238,8 @@ func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*N
 		there := LessThan(p, number(d.T))
 		next := back(d.time(Min(p, number(d.T-1))), entries(buffers, Add(half(chunk), j1)), constants, state)
 		for s := range next {
-			// Sequences need no such care: the entry written for a p ≥ T is written again for p = T-1, which comes later.
+			// Gradients of sequences need no mask: a round with p ≥ T writes entry T-1, which the later round p = T-1
+			// overwrites.
 			if s < len(next)-len(floats(d.sequences)) {
 				next[s] = Where(spread(there, next[s]), next[s], state[s])
 			}

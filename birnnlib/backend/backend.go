@@ -22,7 +22,7 @@
 // On Intel processors, run such a program with GODEBUG=asyncpreemptoff=1. After an asynchronous preemption, the runtime
 // leaves the upper halves of the vector registers in use; from then on math.Exp takes 1,200 ns instead of 8, and a training
 // step up to five times as long (golang/go#80835 is of the same kind; birnnlib/benchmarks/preempt shows it). AMD
-// processors do not mind. The setting has to come from the environment: the go command refuses it in a //go:debug line.
+// processors are not affected. The setting has to come from the environment: the go command refuses it in a //go:debug line.
 // Ctrl-C and the garbage collector answer as fast with it during a training, since compute's kernels return within
 // milliseconds; but a loop without function calls now delays a collection until it ends.
 package backend

@@ -4,7 +4,7 @@
 //	go run ./birnnlib/benchmarks -install
 //	go run ./birnnlib/benchmarks
 //
-// Every contender is a process of its own that computes when it is told to. They take turns, one at a time, round after
+// Every contender is a separate process that computes when it is told to. They take turns, one at a time, round after
 // round, so that a machine that grows slower for a while does so for all. Standard output has the tables and what to read
 // in them, in Markdown; progress goes to standard error. See README.md in this folder.
 //
@@ -18,7 +18,7 @@ import (
 	"io"
 	"runtime"
 
-	"birnn/internal/cli"
+	"birnn/birnnlib/internal/cli"
 )
 
 func main() { cli.Main("benchmarks", run) }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"birnn/internal/cli"
+	"birnn/birnnlib/internal/cli"
 )
 
 func TestWrongUse(t *testing.T) {

@@ -74,7 +74,7 @@ func (p *process) ask(r request) (answer, error) {
 		return answer{}, fmt.Errorf("%s: %s", p.name, a.Error)
 	}
 	if !(a.Seconds > 0) {
-		return answer{}, fmt.Errorf("%s: it says that %s took %g seconds", p.name, line, a.Seconds)
+		return answer{}, fmt.Errorf("%s: it reported %g seconds for %s; expected a positive time", p.name, a.Seconds, line)
 	}
 	return a, nil
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"birnn/birnnlib/backend"
-	"birnn/internal/cli"
+	"birnn/birnnlib/internal/cli"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"birnn/internal/cli"
+	"birnn/birnnlib/internal/cli"
 )
 
 // workload is something to compute, and who computes it side by side.

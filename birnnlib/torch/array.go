@@ -82,7 +82,7 @@ func rounded[T float32 | bfloat16.BFloat16 | float16.Float16](a array, round fun
 
 func (a array) clone() array { return array{a.dims, slices.Clone(a.values)} }
 
-// part returns entries from to to of a vector.
+// part returns the entries from … to-1 of a vector.
 func (a array) part(from, to int) array { return array{[]int{to - from}, a.values[from:to]} }
 
 // transposed returns the transposed matrix.

@@ -153,7 +153,7 @@ func read(r io.ReaderAt, size int64) (map[string]*tensors.Tensor, error) {
 func parse(header []byte) (entries []entry, metadata map[string]string, err error) {
 	metadata = map[string]string{}
 	if !utf8.Valid(header) {
-		return nil, nil, errors.New("its header is not UTF-8; it is no .safetensors file")
+		return nil, nil, errors.New("its header is not UTF-8; it is not a .safetensors file")
 	}
 	if err := json.Unmarshal(header, &json.RawMessage{}); err != nil {
 		return nil, nil, fmt.Errorf("its header is not JSON: %w", err)

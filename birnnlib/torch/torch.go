@@ -177,7 +177,7 @@ func moduleOf(cell birnnlib.Cell) (m module, err error) {
 	case birnnlib.RNN:
 		m = module{name: "nn.RNN", gates: 1, bias: !c.NoBias}
 		if c.Activation != activation.TypeTanh && c.Activation != activation.TypeRelu {
-			return m, fmt.Errorf("torch: the activation of the cell is %s; PyTorch's nn.RNN has tanh or relu: set Activation to what its nonlinearity is", activationName(c))
+			return m, fmt.Errorf("torch: the activation of the cell is %s; PyTorch's nn.RNN has tanh or relu: set Activation to the module's nonlinearity", activationName(c))
 		}
 	case birnnlib.LSTM:
 		m = module{name: "nn.LSTM", gates: 4, bias: !c.NoBias, projection: c.Projection}
@@ -187,7 +187,7 @@ func moduleOf(cell birnnlib.Cell) (m module, err error) {
 			return m, fmt.Errorf("torch: the cell is %+v; PyTorch's nn.GRU resets after the product: leave ResetBefore out", cell)
 		}
 	default:
-		return m, fmt.Errorf("torch: the cell is a %T; PyTorch has what birnnlib.RNN, LSTM and GRU are", cell)
+		return m, fmt.Errorf("torch: the cell is a %T; PyTorch has only RNN, LSTM and GRU", cell)
 	}
 	m.cell = cell
 	return m, checkCell(cell)
@@ -333,7 +333,7 @@ func (m module) read(weights map[string]*tensors.Tensor, prefix string) (*networ
 		l, _ := strconv.Atoi(parts[2]) // the expression lets only integers through
 		w.layers, w.bidirectional = max(w.layers, l+1), w.bidirectional || parts[3] != ""
 		if given[name] == nil || !given[name].Ok() {
-			return nil, fmt.Errorf("torch: %q is nil or finalized", prefix+name)
+			return nil, fmt.Errorf("torch: %q is nil or finalized; pass a tensor that holds values", prefix+name)
 		}
 	}
 	if len(given) == 0 {
@@ -344,7 +344,7 @@ func (m module) read(weights map[string]*tensors.Tensor, prefix string) (*networ
 	get := func(name string) (*tensors.Tensor, []int, error) {
 		t, ok := given[name]
 		if !ok {
-			return nil, nil, fmt.Errorf("torch: %q is missing; %s has it", prefix+name, m.named())
+			return nil, nil, fmt.Errorf("torch: %q is missing; %s requires it", prefix+name, m.named())
 		}
 		if dims := t.Shape().Dimensions; len(dims) == 2 && dims[0] > 0 && dims[1] > 0 {
 			return t, dims, nil
@@ -377,7 +377,7 @@ func (m module) read(weights map[string]*tensors.Tensor, prefix string) (*networ
 				t, ok := given[name]
 				switch {
 				case !ok:
-					return nil, fmt.Errorf("torch: %q is missing; %s with %d layers has it%s", prefix+name, m.named(), w.layers, m.optionHint(base))
+					return nil, fmt.Errorf("torch: %q is missing; %s with %d layers requires it%s", prefix+name, m.named(), w.layers, m.optionHint(base))
 				case !slices.Equal(t.Shape().Dimensions, wants[base]):
 					return nil, fmt.Errorf("torch: %q is %s; %s with %d inputs and %d hidden units needs %v", prefix+name, t.Shape(), m.named(), d, w.h, wants[base])
 				case t.DType() != w.dtype:

@@ -10,7 +10,7 @@ import (
 
 // InstallCUDA returns an error: CUDA plugins exist only for linux/amd64.
 func InstallCUDA(context.Context, string) (string, error) {
-	return "", fmt.Errorf("no CUDA plugin for %s/%s, only for linux/amd64", runtime.GOOS, runtime.GOARCH)
+	return "", fmt.Errorf("no CUDA plugin for %s/%s, only for linux/amd64; use the CPU plugin", runtime.GOOS, runtime.GOARCH)
 }
 
 // DiscardCUDA does nothing.

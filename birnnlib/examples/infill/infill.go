@@ -106,7 +106,7 @@ func New(backend compute.Backend, lines []string, config Config) (*Model, error)
 	}
 	all := strings.Join(lines, "")
 	if strings.ContainsRune(all, Gap) || all == "" {
-		return nil, fmt.Errorf("infill: the lines are empty, or have a %c in them; give lines without, since that is what hides a character", Gap)
+		return nil, fmt.Errorf("infill: the lines are empty or contain %c, which marks a hidden character; give lines of text without it", Gap)
 	}
 	vocabulary, err := text.NewVocabulary(string([]rune{Gap, other}) + all)
 	if err != nil {

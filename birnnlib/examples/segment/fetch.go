@@ -79,9 +79,9 @@ func fetch(ctx context.Context, p pin, dest string, options FetchOptions) error 
 	case err == nil && hash(data) == p.memberSHA256:
 		return nil
 	case err == nil:
-		return fmt.Errorf("%s is there already and is another file (its sha256 is %s, expected %s); remove it or choose another place", dest, hash(data), p.memberSHA256)
+		return fmt.Errorf("%s exists but is another file (sha256 %s, expected %s); remove it or choose another path", dest, hash(data), p.memberSHA256)
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("cannot look at what is at %s: %w", dest, err)
+		return fmt.Errorf("cannot read %s: %w", dest, err)
 	}
 	temp, err := os.MkdirTemp("", "birnn-corpus-")
 	if err != nil {

@@ -56,7 +56,7 @@ func Full() Config {
 // Check returns an error that names the setting with a wrong value.
 func (c *Config) Check() error {
 	if c.Embedding < 1 || c.Bigrams < 0 || c.MinBigram < 0 {
-		return fmt.Errorf("segment: the embedding is %d, that of bigrams %d, their least count %d; the first must be positive, and none negative", c.Embedding, c.Bigrams, c.MinBigram)
+		return fmt.Errorf("segment: Embedding is %d, Bigrams %d, MinBigram %d; Embedding must be at least 1, the others at least 0", c.Embedding, c.Bigrams, c.MinBigram)
 	}
 	return c.Config.Check()
 }

@@ -30,7 +30,7 @@ func (t *Task) checkExamples(examples []Example, lengths []int) error {
 			return fmt.Errorf("tag: example %d: %w", i+1, err)
 		}
 		if len(e.Classes) != len(e.Features[0]) || len(e.Classes) > longest {
-			return fmt.Errorf("tag: example %d has %d time steps and %d classes; there must be as many, and no more than %d, the last of Config.Lengths", i+1, len(e.Features[0]), len(e.Classes), longest)
+			return fmt.Errorf("tag: example %d has %d time steps and %d classes; give one class per time step, at most %d (the last of Config.Lengths)", i+1, len(e.Features[0]), len(e.Classes), longest)
 		}
 		known := 0
 		for step, class := range e.Classes {
@@ -54,7 +54,7 @@ func (t *Task) checkFeatures(e Example) error {
 	}
 	for f, indices := range e.Features {
 		if len(indices) != len(e.Features[0]) {
-			return fmt.Errorf("feature %d has %d time steps and feature 1 has %d; they must have as many", f+1, len(indices), len(e.Features[0]))
+			return fmt.Errorf("feature %d has %d time steps and feature 1 has %d; give every feature the same number", f+1, len(indices), len(e.Features[0]))
 		}
 		for step, index := range indices {
 			if index < 0 || int(index) >= t.Features[f].Size {

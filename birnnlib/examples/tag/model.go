@@ -68,7 +68,7 @@ func (c *Config) Check() error {
 	last := 0
 	for _, length := range c.Lengths {
 		if length <= last {
-			return fmt.Errorf("tag: Config.Lengths is %v; the lengths must be positive and rise", c.Lengths)
+			return fmt.Errorf("tag: Config.Lengths is %v; the lengths must be positive and increasing", c.Lengths)
 		}
 		last = length
 	}
@@ -83,7 +83,7 @@ func (c *Config) Check() error {
 
 func (t *Task) check() error {
 	if len(t.Features) == 0 || t.Classes < 2 {
-		return fmt.Errorf("tag: the task has %d features and %d classes; there must be at least one and two", len(t.Features), t.Classes)
+		return fmt.Errorf("tag: the task has %d features and %d classes; it needs at least 1 feature and 2 classes", len(t.Features), t.Classes)
 	}
 	for i, f := range t.Features {
 		if f.Size < 1 || f.Embedding < 1 {

@@ -62,7 +62,7 @@ type Callbacks struct {
 // after the first from. They must depend on the epoch's number alone, so that a resumed training sees the same.
 type Batches func(epoch, from int) (n int, batches iter.Seq[[]any], err error)
 
-// Options describe a training in errors.
+// Options hold the name and the settings that error messages quote; the step graph applies the learning rate and the clipping.
 type Options struct {
 	Name         string // prefix of the errors
 	LearningRate float64

@@ -1,9 +1,9 @@
-// Package closures lets the body of a loop use operations that go-xla builds from a function of their own: reductions,
+// Package closures lets the body of a loop use operations that go-xla builds with a helper function: reductions,
 // ArgMax and ArgMin, scatters (the gradient of Gather), windows and pooling.
 //
 // go-xla v0.4.5 keeps these small functions in caches of the builder, one for each dtype and operation, although StableHLO
 // allows one only inside the function in which it was made. So whatever the main function reduces first, no closure can
-// reduce any more, and the other way round. The mend in go-xla is to key the caches by the function as well:
+// reduce any more, and vice versa. The fix in go-xla is to key the caches by the function as well:
 //
 //	type reductionKey struct {
 //		fn     *stablehlo.Function // f.fn
@@ -61,7 +61,7 @@ func settable(owner reflect.Value, name string) reflect.Value {
 	return reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
 }
 
-// Needed reports whether go-xla builds n from a function of its own.
+// Needed reports whether go-xla builds n with a helper function.
 func Needed(n *Node) bool {
 	switch n.Type() {
 	case NodeTypeReduceSum, NodeTypeReduceMax, NodeTypeReduceMin, NodeTypeReduceProduct,

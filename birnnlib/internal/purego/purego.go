@@ -9,8 +9,8 @@ import (
 
 // Unbound lifts the pure-Go backend's limit on operations that run at once; it leaves any other backend alone.
 //
-// By default the limit is 2·GOMAXPROCS. A product of matrices occupies one place and waits for others to do its work in:
-// if as many products are ready at once, as in a network of several layers, all wait forever (compute up to v0.1.6). The
+// By default the limit is 2·GOMAXPROCS. A matrix product holds one slot while it waits for slots for its parts; if as many
+// products are ready as there are slots, as in a network of several layers, they deadlock (compute up to v0.1.6). The
 // backend's option parallelism=-1 has the same effect but prints a line to standard output; hence the reflection.
 // TestUnbound fails if compute renames what it relies on.
 func Unbound(b compute.Backend) {

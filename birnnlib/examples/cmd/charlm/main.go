@@ -27,7 +27,7 @@ import (
 	"birnn/birnnlib/examples/cmd/internal/session"
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
-	"birnn/internal/cli"
+	"birnn/birnnlib/internal/cli"
 )
 
 func main() { cli.Main("charlm", run) }

@@ -35,7 +35,7 @@ import (
 	"birnn/birnnlib/examples/tag"
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
-	"birnn/internal/cli"
+	"birnn/birnnlib/internal/cli"
 )
 
 func main() { cli.Main("segment", run) }
@@ -200,7 +200,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if saved != nil {
 		m, err = saved.Model(b.Backend)
 	} else if m, err = segment.New(b.Backend, learn, o.config); err != nil {
-		err = fmt.Errorf("the corpus %s: %w", o.corpusName(), err)
+		err = fmt.Errorf("with the corpus %s: %w", o.corpusName(), err)
 	}
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func Open(path, kind string) (*Directory, error) {
 	lock := flock.New(filepath.Join(path, ".lock"))
 	locked, err := lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot lock the checkpoint directory: %w", kind, err)
+		return nil, fmt.Errorf("%s: cannot lock the checkpoint directory %s: %w; name another directory", kind, path, err)
 	}
 	if !locked {
 		return nil, fmt.Errorf("%s: another process uses %s; wait for it, or name another directory", kind, path)

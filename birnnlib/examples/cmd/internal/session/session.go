@@ -13,7 +13,7 @@ import (
 
 	"birnn/birnnlib/examples/cmd/internal/progress"
 	"birnn/birnnlib/examples/training"
-	"birnn/internal/cli"
+	"birnn/birnnlib/internal/cli"
 )
 
 // Session is the training of a command.

@@ -1,5 +1,4 @@
-// Package cli is the frame of this module's commands: exit codes, wrong use in one line, and an end on Ctrl-C or SIGTERM
-// at any moment.
+// Package cli runs the commands of birnnlib: exit codes, usage errors in one line, and a prompt exit on Ctrl-C or SIGTERM.
 package cli
 
 import (
@@ -52,8 +51,8 @@ func Main(name string, run Run) {
 	os.Exit(Report(os.Stderr, name, err))
 }
 
-// Report writes what a user must know of the error that a command ended with, and returns the exit code. An interruption
-// alone is not reported; what went wrong on the way out is, with exit code 1.
+// Report prints a command's error and returns the exit code. It omits a plain interruption; an error during the shutdown is
+// printed and gives exit code 1.
 func Report(stderr io.Writer, name string, err error) int {
 	err, interrupted := withoutInterruption(err)
 	var usage usageError
