@@ -87,7 +87,7 @@ func TestAsk(t *testing.T) {
 	}
 	for _, want := range []string{
 		"the fake: cannot",
-		`the fake: it says that {"steps":8} took 0 seconds`,
+		`the fake: it reported 0 seconds for {"steps":8}; expected a positive time`,
 		`the fake: it wrote "nonsense\n" instead of a line of JSON`,
 		"the fake: the process ended: panic: no memory",
 	} {

@@ -187,7 +187,7 @@ func moduleOf(cell birnnlib.Cell) (m module, err error) {
 			return m, fmt.Errorf("torch: the cell is %+v; PyTorch's nn.GRU resets after the product: leave ResetBefore out", cell)
 		}
 	default:
-		return m, fmt.Errorf("torch: the cell is a %T; PyTorch has only RNN, LSTM and GRU", cell)
+		return m, fmt.Errorf("torch: the cell is a %T; PyTorch has only the cells birnnlib.RNN, LSTM and GRU", cell)
 	}
 	m.cell = cell
 	return m, checkCell(cell)

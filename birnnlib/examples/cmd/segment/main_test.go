@@ -143,7 +143,7 @@ func TestWrongUse(t *testing.T) {
 		{"-train -epochs 0", "0 epochs", true},
 		{"-train -dropout 1", "dropout is 1", true},
 		{"-train -lr -3", "learning rate is -3", true},
-		{"-train -embedding 0", "embedding is 0", true},
+		{"-train -embedding 0", "Embedding is 0", true},
 		{"-train -batch 3", "mini-batch of 3", true},
 		{"-backend nosuch", `"nosuch"`, true},
 		{"-nosuch", "nosuch", true},
