@@ -2,10 +2,8 @@ package charlm
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
-	"birnn/birnnlib"
 	"birnn/birnnlib/examples/internal/checkpoints"
 	"birnn/birnnlib/examples/training"
 
@@ -96,28 +94,15 @@ func (s *Saved) Model(backend compute.Backend) (*Model, error) {
 
 // Difference lists the settings in which two configurations differ; it is "" if they are the same.
 func (c Config) Difference(other Config) string {
-	var differences []string
-	add := func(name string, a, b any) {
-		if as, bs := fmt.Sprint(a), fmt.Sprint(b); as != bs {
-			differences = append(differences, fmt.Sprintf("%s %s instead of %s", name, as, bs))
-		}
-	}
-	add("hidden sizes", sizesString(c.Hidden), sizesString(other.Hidden))
-	add("activation", c.Activation, other.Activation)
-	add("as posted", c.AsPosted, other.AsPosted)
-	add("random sampling", c.Random, other.Random)
-	add("steps", c.Steps, other.Steps)
-	add("batch", c.Batch, other.Batch)
-	add("learning rate", c.LearningRate, other.LearningRate)
-	add("clipping norm", c.Clip, other.Clip)
-	add("seed", c.Seed, other.Seed)
-	return strings.Join(differences, ", ")
-}
-
-func sizesString(sizes []birnnlib.Sizes) string {
-	var parts []string
-	for _, s := range sizes {
-		parts = append(parts, s.String())
-	}
-	return strings.Join(parts, ",")
+	var d training.Differences
+	d.Add("hidden sizes", c.Hidden, other.Hidden)
+	d.Add("activation", c.Activation, other.Activation)
+	d.Add("as posted", c.AsPosted, other.AsPosted)
+	d.Add("random sampling", c.Random, other.Random)
+	d.Add("steps", c.Steps, other.Steps)
+	d.Add("batch", c.Batch, other.Batch)
+	d.Add("learning rate", c.LearningRate, other.LearningRate)
+	d.Add("clipping norm", c.Clip, other.Clip)
+	d.Add("seed", c.Seed, other.Seed)
+	return d.String()
 }

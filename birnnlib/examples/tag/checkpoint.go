@@ -2,9 +2,7 @@ package tag
 
 import (
 	"fmt"
-	"strings"
 
-	"birnn/birnnlib"
 	"birnn/birnnlib/examples/internal/checkpoints"
 	"birnn/birnnlib/examples/training"
 
@@ -93,27 +91,14 @@ func (s *Saved) Model(backend compute.Backend) (*Model, error) {
 
 // Difference lists the settings in which two configurations differ; it is "" if they are the same.
 func (c Config) Difference(other Config) string {
-	var differences []string
-	add := func(name string, a, b any) {
-		if as, bs := fmt.Sprint(a), fmt.Sprint(b); as != bs {
-			differences = append(differences, fmt.Sprintf("%s %s instead of %s", name, as, bs))
-		}
-	}
-	add("hidden sizes", sizesString(c.Hidden), sizesString(other.Hidden))
-	add("dropout", c.Dropout, other.Dropout)
-	add("lengths", c.Lengths, other.Lengths)
-	add("batch", c.Batch, other.Batch)
-	add("epochs", c.Epochs, other.Epochs)
-	add("learning rate", c.LearningRate, other.LearningRate)
-	add("clipping norm", c.Clip, other.Clip)
-	add("seed", c.Seed, other.Seed)
-	return strings.Join(differences, ", ")
-}
-
-func sizesString(sizes []birnnlib.Sizes) string {
-	parts := make([]string, len(sizes))
-	for i, s := range sizes {
-		parts[i] = s.String()
-	}
-	return strings.Join(parts, ",")
+	var d training.Differences
+	d.Add("hidden sizes", c.Hidden, other.Hidden)
+	d.Add("dropout", c.Dropout, other.Dropout)
+	d.Add("lengths", c.Lengths, other.Lengths)
+	d.Add("batch", c.Batch, other.Batch)
+	d.Add("epochs", c.Epochs, other.Epochs)
+	d.Add("learning rate", c.LearningRate, other.LearningRate)
+	d.Add("clipping norm", c.Clip, other.Clip)
+	d.Add("seed", c.Seed, other.Seed)
+	return d.String()
 }

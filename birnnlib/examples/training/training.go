@@ -16,7 +16,10 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strings"
 	"time"
+
+	"birnn/birnnlib"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -302,4 +305,30 @@ func CheckPositive(what string, v float64) error {
 		return nil
 	}
 	return fmt.Errorf("%s is %g; it must be a positive number", what, v)
+}
+
+// Differences lists the settings in which two configurations differ.
+type Differences []string
+
+// Add adds a setting if its values differ.
+func (d *Differences) Add(name string, a, b any) {
+	if as, bs := text(a), text(b); as != bs {
+		*d = append(*d, fmt.Sprintf("%s %s instead of %s", name, as, bs))
+	}
+}
+
+// String returns the list; "" for none.
+func (d Differences) String() string { return strings.Join(d, ", ") }
+
+// text writes hidden sizes as birnnlib.ParseSizes reads them.
+func text(v any) string {
+	sizes, ok := v.([]birnnlib.Sizes)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	parts := make([]string, len(sizes))
+	for i, s := range sizes {
+		parts[i] = s.String()
+	}
+	return strings.Join(parts, ",")
 }
