@@ -10,6 +10,7 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,20 +75,46 @@ func Build(b compute.Backend, f any, inputs ...shapes.Shape) (l *Lowered, err er
 	return l, nil
 }
 
-// Graph returns GoMLX's graph, one line per node.
-func (l *Lowered) Graph() string { return l.g.String() }
+// Graph returns GoMLX's graph, one line per node of Nodes.
+func (l *Lowered) Graph() string {
+	var text strings.Builder
+	nodes := l.Nodes()
+	fmt.Fprintf(&text, "Graph %q: %d nodes", l.g.Name(), len(nodes))
+	for _, n := range nodes {
+		fmt.Fprintf(&text, "\n\t#%d\t%s", n.Id(), n)
+	}
+	return text.String()
+}
 
-// Nodes returns the nodes of GoMLX's graph, including those in the bodies of loops, each after its inputs.
-func (l *Lowered) Nodes() []*graph.Node { return l.g.Nodes() }
+// Nodes returns the inputs and the nodes of GoMLX's graph that the outputs depend on, including those in the bodies of
+// loops, each after its inputs.
+func (l *Lowered) Nodes() (nodes []*graph.Node) {
+	needed := map[*graph.Node]bool{}
+	for _, output := range l.outputs {
+		needed[output] = true
+	}
+	for _, n := range slices.Backward(l.g.Nodes()) {
+		inLoop := n.Function() != nil && n.Function().IsClosure()
+		if !needed[n] && !inLoop && n.Type() != graph.NodeTypeParameter {
+			continue
+		}
+		for _, input := range n.Inputs() {
+			needed[input] = true
+		}
+		nodes = append(nodes, n)
+	}
+	slices.Reverse(nodes)
+	return nodes
+}
 
-// Outputs returns the nodes that the function returned. Backends skip the nodes of the graph that these do not depend
-// on.
+// Outputs returns the nodes that the function returned.
 func (l *Lowered) Outputs() []*graph.Node { return l.outputs }
 
 // capturing guards klog's settings, which are global.
 var capturing sync.Mutex
 
-// StableHLO compiles the function and returns the StableHLO program that XLA compiles. The backend must be XLA.
+// StableHLO compiles the function and returns the StableHLO program that XLA compiles, without the operations that nothing
+// uses, which XLA removes first. The backend must be XLA.
 func (l *Lowered) StableHLO() (program string, err error) {
 	if name := l.g.Backend().Name(); !strings.HasPrefix(name, "xla") && !strings.Contains(name, "hlo") {
 		return "", fmt.Errorf("the backend %s does not compile StableHLO; ask for xla:cpu", name)
@@ -114,7 +141,39 @@ func (l *Lowered) StableHLO() (program string, err error) {
 	if end := strings.Index(program, "\n}\n"); end >= 0 {
 		program = program[:end+3]
 	}
-	return program, nil
+	return used(program), nil
+}
+
+var (
+	statement = regexp.MustCompile(`^    (%[^=]+ = )?"`) // of the main function, with its results; loops are indented further
+	value     = regexp.MustCompile(`%\w+`)
+)
+
+// used returns a StableHLO program without the operations of its main function whose results nothing uses.
+func used(program string) string {
+	var statements []string // each with the lines that belong to it
+	for line := range strings.Lines(program) {
+		if len(statements) > 0 && !statement.MatchString(line) && !strings.HasPrefix(line, "  }") {
+			statements[len(statements)-1] += line
+		} else {
+			statements = append(statements, line)
+		}
+	}
+	uses := map[string]bool{}
+	for i, s := range slices.Backward(statements) {
+		results, rest := "", s
+		if m := statement.FindStringSubmatch(s); m != nil {
+			results, rest = m[1], s[len(m[1]):]
+		}
+		if names := value.FindAllString(results, -1); len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return uses[n] }) {
+			statements = slices.Delete(statements, i, i+1)
+			continue
+		}
+		for _, name := range value.FindAllString(rest, -1) {
+			uses[name] = true
+		}
+	}
+	return strings.Join(statements, "")
 }
 
 // verbose sets klog's level and where it writes.

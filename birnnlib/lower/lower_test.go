@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"birnn/birnnlib"
 	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
@@ -37,6 +38,40 @@ func TestGraph(t *testing.T) {
 			}
 		} else if err == nil {
 			t.Errorf("%s compiles StableHLO: %s", b.Name(), program)
+		}
+	})
+}
+
+// TestUnused: what the outputs do not need is in neither form, and a loop is whole.
+func TestUnused(t *testing.T) {
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+		l, err := Build(b, func(scope *model.Scope, x *Node) *Node {
+			Sqrt(Dot(x, x).Product()) // dead
+			h, _ := birnnlib.New(scope, InsertAxes(x, 1), birnnlib.Sizes{Forward: 3}).Cell(birnnlib.LSTM{}).Done()
+			return h
+		}, shapes.Make(dtypes.Float32, 8, 8))
+		if err != nil {
+			t.Fatal(err)
+		}
+		products := 1 + 8 // of the inputs, and of the states
+		if strings.Contains(b.Name(), "xla") {
+			products = 1 + 1
+			program, err := l.StableHLO()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Count(program, "stablehlo.dot_general"); got != products || strings.Contains(program, "sqrt") || strings.Count(program, "stablehlo.while") != 1 {
+				t.Errorf("%d products, want %d, in\n%s", got, products, program)
+			}
+		}
+		got := 0
+		for _, n := range l.Nodes() {
+			if n.Type() == NodeTypeDotGeneral {
+				got++
+			}
+		}
+		if got != products || strings.Contains(l.Graph(), "Sqrt") {
+			t.Errorf("%d products, want %d, in\n%s", got, products, l.Graph())
 		}
 	})
 }
