@@ -1,6 +1,7 @@
 package birnnlib_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -572,4 +573,43 @@ func TestShapes(t *testing.T) {
 			t.Errorf("result %d is %s, want %s", i, got, want)
 		}
 	}
+}
+
+// TestRecurrentDropoutGradients compares the hand-written gradients under recurrent dropout with the derived ones of the
+// unrolled cell, with the same mask; T differs from n, so that no axis can take the place of another.
+func TestRecurrentDropoutGradients(t *testing.T) {
+	const T, n = 5, 3
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+		for _, cell := range []birnnlib.Cell{birnnlib.RNN{}, birnnlib.LSTM{Projection: 2}, birnnlib.GRU{}, birnnlib.GRU{ResetBefore: true}} {
+			run := func(b compute.Backend, cell birnnlib.Cell, change func(*birnnlib.BiRNN)) []*tensors.Tensor {
+				store := model.NewStore()
+				if err := store.SetRNGStateFromSeed(1); err != nil {
+					t.Fatal(err)
+				}
+				outputs, err := model.CallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
+					store.SetTraining(x.Graph(), true)
+					network := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 4, Backward: 4}).Cell(cell).Initializer(everywhere).RecurrentDropout(0.5)
+					change(network)
+					h, _ := network.Done()
+					wrt := []*Node{x}
+					for v := range scope.IterVariables() {
+						if v.Shape().DType.IsFloat() {
+							wrt = append(wrt, v.NodeValue(x.Graph()))
+						}
+					}
+					return append([]*Node{h}, Gradient(ReduceAllSum(Sin(h)), wrt...)...)
+				}, random(1, T, n, 3))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return outputs
+			}
+			want := run(b, plain{cell}, func(network *birnnlib.BiRNN) { network.Unroll(T) })
+			same(t, fmt.Sprintf("%T", cell), run(b, cell, func(*birnnlib.BiRNN) {}), want, 1e-12)
+			same(t, fmt.Sprintf("%T, recomputed", cell), run(b, cell, func(network *birnnlib.BiRNN) { network.Recompute(true) }), want, 1e-12)
+			if compiles(b) {
+				break // one cell will do: XLA compiles for long
+			}
+		}
+	})
 }

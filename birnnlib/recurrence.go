@@ -18,11 +18,12 @@ func (r *recurrence) moment(a *Node, before []*Node) Moment {
 	return Moment{A: a, P: r.dropped(before[0]), Before: before}
 }
 
+// dropped returns h [n, h] or [T, n, h] as used in products.
 func (r *recurrence) dropped(h *Node) *Node {
 	if r.drop == nil {
 		return h
 	}
-	return Mul(h, BroadcastToDims(r.drop, h.Shape().Dimensions...))
+	return Mul(h, BroadcastToDims(ExpandLeftToRank(r.drop, h.Rank()), h.Shape().Dimensions...))
 }
 
 // run walks over X [T, n, …] from the initial states, with one product with the input weights for all time steps. It
