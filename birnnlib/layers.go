@@ -137,8 +137,9 @@ func (b *BiRNN) direction(scope *model.Scope, name string, cell Cell, x *Node, u
 	return h, last
 }
 
-// checkUnused panics if the scope has parameters of the direction that the cell does not have, such as imported ones of
-// another cell: they would be left unused, and the cell would start from random ones.
+// checkUnused panics if the scope has matrices of the direction that the cell does not have, such as imported ones of another
+// cell: they would be left unused, and the cell would start from random ones. Vectors may be left over: two forms of a cell
+// differ in a bias.
 func checkUnused(scope *model.Scope, name string, cell Cell, layout Layout) {
 	known := []string{layout.Wx, layout.Bias}
 	for _, w := range layout.Weights {
@@ -146,7 +147,7 @@ func checkUnused(scope *model.Scope, name string, cell Cell, layout Layout) {
 	}
 	for v := range scope.IterVariables() {
 		parameter, isOurs := strings.CutSuffix(v.Name(), "^"+name)
-		if isOurs && v.Path() == model.JoinPath(scope.Scope(), v.Name()) && !slices.Contains(known, parameter) && !carriedName.MatchString(v.Path()) {
+		if isOurs && v.Shape().Rank() > 1 && v.Path() == model.JoinPath(scope.Scope(), v.Name()) && !slices.Contains(known, parameter) && !carriedName.MatchString(v.Path()) {
 			Panicf("birnnlib: %s is in the scope, but %T has no %s, only %s; call Cell with the cell of the saved or imported network, "+
 				"or use another scope", v.Path(), cell, parameter, strings.Join(slices.DeleteFunc(known, func(s string) bool { return s == "" }), ", "))
 		}
