@@ -59,7 +59,7 @@ func (p *preemption) String() string {
 	if p.After > slowdown*p.Before {
 		fmt.Fprintf(&b, "Run such programs with GODEBUG=%s here.", simd.NoPreemption)
 	} else {
-		b.WriteString("No slowdown: this processor does not mind (AMD), or this Go is mended (Intel).")
+		b.WriteString("No slowdown: this processor is not affected (AMD), or this Go is fixed (Intel).")
 	}
 	return b.String()
 }
