@@ -27,7 +27,8 @@
 //	| b_q               | b_q     | [q]          |
 //
 // These are the parameters of the cell [RNN]. In its place each direction can have an [LSTM], a [GRU], one of them with
-// layer normalisation inside, or a custom [Cell]; their documentation gives their formulas and parameters.
+// layer normalisation inside, a [MinGRU] or [MinLSTM], or a custom [Cell]; their documentation gives their formulas and
+// parameters. A recurrence that is no cell is a [Scan] or, if it is linear, a [LinearScan].
 //
 // Sequences are time-major, [time step, batch, feature], as in the formulas; X_t is x[t]. [BiRNN.BatchMajor] changes
 // that.
