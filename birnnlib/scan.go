@@ -218,18 +218,27 @@ func zeroPadding(x, valid *Node) *Node {
 // run returns the last states and the results, each [T, …], in the order of time. They have no gradient, unless they are
 // unrolled.
 func (w *walk) run(states, sequences []*Node) (last, results []*Node) {
-	if w.looped(states[0].Graph()) == 0 {
+	body, all := w.body(states, sequences)
+	if body == nil {
 		return w.unrolled(states, sequences)
 	}
-	step, sequences := w.prepare(sequences)
-	body := traceStep(step, states, sequences)
-	if !body.canLoop() {
-		return w.unrolled(states, sequences)
-	}
-	return body.loop(w, states, sequences)
+	return body.loop(w, states, all)
 }
 
-// looped returns how many time steps a round of the loop holds; 0 if there is none.
+// body returns the traced step of a loop, and the sequences that it reads, with padding among them; nil if the walk has to
+// be unrolled.
+func (w *walk) body(states, sequences []*Node) (body *tracedStep, all []*Node) {
+	if w.looped(states[0].Graph()) == 0 {
+		return nil, nil
+	}
+	step, all := w.prepare(sequences)
+	if body = traceStep(step, states, all); !body.canLoop() {
+		return nil, nil
+	}
+	return body, all
+}
+
+// looped returns the number of time steps in a round of the loop, 0 without a loop.
 func (w *walk) looped(g *Graph) int {
 	switch {
 	case !canLoop(g.Backend()), w.unroll >= w.T, w.T == 1:

@@ -14,20 +14,16 @@ import (
 // computes it for one time step after the other from the states before that step, which the first loop has kept. With
 // recompute, the first loop keeps only some of the states, and the second one recomputes the others.
 func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last, results []*Node) {
-	if w.looped(initial[0].Graph()) == 0 {
+	body, all := w.body(initial, sequences)
+	if body == nil {
 		return w.unrolled(initial, sequences)
 	}
-	step, sequences := w.prepare(sequences)
-	body := traceStep(step, initial, sequences)
-	if !body.canLoop() {
-		return (&walk{step: step, T: w.T, reversed: w.reversed, unroll: w.unroll}).unrolled(initial, sequences)
-	}
-	d := &derivative{walk: w, body: body, initial: initial, sequences: sequences}
+	d := &derivative{walk: w, body: body, initial: initial, sequences: all}
 	if recompute {
 		d.chunk = int(math.Ceil(math.Sqrt(float64(w.T))))
 		d.chunks = (w.T + d.chunk - 1) / d.chunk
 	}
-	outputs := withGradient(slices.Concat(floats(initial), floats(sequences), floats(body.captured)), d.forward, d.backward)
+	outputs := withGradient(slices.Concat(floats(initial), floats(all), floats(body.captured)), d.forward, d.backward)
 	return outputs[:len(initial)], outputs[len(initial):]
 }
 
