@@ -1,10 +1,8 @@
 package birnnlib_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"birnn/birnnlib"
@@ -30,20 +28,7 @@ func linearOutputs(a, b, initial, h, last *Node) []*Node {
 
 // TestLinearScan compares all forms and their gradients with JAX's lax.associative_scan.
 func TestLinearScan(t *testing.T) {
-	var fixture struct {
-		T, N, D int
-		Cases   map[string]struct {
-			Loss                     float64
-			Last, Results, Gradients [][]float64
-		}
-	}
-	data, err := os.ReadFile("testdata/jax_scan.json")
-	if err == nil {
-		err = json.Unmarshal(data, &fixture)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	fixture := jaxScan(t)
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		for name, reversed := range map[string]bool{"linear": false, "linear_reversed": true} {
 			want, ok := fixture.Cases[name]

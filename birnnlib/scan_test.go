@@ -112,6 +112,30 @@ func forms(T int) map[string]func(*birnnlib.Loop) *birnnlib.Loop {
 	}
 }
 
+// scanFixture is testdata/jax_scan.json.
+type scanFixture struct {
+	T, N, D int
+	Cases   map[string]struct {
+		Loss                     float64
+		Last, Results, Gradients [][]float64
+	}
+}
+
+func jaxScan(t *testing.T) (fixture scanFixture) {
+	t.Helper()
+	data, err := os.ReadFile("testdata/jax_scan.json")
+	if err == nil {
+		err = json.Unmarshal(data, &fixture)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(fixture.Cases) != 8 {
+		t.Fatalf("%d cases in the fixture, want 8", len(fixture.Cases))
+	}
+	return fixture
+}
+
 // TestScanJAX compares recurrences that are no cells, and their gradients, with JAX's lax.scan; on XLA, which compiles for
 // long, the loops only, one direction each.
 func TestScanJAX(t *testing.T) {
@@ -126,23 +150,7 @@ func TestLongScanJAX(t *testing.T) {
 }
 
 func testScanJAX(t *testing.T, wanted func(b compute.Backend, name, form string) bool) {
-	var fixture struct {
-		T, N, D int
-		Cases   map[string]struct {
-			Loss                     float64
-			Last, Results, Gradients [][]float64
-		}
-	}
-	data, err := os.ReadFile("testdata/jax_scan.json")
-	if err == nil {
-		err = json.Unmarshal(data, &fixture)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(fixture.Cases) != 8 {
-		t.Fatalf("%d cases in the fixture, want 8", len(fixture.Cases))
-	}
+	fixture := jaxScan(t)
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		for name, want := range fixture.Cases {
 			r, ok := recurrences(fixture.T, fixture.N, fixture.D)[strings.TrimSuffix(name, "_reversed")]

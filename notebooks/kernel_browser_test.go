@@ -73,7 +73,12 @@ func TestLongKernelInJupyterLab(t *testing.T) {
 		t.Errorf("%d pictures, %d of %d are drawn", s.Pictures, s.Loaded, s.All)
 	}
 	var charts int
-	run("looking for the chart", chromedp.Evaluate(`document.querySelectorAll('.vega-embed canvas, .vega-embed svg').length`, &charts))
+	for range 40 { // Vega draws after the page shows the output
+		run("looking for the chart", chromedp.Sleep(250*time.Millisecond), chromedp.Evaluate(`document.querySelectorAll('.vega-embed canvas, .vega-embed svg').length`, &charts))
+		if charts > 0 {
+			break
+		}
+	}
 	if charts == 0 {
 		t.Error("there is no Vega-Lite chart")
 	}
@@ -82,7 +87,10 @@ func TestLongKernelInJupyterLab(t *testing.T) {
 	last := `.jp-Notebook .jp-CodeCell:last-child .cm-content`
 	run("completing", chromedp.Click(last, chromedp.ByQuery), chromedp.SendKeys(last, `x := "分开"; strings.Repea`, chromedp.ByQuery), chromedp.KeyEvent(kb.Tab))
 	var menu, text string
-	for range 40 {
+	for i := range 80 {
+		if i%20 == 19 && menu == "" { // gopls was still loading when it was asked
+			run("asking again", chromedp.KeyEvent(kb.Tab))
+		}
 		run("reading the menu", chromedp.Sleep(250*time.Millisecond), chromedp.Evaluate(`Array.from(document.querySelectorAll('.jp-Completer')).map(e => e.textContent).join()`, &menu))
 		if strings.Contains(menu, "Repeat") {
 			break
