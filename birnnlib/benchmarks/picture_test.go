@@ -1,10 +1,13 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot/vg"
 )
 
 func TestDraw(t *testing.T) {
@@ -25,10 +28,32 @@ func TestDraw(t *testing.T) {
 
 func TestTicks(t *testing.T) {
 	var got []string
-	for _, tick := range (milliseconds{}).Ticks(1, 30) {
+	for _, tick := range milliseconds(30).Ticks(1, 5000) {
 		got = append(got, tick.Label)
 	}
 	if want := "1,,,10,"; strings.Join(got, ",") != want {
 		t.Errorf("the labels are %q, want %q", strings.Join(got, ","), want)
+	}
+}
+
+// TestXRange checks that the text behind each bar fits into the picture, and that the longest one touches its edge.
+func TestXRange(t *testing.T) {
+	const length = 500
+	width := func(text string) vg.Length { return vg.Length(4 * len(text)) }
+	for _, rows := range []bars{
+		{{label: "a", seconds: 0.002}},
+		{{label: "a heading"}, {label: "fast", seconds: 0.0003}, {label: "slow, with a long name that needs room", seconds: 14.9}, {label: "slowest", seconds: 20}},
+	} {
+		least, most := rows.xRange(length, width)
+		farthest := 0.0
+		for _, row := range rows {
+			if row.seconds > 0 {
+				end := length * math.Log(1000*row.seconds/least) / math.Log(most/least)
+				farthest = max(farthest, end+float64(gap+width(row.text())))
+			}
+		}
+		if math.Abs(farthest-length) > 1e-6 {
+			t.Errorf("%v: the texts end at %g of %d", rows, farthest, length)
+		}
 	}
 }
