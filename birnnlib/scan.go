@@ -222,6 +222,7 @@ func (w *walk) run(states, sequences []*Node) (last, results []*Node) {
 	if body == nil {
 		return w.unrolled(states, sequences)
 	}
+	all = body.hoist(all)
 	return body.loop(w, states, all)
 }
 
@@ -334,6 +335,19 @@ func (b *tracedStep) canLoop() bool {
 		}
 		return !fresh && closures.Needed(n)
 	})
+}
+
+// hoist takes the products of sequences out of the step: it reads them from further sequences, which hoist adds.
+func (b *tracedStep) hoist(sequences []*Node) []*Node {
+	products, _ := b.products()
+	for _, p := range products {
+		if i := slices.Index(b.placeholders, p.x) - b.states; i >= 0 {
+			sequences = append(sequences, p.over(sequences[i]))
+			b.placeholders = append(b.placeholders, p.y)
+		}
+	}
+	b.captureAll()
+	return sequences
 }
 
 // loop is run as a loop.

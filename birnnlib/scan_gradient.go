@@ -11,18 +11,25 @@ import (
 )
 
 // differentiable is run with a gradient. GoMLX derives the gradient of a single time step; on the way back, a second loop
-// computes it for one time step after the other from the states before that step, which the first loop has kept. With
-// recompute, the first loop keeps only some of the states, and the second one recomputes the others.
+// computes it for one time step after the other from the states before that step, which the first loop has kept. Products
+// with weights are kept too, so that the second loop need not repeat them, and the gradient of the weights is one product
+// for all time steps, after the loop. With recompute, the first loop keeps only some of the states, and the second one
+// recomputes the rest.
 func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last, results []*Node) {
 	body, all := w.body(initial, sequences)
 	if body == nil {
 		return w.unrolled(initial, sequences)
 	}
-	d := &derivative{walk: w, body: body, initial: initial, sequences: all}
+	d := &derivative{walk: w, initial: initial}
 	if recompute {
 		d.chunk = int(math.Ceil(math.Sqrt(float64(w.T))))
 		d.chunks = (w.T + d.chunk - 1) / d.chunk
+	} else {
+		all = body.hoist(all)
+		products, only := body.products()
+		d.products = slices.DeleteFunc(products, func(p product) bool { return !only[p.w] || !p.y.DType().IsFloat() })
 	}
+	d.body, d.sequences = body, all
 	outputs := withGradient(slices.Concat(floats(initial), floats(all), floats(body.captured)), d.forward, d.backward)
 	return outputs[:len(initial)], outputs[len(initial):]
 }
@@ -47,35 +54,51 @@ type derivative struct {
 	*walk
 	body               *tracedStep
 	initial, sequences []*Node
+	products           []product // whose weights get their gradient after the loop; none with Recompute
 
 	chunk, chunks int // with Recompute, the time steps in a chunk, and how many there are; else 0
 }
 
+// kept are the nodes of the step whose values the first loop keeps besides the states: the products, and what they multiply
+// if that is not kept already.
+func (d *derivative) kept() (products, factors []*Node) {
+	for _, p := range d.products {
+		products = append(products, p.y)
+		if !slices.Contains(d.body.placeholders, p.x) && !slices.Contains(factors, p.x) {
+			factors = append(factors, p.x)
+		}
+	}
+	return products, factors
+}
+
 // forward is the first loop. It keeps the states before each time step, or before each chunk.
 func (d *derivative) forward() (outputs, kept []*Node) {
-	states := len(d.initial)
+	states, results := len(d.initial), len(d.body.results())
+	products, factors := d.kept()
+	body := *d.body.traced
+	body.outputs = slices.Concat(body.outputs, products, factors)
+	step := &tracedStep{&body, states}
 	rows := d.T
 	if d.chunk > 0 {
 		rows = d.chunks + 1 // the last one takes what is not kept
 	}
 	state := slices.Clone(d.initial)
-	for i, y := range d.body.results() {
+	for i, y := range step.results() {
 		state = append(state, room(d.sequences, i, d.T, y))
 	}
 	for i, s := range d.initial {
-		state = append(state, room(d.sequences, len(d.body.results())+i, rows, s))
+		state = append(state, room(d.sequences, len(step.results())+i, rows, s))
 	}
-	results := len(d.body.results())
 	round := func(p *Node, constants, state []*Node) []*Node {
 		sequences, captured := constants[:len(d.sequences)], constants[len(d.sequences):]
 		t := d.time(p)
-		row := p
+		row := t
 		if d.chunk > 0 {
 			chunk := Div(p, Const(p.Graph(), int32(d.chunk)))
 			starts := Equal(Mul(chunk, Const(p.Graph(), int32(d.chunk))), p)
 			row = Where(starts, chunk, Const(p.Graph(), int32(d.chunks)))
 		}
-		next := d.body.apply(t, sequences, captured, state)
+		next := step.apply(t, sequences, captured, state)
 		for _, s := range state[:states] {
 			next = append(next, put(state[len(next)], InsertAxes(s, 0), row))
 		}
@@ -91,38 +114,40 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	g := d.initial[0].Graph()
 	vLast, vResults := given(v[:len(d.initial)]), given(v[len(d.initial):])
 	step := d.traceGradient(vLast, vResults)
+	nProducts := len(d.products)
+	_, factors := d.kept()
+	products, keptFactors, kept := kept[:nProducts], kept[nProducts:nProducts+len(factors)], kept[nProducts+len(factors):]
 
 	// What is passed from round to round: the gradient with respect to the states, those with respect to captured nodes,
-	// added up, and those with respect to the sequences.
+	// added up, and those with respect to the sequences and the products.
 	state := slices.Clone(vLast)
-	captured := floats(d.body.captured)
-	for _, c := range captured {
+	summed := d.summed()
+	for _, c := range summed {
 		state = append(state, Zeros(g, shapes.Make(wide(c.DType()), c.Shape().Dimensions...)))
 	}
 	sequences := floats(d.sequences)
-	for i, x := range sequences {
+	for i, x := range slices.Concat(sequences, products) {
 		state = append(state, room(d.sequences, i, d.T, Squeeze(Slice(x, AxisElem(0)), 0)))
 	}
 
 	nSequences, nCaptured := len(d.sequences), len(d.body.captured)
-	constants := slices.Concat(d.sequences, d.body.captured, vResults, step.captured, kept)
-	split := func(constants []*Node) (sequences, captured, vResults, more, kept []*Node) {
+	constants := slices.Concat(d.sequences, d.body.captured, vResults, step.captured, products, kept)
+	split := func(constants []*Node) (sequences, captured, vResults, more, products, kept []*Node) {
 		take := func(n int) []*Node { taken := constants[:n:n]; constants = constants[n:]; return taken }
-		return take(nSequences), take(nCaptured), take(len(step.vResults)), take(len(step.captured)), constants
+		return take(nSequences), take(nCaptured), take(len(step.vResults)), take(len(step.captured)), take(nProducts), constants
 	}
 	// back goes over time step t, before which the states were before; state is as above.
 	back := func(t *Node, before, constants, state []*Node) []*Node {
-		sequences, capturedNow, vResults, more, _ := split(constants)
+		sequences, captured, vResults, more, products, _ := split(constants)
 		at, v := entries(sequences, t), slices.Concat(state[:len(vLast)], entries(vResults, t))
-		now := step.again(slices.Concat(before, at, capturedNow, v), more)
+		now := step.again(slices.Concat(before, at, captured, v, entries(products, t)), more)
 		next := slices.Clone(now[:len(vLast)])
 		now = now[len(vLast):]
-		dSequences, dCaptured := now[:len(floats(d.sequences))], now[len(floats(d.sequences)):]
-		for _, dc := range dCaptured {
+		for _, dc := range now[:len(summed)] {
 			sum := state[len(next)]
 			next = append(next, Add(sum, ConvertDType(dc, sum.DType())))
 		}
-		for _, dx := range dSequences {
+		for _, dx := range now[len(summed):] {
 			next = append(next, put(state[len(next)], InsertAxes(dx, 0), t))
 		}
 		return next
@@ -130,24 +155,51 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 
 	if d.chunk == 0 {
 		state = d.rounds(constants, state, func(i *Node, constants, state []*Node) []*Node {
-			p := Sub(Const(i.Graph(), int32(d.T-1)), i)
-			_, _, _, _, kept := split(constants)
-			return back(d.time(p), entries(kept, p), constants, state)
+			t := d.time(Sub(Const(i.Graph(), int32(d.T-1)), i))
+			_, _, _, _, _, kept := split(constants)
+			return back(t, entries(kept, t), constants, state)
 		})
 	} else {
 		state = d.pipelined(constants, state, kept, split, back)
 	}
-	dStates, rest := state[:len(vLast)], state[len(vLast):]
-	dCaptured := make([]*Node, len(captured))
-	for i, c := range captured {
-		dCaptured[i] = ConvertDType(rest[i], c.DType())
+	take := func(n int) []*Node { taken := state[:n:n]; state = state[n:]; return taken }
+	dStates, sums, dSequences, dProducts := take(len(vLast)), take(len(summed)), take(len(sequences)), state
+
+	dCaptured := map[*Node]*Node{}
+	for i, c := range summed {
+		dCaptured[c] = ConvertDType(sums[i], c.DType())
 	}
-	return slices.Concat(dStates, rest[len(captured):], dCaptured)
+	for i, p := range d.products {
+		var x *Node
+		if at := slices.Index(d.body.placeholders, p.x); at < 0 {
+			x = keptFactors[slices.Index(factors, p.x)]
+		} else {
+			x = slices.Concat(kept, d.sequences)[at]
+		}
+		if dw := p.gradient(x, dProducts[i]); dCaptured[p.w] == nil {
+			dCaptured[p.w] = dw
+		} else {
+			dCaptured[p.w] = Add(dCaptured[p.w], dw)
+		}
+	}
+	gradient := slices.Concat(dStates, dSequences)
+	for _, c := range floats(d.body.captured) {
+		gradient = append(gradient, dCaptured[c])
+	}
+	return gradient
+}
+
+// summed are the captured nodes whose gradient the loop adds up.
+func (d *derivative) summed() []*Node {
+	return slices.DeleteFunc(floats(d.body.captured), func(c *Node) bool {
+		return slices.ContainsFunc(d.products, func(p product) bool { return p.w == c })
+	})
 }
 
 // gradientStep is the traced gradient of a single time step. Its placeholders are those of the step, the nodes that the
-// step captured, and the gradients with respect to the states after and the results; its outputs are the gradients with
-// respect to the states before, the entries of the sequences and the captured nodes, where they are of a float type.
+// step captured, the gradients with respect to the states after and the results, and the products; its outputs are the
+// gradients with respect to the states before, the captured nodes that are summed, the entries of the sequences, and the
+// products, where they are of a float type.
 type gradientStep struct {
 	*traced
 	vResults []*Node
@@ -159,11 +211,19 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 	for _, v := range vResults {
 		like = append(like, Squeeze(Slice(v, AxisElem(0)), 0))
 	}
+	var products []*Node
 	t := trace(like, func(p []*Node) []*Node {
 		inputs, captured, v := p[:nInputs], p[nInputs:nInputs+len(d.body.captured)], p[nInputs+len(d.body.captured):]
+		ys, _ := d.kept()
+		outputs := d.body.build(slices.Concat(d.body.outputs, ys), inputs, captured)
+		outputs, products = outputs[:len(d.body.outputs)], outputs[len(d.body.outputs):]
+		var summed []*Node
+		for _, c := range d.summed() {
+			summed = append(summed, captured[slices.Index(d.body.captured, c)])
+		}
 		// The gradient of Σ v·output.
 		var loss *Node
-		for i, y := range floats(d.body.again(inputs, captured)) {
+		for i, y := range floats(outputs) {
 			product := ConvertDType(ReduceAllSum(Mul(y, v[i])), widest(d.body.outputs))
 			if loss == nil {
 				loss = product
@@ -171,8 +231,10 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 				loss = Add(loss, product)
 			}
 		}
-		return Gradient(loss, slices.Concat(floats(inputs), floats(captured))...)
+		states, at := floats(inputs[:len(d.initial)]), floats(inputs[len(d.initial):])
+		return Gradient(loss, slices.Concat(states, summed, at, products)...)
 	})
+	t.placeholders = append(t.placeholders, products...)
 	if t.any(func(n *Node) bool { return slices.Contains(d.body.placeholders, n) }) {
 		Panicf("birnnlib.Scan: the step uses an operation with a custom gradient that refers to other nodes of the step, "+
 			"which is not possible in a loop; use Unroll(%d), or another operation", d.T)
@@ -208,7 +270,7 @@ func widest(nodes []*Node) (dtype dtypes.DType) {
 //	round    0 … k-1      k … 2k-1     …   Ck … (C+1)k-1
 //	again    chunk C-1    chunk C-2    …   –
 //	back     –            chunk C-1    …   chunk 0
-func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*Node) (_, _, _, _, kept []*Node),
+func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*Node) (_, _, _, _, _, kept []*Node),
 	back func(t *Node, before, constants, state []*Node) []*Node) []*Node {
 	k, states := d.chunk, len(d.initial)
 	carried := slices.Clone(state)
@@ -221,7 +283,7 @@ func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*N
 	end := repeat((d.chunks+1)*k, constants, carried, func(i *Node, constants, carried []*Node) []*Node {
 		g := i.Graph()
 		number := func(v int) *Node { return Const(g, int32(v)) }
-		sequences, captured, _, _, starts := split(constants)
+		sequences, captured, _, _, _, starts := split(constants)
 		state, again, buffers := carried[:n], carried[n:n+states], slices.Clone(carried[n+states:])
 		turn := Div(i, number(k))
 		j := Sub(i, Mul(turn, number(k)))

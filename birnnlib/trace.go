@@ -25,10 +25,7 @@ func trace(like []*Node, f func(placeholders []*Node) (outputs []*Node)) *traced
 		t.depends[p] = true
 	}
 	t.outputs = f(t.placeholders)
-	seen := map[*Node]bool{}
-	for _, y := range t.outputs {
-		t.capture(y, seen)
-	}
+	t.captureAll()
 	return t
 }
 
@@ -41,7 +38,16 @@ func placeholder(n *Node) *Node {
 	return Identity(n)
 }
 
-// capture fills captured with what n and its inputs need.
+// captureAll fills captured.
+func (t *traced) captureAll() {
+	t.captured = nil
+	seen := map[*Node]bool{}
+	for _, y := range t.outputs {
+		t.capture(y, seen)
+	}
+}
+
+// capture adds to captured what n and its inputs need.
 func (t *traced) capture(n *Node, seen map[*Node]bool) {
 	if seen[n] || slices.Contains(t.placeholders, n) {
 		return
@@ -75,6 +81,11 @@ func cheap(n *Node) bool { return n.Type() == NodeTypeBroadcastInDim || n.Type()
 
 // again builds the computation with other nodes in place of the placeholders and the captured nodes.
 func (t *traced) again(placeholders, captured []*Node) (outputs []*Node) {
+	return t.build(t.outputs, placeholders, captured)
+}
+
+// build is again for any of the nodes.
+func (t *traced) build(nodes, placeholders, captured []*Node) (built []*Node) {
 	made := map[*Node]*Node{}
 	for i, p := range t.placeholders {
 		made[p] = placeholders[i]
@@ -100,10 +111,10 @@ func (t *traced) again(placeholders, captured []*Node) (outputs []*Node) {
 		made[n] = m
 		return m
 	}
-	for _, y := range t.outputs {
-		outputs = append(outputs, build(y))
+	for _, n := range nodes {
+		built = append(built, build(n))
 	}
-	return outputs
+	return built
 }
 
 // any reports whether f holds for a node that again would build.
