@@ -119,15 +119,14 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	products, keptFactors, kept := kept[:nProducts], kept[nProducts:nProducts+len(factors)], kept[nProducts+len(factors):]
 
 	// What is passed from round to round: the gradient with respect to the states, those with respect to captured nodes,
-	// added up, and those with respect to the sequences and the products.
+	// added up, and the entries of those with respect to the sequences and the products.
 	state := slices.Clone(vLast)
 	summed := d.summed()
 	for _, c := range summed {
 		state = append(state, Zeros(g, shapes.Make(wide(c.DType()), c.Shape().Dimensions...)))
 	}
-	sequences := floats(d.sequences)
-	for i, x := range slices.Concat(sequences, products) {
-		state = append(state, room(d.sequences, i, d.T, Squeeze(Slice(x, AxisElem(0)), 0)))
+	for i, dx := range step.outputs[len(state):] {
+		state = append(state, room(d.sequences, i, d.T, dx))
 	}
 
 	nSequences, nCaptured := len(d.sequences), len(d.body.captured)
@@ -163,7 +162,15 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 		state = d.pipelined(constants, state, kept, split, back)
 	}
 	take := func(n int) []*Node { taken := state[:n:n]; state = state[n:]; return taken }
-	dStates, sums, dSequences, dProducts := take(len(vLast)), take(len(summed)), take(len(sequences)), state
+	dStates, sums := take(len(vLast)), take(len(summed))
+	var dSequences, dProducts []*Node
+	for i, at := range step.place {
+		if i < len(floats(d.sequences)) {
+			dSequences = append(dSequences, state[at])
+		} else {
+			dProducts = append(dProducts, state[at])
+		}
+	}
 
 	dCaptured := map[*Node]*Node{}
 	for i, c := range summed {
@@ -199,10 +206,11 @@ func (d *derivative) summed() []*Node {
 // gradientStep is the traced gradient of a single time step. Its placeholders are those of the step, the nodes that the
 // step captured, the gradients with respect to the states after and the results, and the products; its outputs are the
 // gradients with respect to the states before, the captured nodes that are summed, the entries of the sequences, and the
-// products, where they are of a float type.
+// products, where they are of a float type. Of the last two, equal ones stand once.
 type gradientStep struct {
 	*traced
 	vResults []*Node
+	place    []int // for each of these sequences, then each product, which of the outputs after the first ones it has
 }
 
 func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
@@ -235,11 +243,22 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 		return Gradient(loss, slices.Concat(states, summed, at, products)...)
 	})
 	t.placeholders = append(t.placeholders, products...)
+	first := len(vLast) + len(d.summed())
+	outputs, place := t.outputs[:first:first], []int(nil)
+	for _, dx := range t.outputs[first:] {
+		at := slices.Index(outputs[first:], dx)
+		if at < 0 {
+			at = len(outputs) - first
+			outputs = append(outputs, dx)
+		}
+		place = append(place, at)
+	}
+	t.outputs = outputs
 	if t.any(func(n *Node) bool { return slices.Contains(d.body.placeholders, n) }) {
 		Panicf("birnnlib.Scan: the step uses an operation with a custom gradient that refers to other nodes of the step, "+
 			"which is not possible in a loop; use Unroll(%d), or another operation", d.T)
 	}
-	return &gradientStep{t, vResults}
+	return &gradientStep{t, vResults, place}
 }
 
 // wide returns the dtype in which sums over time are kept.
@@ -298,7 +317,7 @@ func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*N
 		for s := range next {
 			// Gradients of sequences need no mask: a round with p ≥ T writes entry T-1, which the later round p = T-1
 			// overwrites.
-			if s < len(next)-len(floats(d.sequences)) {
+			if s < len(floats(d.initial))+len(d.summed()) {
 				next[s] = Where(spread(there, next[s]), next[s], state[s])
 			}
 		}
