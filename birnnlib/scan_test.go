@@ -267,7 +267,7 @@ func indices(T, n, d int) *tensors.Tensor {
 }
 
 // TestScanPlaces has Scans where they are used: two in one graph, of which one reads the other's results, inside the
-// gradient of another loss, with dropout, in a layer with lengths, without a sequence, and inside the step of another.
+// gradient of another loss, with dropout, with products of all kinds, in a layer with lengths, without a sequence, and inside the step of another.
 func TestScanPlaces(t *testing.T) {
 	const T, n, h = 6, 2, 3
 	rnn := func(w *Node) birnnlib.StepFunction {
@@ -296,6 +296,19 @@ func TestScanPlaces(t *testing.T) {
 				return []*Node{s}, []*Node{s}
 			}, []*Node{state}, x, keep).Unroll(unroll).Done()
 			return ReduceAllSum(Square(results[0]))
+		},
+		"products": func(_ *model.Scope, unroll int, x, state, w *Node) *Node {
+			// Of a sequence, of a state and of what was computed from it, with one weight and with its transpose; with a weight
+			// that is used elsewhere too; and over the batch.
+			both, pair := MulScalar(w, 0.5), Slice(w, AxisRange(0, 2), AxisRange(0, 2))
+			last, results := birnnlib.Scan(func(before, at []*Node) (after, results []*Node) {
+				gate := Sigmoid(Add(Dot(at[0], w).Product(), Dot(before[0], w).Product()))
+				s := Tanh(Add(Dot(Mul(gate, before[0]), Transpose(w, 0, 1)).Product(), at[0]))
+				s = Add(s, Mul(Dot(s, both).Product(), BroadcastToDims(ReduceAllSum(both), 2, 3)))
+				y := Dot(s, pair).General([]int{0}, nil, []int{0}, nil) // [h, 2]
+				return []*Node{s}, []*Node{Dot(at[0], w).Product(), y}
+			}, []*Node{state}, x).Unroll(unroll).Done()
+			return Add(ReduceAllSum(Square(last[0])), Add(ReduceAllSum(Sin(results[0])), ReduceAllSum(Square(results[1]))))
 		},
 		"no sequence": func(_ *model.Scope, unroll int, _, state, w *Node) *Node {
 			last, results := birnnlib.Scan(func(before, _ []*Node) (after, results []*Node) {
