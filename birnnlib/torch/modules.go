@@ -13,7 +13,7 @@ import (
 )
 
 // ImportLinear sets the parameters of [birnnlib.Output] in the scope to the weights of an nn.Linear, and returns the number
-// q of its outputs. Without a bias, b_q is zero. It ignores the cell in Options, and fails as [Import] does.
+// q of its outputs. Without a bias, b_q is zero. Errors are those of [Import].
 func ImportLinear(scope *model.Scope, weights map[string]*tensors.Tensor, o Options) (q int, err error) {
 	w, dtype, err := plain(weights, o.Prefix, "nn.Linear", "weight", "bias")
 	if err != nil {
@@ -31,7 +31,7 @@ func ImportLinear(scope *model.Scope, weights map[string]*tensors.Tensor, o Opti
 }
 
 // ImportEmbedding sets the table of [birnnlib.Embedding] in the scope to the weights of an nn.Embedding, and returns its
-// shape. It ignores the cell in Options, and fails as [Import] does.
+// shape [q, d]. Errors are those of [Import].
 func ImportEmbedding(scope *model.Scope, weights map[string]*tensors.Tensor, o Options) (table shapes.Shape, err error) {
 	w, dtype, err := plain(weights, o.Prefix, "nn.Embedding", "weight")
 	if err != nil {

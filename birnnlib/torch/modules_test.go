@@ -100,6 +100,17 @@ func TestCells(t *testing.T) {
 		}
 		h, _ := run(t, scope, cell, sizes, weights["x"])
 		closeTo(t, name, h, weights["h/"+name], 1e-6)
+
+		exported, err := torch.Export(scope, torch.Options{Cell: cell, Prefix: name + "."})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, got := range exported {
+			path = strings.TrimSuffix(path, "_l0")
+			if want := weights[path]; want == nil || !got.Shape().Equal(want.Shape()) || strings.Contains(path, "weight") && !got.Equal(want) {
+				t.Errorf("%s is exported as %s, want %v", path, got.GoStr(), want)
+			}
+		}
 	}
 }
 

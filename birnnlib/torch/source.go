@@ -35,7 +35,7 @@ func sourcesOf(weights map[string]*tensors.Tensor, prefix string, hint func() st
 		name, ok := strings.CutPrefix(full, prefix)
 		if !ok && dropped { // fastai's WeightDropout has the raw weight itself, and the others in its module
 			name, ok = strings.CutPrefix(full, outer)
-			ok = ok && strings.HasSuffix(name, "_raw")
+			ok = ok && strings.HasSuffix(name, "_raw") && !strings.Contains(name, ".")
 		}
 		if !ok {
 			continue

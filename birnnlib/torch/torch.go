@@ -1,5 +1,7 @@
 // Package torch imports the weights of recurrent networks from PyTorch and Keras, and exports them to PyTorch.
 //
+// # Recurrent modules
+//
 // PyTorch's nn.RNN, nn.LSTM and nn.GRU correspond to [birnnlib.New] with the cells [birnnlib.RNN], [birnnlib.LSTM] and
 // [birnnlib.GRU] and the same hidden size h in all layers and directions. In Python,
 //
@@ -29,6 +31,35 @@
 // The gates have the same order. PyTorch adds its two biases, so b is their sum; but in a GRU the reset gate multiplies
 // one part of bias_hh, which becomes b_hh, and only the other two parts are added to b. [Export] writes b to bias_ih
 // and zeros to the rest of bias_hh.
+//
+// An nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose names lack _l0, is a network of one forward layer. [Export] writes the names
+// with _l0; cell.load_state_dict({k.removesuffix("_l0"): v for k, v in weights.items()}) takes them.
+//
+// [SplitStates] and [StackStates] convert between the states of a network and PyTorch's h_0, c_0, h_n and c_n.
+//
+// # Whole models
+//
+// A model consists of several modules, each with the prefix of its attribute. [ImportLinear] and [ImportEmbedding] read the
+// modules around the recurrent one, into the parameters of [birnnlib.Output] and [birnnlib.Embedding]:
+//
+//	| PyTorch             | shape   | here                      | shape  |
+//	| ------------------- | ------- | ------------------------- | ------ |
+//	| nn.Linear: weight   | [q, d]  | W_hq of birnnlib.Output   | [d, q] |
+//	| nn.Linear: bias     | [q]     | b_q of birnnlib.Output    | [q]    |
+//	| nn.Embedding: weight| [q, d]  | E of birnnlib.Embedding   | [q, d] |
+//
+// A file of torch.save is no .safetensors file; in Python, load it and save its state_dict as above.
+//
+// # Computed weights
+//
+// If a module computes a weight from others, its state_dict holds the others. The imports compute it as PyTorch does for
+//
+//   - weight normalisation: weight_hh_l0_g and weight_hh_l0_v, or parametrizations.weight_hh_l0.original0 and original1;
+//   - DropConnect, as in the AWD-LSTM: weight_hh_l0_raw, in the module or, as in fastai, beside it; the other weights may be in
+//     module.
+//
+// They do not know spectral_norm, pruning and other parametrizations, and return an error with the call in Python that stores
+// the computed weight. Training here changes the computed weight itself.
 package torch
 
 import (
@@ -47,18 +78,18 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Options describes the network that the weights belong to.
+// Options describes the module that the weights belong to.
 type Options struct {
-	// Cell is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes,
+	// Cell, for Import and Export, is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes,
 	// or a GRU that resets after the product. NoBias corresponds to bias=False, Projection to proj_size.
 	Cell birnnlib.Cell
 
 	// Prefix is the prefix of the names in PyTorch, including the final dot: "encoder.rnn." for the module
-	// model.encoder.rnn. Import ignores names without it.
+	// model.encoder.rnn. Imports ignore names without it.
 	Prefix string
 
-	// DType is the dtype of the parameters that Import creates; the zero value means that of the weights. Export
-	// ignores it.
+	// DType is the dtype of the parameters that an import creates; the zero value means that of the weights. Exports
+	// ignore it.
 	DType dtypes.DType
 }
 
