@@ -42,13 +42,11 @@
 // A model consists of several modules, each with the prefix of its attribute. [ImportLinear] and [ImportEmbedding] read the
 // modules around the recurrent one, into the parameters of [birnnlib.Output] and [birnnlib.Embedding]:
 //
-//	| PyTorch             | shape   | here                      | shape  |
-//	| ------------------- | ------- | ------------------------- | ------ |
-//	| nn.Linear: weight   | [q, d]  | W_hq of birnnlib.Output   | [d, q] |
-//	| nn.Linear: bias     | [q]     | b_q of birnnlib.Output    | [q]    |
-//	| nn.Embedding: weight| [q, d]  | E of birnnlib.Embedding   | [q, d] |
-//
-// A file of torch.save is no .safetensors file; in Python, load it and save its state_dict as above.
+//	| PyTorch              | shape  | here                    | shape  |
+//	| -------------------- | ------ | ----------------------- | ------ |
+//	| nn.Linear: weight    | [q, d] | W_hq of birnnlib.Output | [d, q] |
+//	| nn.Linear: bias      | [q]    | b_q of birnnlib.Output  | [q]    |
+//	| nn.Embedding: weight | [q, d] | E of birnnlib.Embedding | [q, d] |
 //
 // # Computed weights
 //
