@@ -23,9 +23,8 @@ import (
 	"birnn/birnnlib/examples/training"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -148,13 +147,26 @@ func (m *Model) Store() *model.Store { return m.store }
 func (m *Model) outputs(scope *model.Scope, x, lengths *Node) *Node {
 	var embedded []*Node
 	for i, f := range m.task.Features {
-		index := Squeeze(Slice(x, AxisElem(i)), 0) // [T, n]
-		table := shapes.Make(dtypes.Float32, f.Size, f.Embedding)
-		embedded = append(embedded, birnnlib.Embedding(scope.In("embedding_%d", i+1), index, table, birnnlib.Normal(0.1, m.config.Seed)))
+		index := InsertAxes(Reshape(Slice(x, AxisElem(i)), x.Shape().Dimensions[1:]...), -1) // [T, n, 1]
+		embedded = append(embedded, Gather(m.embedding(scope.In("embedding_%d", i+1), f).NodeValue(x.Graph()), index))
 	}
 	X := layers.DropoutStatic(scope, Concatenate(embedded, -1), m.config.Dropout)
 	h, _ := birnnlib.New(scope, X, m.config.Hidden...).Cell(birnnlib.LSTM{ForgetBias: 1}).Lengths(lengths).
 		Dropout(m.config.Dropout).Initializer(birnnlib.Glorot(m.config.Seed)).Done()
 	h = layers.DropoutStatic(scope, h, m.config.Dropout)
 	return birnnlib.Output(scope, h, m.task.Classes, birnnlib.Glorot(m.config.Seed))
+}
+
+// embedding returns the table of a feature, [Size, Embedding], drawn from N(0, 0.1²) if it does not exist yet.
+func (m *Model) embedding(scope *model.Scope, f Feature) *model.Variable {
+	if v := scope.GetVariable("E"); v != nil {
+		return v
+	}
+	dims := []int{f.Size, f.Embedding}
+	drawn := birnnlib.Normal(0.1, m.config.Seed)(birnnlib.Weight{Path: model.JoinPath(scope.Scope(), "E"), Dims: dims})
+	values := make([]float32, len(drawn))
+	for i, v := range drawn {
+		values[i] = float32(v)
+	}
+	return scope.VariableWithValue("E", tensors.FromFlatDataAndDimensions(values, dims...))
 }
