@@ -1,10 +1,14 @@
 package birnnlib
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
 	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
@@ -87,5 +91,36 @@ func (b *BiRNN) checkState(l int, direction string, states []*Node, cell Cell, n
 			Panicf("birnnlib: part %d of the initial %s state of layer %d is %s; it must be (%s)[batch, hidden] = [%d, %d]",
 				i+1, direction, l+1, s.Shape(), b.dtype, n, sizes[i])
 		}
+	}
+}
+
+// ofLayer matches the paths of parameters below the scope of a network.
+var ofLayer = regexp.MustCompile(`^layer_([0-9]+)/[^/]+\^([fb])$`)
+
+// checkWhole panics if the scope has matrices of layers or directions that the network does not have: it would be smaller than
+// the one that was saved or imported. A part of a network that is in the graph already is built on purpose.
+func (b *BiRNN) checkWhole() {
+	root := strings.TrimSuffix(b.scope.Scope(), model.ScopeSeparator) + model.ScopeSeparator
+	var unused []string
+	for v := range b.scope.IterVariables() {
+		match := ofLayer.FindStringSubmatch(strings.TrimPrefix(v.Path(), root))
+		if match == nil || v.Shape().Rank() < 2 || carriedName.MatchString(v.Path()) || v.InUseByGraph(b.x.Graph()) {
+			continue
+		}
+		units := 0
+		if l, err := strconv.Atoi(match[1]); err == nil && 1 <= l && l <= len(b.sizes) {
+			if units = b.sizes[l-1].Forward; match[2] == "b" {
+				units = b.sizes[l-1].Backward
+			}
+		}
+		if units == 0 {
+			unused = append(unused, v.Path())
+		}
+	}
+	if len(unused) > 0 {
+		slices.Sort(unused)
+		Panicf("birnnlib: the scope %s has %s, which a network of %d layers with the sizes %v does not use; pass New the sizes of the saved or "+
+			"imported network, or use another scope; to use only a part of it, build the whole network first, and the part in scope.ResetVisited()",
+			b.scope.Scope(), strings.Join(unused, ", "), len(b.sizes), b.sizes)
 	}
 }

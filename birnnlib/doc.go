@@ -13,7 +13,7 @@
 // layers, H_t of one layer is the input X_t of the next; the sizes may differ by layer and by direction.
 //
 // [New] builds the hidden layers, [Output] the output layer and [CrossEntropy] the loss, inside a GoMLX [model.Scope]
-// that holds the parameters under the names of the formulas:
+// that holds the parameters under the names of the formulas ([Embedding] adds a table E of inputs):
 //
 //	| name in the scope | formula | shape        |
 //	| ----------------- | ------- | ------------ |

@@ -23,6 +23,7 @@ func (b *BiRNN) build() (hf, hb, below *Node, final []State) {
 	}
 	b.arrange()
 	b.check()
+	b.checkWhole()
 	purego.Unbound(b.x.Graph().Backend())
 	valid := b.valid()
 	below = b.x

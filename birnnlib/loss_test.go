@@ -2,6 +2,7 @@ package birnnlib_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -222,6 +223,56 @@ func TestUnusedParameters(t *testing.T) {
 		case 2:
 			if err == nil || !strings.Contains(err.Error(), "/layer_1/") || !strings.Contains(err.Error(), "birnnlib.RNN has no") {
 				t.Errorf("%T with the parameters of LSTM: %v", cell, err)
+			}
+		}
+	}
+}
+
+// TestWhole: a scope with layers or directions that the network does not build is an error that names them, unless the whole
+// network is in the graph, too. The states of a stateful network do not count.
+func TestWhole(t *testing.T) {
+	both, forward := birnnlib.Sizes{Forward: 2, Backward: 3}, birnnlib.Sizes{Forward: 2}
+	for name, test := range map[string]struct {
+		had, sizes []birnnlib.Sizes
+		want       []string // nil: no error
+	}{
+		"the same":          {[]birnnlib.Sizes{both, both}, []birnnlib.Sizes{both, both}, nil},
+		"more layers":       {[]birnnlib.Sizes{both}, []birnnlib.Sizes{both, both}, nil},
+		"another direction": {[]birnnlib.Sizes{forward}, []birnnlib.Sizes{both}, nil},
+		"fewer layers":      {[]birnnlib.Sizes{both, both, forward}, []birnnlib.Sizes{both, both}, []string{"the scope /net has /net/layer_3/W_h^f, /net/layer_3/W_x^f, which", "2 layers", "[2+3 2+3]"}},
+		"a direction less":  {[]birnnlib.Sizes{both}, []birnnlib.Sizes{forward}, []string{"/net/layer_1/W_h^b, /net/layer_1/W_x^b, which", "[2+0]"}},
+		"ten layers fewer":  {slices.Repeat([]birnnlib.Sizes{forward}, 11), []birnnlib.Sizes{forward}, []string{"/net/layer_10/W_h^f", "/net/layer_11/W_x^f"}},
+	} {
+		backend, store := backendtest.Go(t), model.NewStore()
+		build := func(stateful bool, networks ...[]birnnlib.Sizes) error {
+			_, err := model.CallOnce(backend, store, func(scope *model.Scope, x *Node) (h *Node) {
+				scope = scope.In("net")
+				for _, sizes := range networks {
+					network := birnnlib.New(scope.ResetVisited(), x, sizes...).Cell(birnnlib.LSTM{})
+					if stateful {
+						network.Stateful()
+					}
+					h, _ = network.Done()
+				}
+				return h
+			}, [][][]float32{{{1}}})
+			return err
+		}
+		if err := build(true, test.had); err != nil {
+			t.Fatal(err)
+		}
+		err := build(false, test.sizes)
+		if (err != nil) != (test.want != nil) {
+			t.Errorf("%s: the error is %v", name, err)
+		}
+		for _, want := range test.want {
+			if err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the error does not say %q: %v", name, want, err)
+			}
+		}
+		if test.want != nil {
+			if err := build(false, test.had, test.sizes); err != nil {
+				t.Errorf("%s, after the whole network: %v", name, err)
 			}
 		}
 	}

@@ -211,19 +211,11 @@ func (c *torchCase) run(t *testing.T, b compute.Backend, dtype dtypes.DType, cha
 		g, x, initial := in[0].Graph(), in[0], in[1:]
 		builder := birnnlib.New(scope, x, sizes...).Cell(options.Cell).Initializer(nil) // nil: all parameters must be there
 		if c.WithInitial {
-			states := make([]birnnlib.State, c.Layers)
-			for i := range L {
-				var state []*Node
-				for _, s := range initial {
-					state = append(state, Squeeze(Slice(s, AxisElem(i)), 0))
-				}
-				if i%c.directions() == 0 {
-					states[i/c.directions()].Forward = state
-				} else {
-					states[i/c.directions()].Backward = state
-				}
+			h0, c0 := initial[0], (*Node)(nil)
+			if len(initial) > 1 {
+				c0 = initial[1]
 			}
-			builder.InitialStates(states...)
+			builder.InitialStates(torch.SplitStates(sizes, h0, c0)...)
 		}
 		if len(c.Lengths) > 0 {
 			builder.Lengths(Const(g, c.Lengths))
@@ -234,17 +226,13 @@ func (c *torchCase) run(t *testing.T, b compute.Backend, dtype dtypes.DType, cha
 		h, last := builder.Done()
 
 		loss := ReduceAllSum(Sin(MulScalar(h, 2)))
-		final := make([]*Node, len(stateSizes))
-		for i := range final {
-			var parts []*Node
-			for _, s := range last {
-				parts = append(parts, s.Forward[i])
-				if c.Bidirectional {
-					parts = append(parts, s.Backward[i])
-				}
-			}
-			final[i] = Stack(parts, 0)
-			loss = Add(loss, ReduceAllSum(Mul(final[i], Cos(final[i]))))
+		hn, cn := torch.StackStates(last)
+		final := []*Node{hn}
+		if cn != nil {
+			final = append(final, cn)
+		}
+		for _, s := range final {
+			loss = Add(loss, ReduceAllSum(Mul(s, Cos(s))))
 		}
 		wrt := []*Node{x}
 		if c.WithInitial {

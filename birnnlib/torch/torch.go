@@ -1,5 +1,7 @@
 // Package torch imports the weights of recurrent networks from PyTorch and Keras, and exports them to PyTorch.
 //
+// # Recurrent modules
+//
 // PyTorch's nn.RNN, nn.LSTM and nn.GRU correspond to [birnnlib.New] with the cells [birnnlib.RNN], [birnnlib.LSTM] and
 // [birnnlib.GRU] and the same hidden size h in all layers and directions. In Python,
 //
@@ -29,6 +31,33 @@
 // The gates have the same order. PyTorch adds its two biases, so b is their sum; but in a GRU the reset gate multiplies
 // one part of bias_hh, which becomes b_hh, and only the other two parts are added to b. [Export] writes b to bias_ih
 // and zeros to the rest of bias_hh.
+//
+// An nn.RNNCell, nn.LSTMCell or nn.GRUCell, whose names lack _l0, is a network of one forward layer. [Export] writes the names
+// with _l0; cell.load_state_dict({k.removesuffix("_l0"): v for k, v in weights.items()}) takes them.
+//
+// [SplitStates] and [StackStates] convert between the states of a network and PyTorch's h_0, c_0, h_n and c_n.
+//
+// # Whole models
+//
+// A model consists of several modules, each with the prefix of its attribute. [ImportLinear] and [ImportEmbedding] read the
+// modules around the recurrent one, into the parameters of [birnnlib.Output] and [birnnlib.Embedding]:
+//
+//	| PyTorch              | shape  | here                    | shape  |
+//	| -------------------- | ------ | ----------------------- | ------ |
+//	| nn.Linear: weight    | [q, d] | W_hq of birnnlib.Output | [d, q] |
+//	| nn.Linear: bias      | [q]    | b_q of birnnlib.Output  | [q]    |
+//	| nn.Embedding: weight | [q, d] | E of birnnlib.Embedding | [q, d] |
+//
+// # Computed weights
+//
+// If a module computes a weight from others, its state_dict holds the others. The imports compute it as PyTorch does for
+//
+//   - weight normalisation: weight_hh_l0_g and weight_hh_l0_v, or parametrizations.weight_hh_l0.original0 and original1;
+//   - DropConnect, as in the AWD-LSTM: weight_hh_l0_raw, in the module or, as in fastai, beside it; the other weights may be in
+//     module.
+//
+// They do not know spectral_norm, pruning and other parametrizations, and return an error with the call in Python that stores
+// the computed weight. Training here changes the computed weight itself.
 package torch
 
 import (
@@ -47,18 +76,18 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Options describes the network that the weights belong to.
+// Options describes the module that the weights belong to.
 type Options struct {
-	// Cell is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes,
+	// Cell, for Import and Export, is the cell of both directions of all layers: a birnnlib.RNN with tanh or relu, an LSTM without peepholes,
 	// or a GRU that resets after the product. NoBias corresponds to bias=False, Projection to proj_size.
 	Cell birnnlib.Cell
 
 	// Prefix is the prefix of the names in PyTorch, including the final dot: "encoder.rnn." for the module
-	// model.encoder.rnn. Import ignores names without it.
+	// model.encoder.rnn. Imports ignore names without it.
 	Prefix string
 
-	// DType is the dtype of the parameters that Import creates; the zero value means that of the weights. Export
-	// ignores it.
+	// DType is the dtype of the parameters that an import creates; the zero value means that of the weights. Exports
+	// ignore it.
 	DType dtypes.DType
 }
 
@@ -82,7 +111,7 @@ func Import(scope *model.Scope, weights map[string]*tensors.Tensor, o Options) (
 	for l := range w.layers {
 		s := birnnlib.Sizes{Forward: w.h}
 		for _, suffix := range w.directions() {
-			p.add(l, suffix, m.ours(w.h, func(name string) array { return w.arrays[fmt.Sprintf("%s_l%d%s", name, l, suffix)] }))
+			p.add(l, suffix, m.ours(w.h, func(name string) array { return w.arrays[w.name(name, l, suffix)] }))
 			if suffix != "" {
 				s.Backward = w.h
 			}
@@ -146,7 +175,7 @@ func Export(scope *model.Scope, o Options) (map[string]*tensors.Tensor, error) {
 				used[path] = true
 			}
 			for name, a := range m.theirs(h, ours) {
-				if exported[fmt.Sprintf("%s%s_l%d%s", o.Prefix, name, w.layers, suffix)], err = a.tensor(dtype); err != nil {
+				if exported[o.Prefix+w.name(name, w.layers, suffix)], err = a.tensor(dtype); err != nil {
 					return nil, err
 				}
 			}
@@ -300,7 +329,16 @@ type network struct {
 	arrays        map[string]array // by their names in PyTorch, without the prefix
 	layers, h     int
 	bidirectional bool
+	cell          bool // of nn.LSTMCell, nn.GRUCell or nn.RNNCell
 	dtype         dtypes.DType
+}
+
+// name returns the name of a weight in PyTorch.
+func (w *network) name(base string, l int, suffix string) string {
+	if w.cell {
+		return base
+	}
+	return fmt.Sprintf("%s_l%d%s", base, l, suffix)
 }
 
 // directions returns the suffix of each.
@@ -314,77 +352,73 @@ func (w *network) directions() []string {
 // outputs returns the number of outputs of each layer, which are the inputs of the next.
 func (w *network) outputs(m module) int { return len(w.directions()) * m.r(w.h) }
 
-var weightName = regexp.MustCompile(`^(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)_l(0|[1-9][0-9]{0,8})(_reverse)?$`)
+var weightName = regexp.MustCompile(`^(weight_ih|weight_hh|bias_ih|bias_hh|weight_hr)(?:_l(0|[1-9][0-9]{0,8})(_reverse)?)?$`)
 
-// read finds and checks the weights of a module.
+// read finds and checks the weights of a module. An nn.LSTMCell, whose names have no layer, is one layer.
 func (m module) read(weights map[string]*tensors.Tensor, prefix string) (*network, error) {
-	given := map[string]*tensors.Tensor{}
-	for name, t := range weights {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			given[rest] = t
-		}
+	hint := func() string { return prefixHint(weights, `weight_ih(?:_l0)?`, "recurrent modules") }
+	given, err := sourcesOf(weights, prefix, hint)
+	if err != nil {
+		return nil, err
 	}
-	w := &network{arrays: map[string]array{}}
+	w := &network{arrays: map[string]array{}, layers: 1}
+	if _, w.cell = given["weight_hh"]; w.cell {
+		m.name += "Cell"
+	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		parts := weightName.FindStringSubmatch(name)
-		if parts == nil {
-			return nil, fmt.Errorf("torch: %q is not a weight of %s, which has names such as %q; %s", prefix+name, m.name, prefix+"weight_ih_l0", prefixHint(weights))
+		if parts == nil || w.cell != (parts[2] == "") {
+			return nil, fmt.Errorf("torch: %q is not a weight of %s, which has names such as %q; %s", given[name].name, m.name, prefix+w.name("weight_ih", 0, ""), hint())
 		}
-		l, _ := strconv.Atoi(parts[2]) // the expression lets only integers through
+		l, _ := strconv.Atoi(parts[2]) // the expression lets only integers through, or none
 		w.layers, w.bidirectional = max(w.layers, l+1), w.bidirectional || parts[3] != ""
-		if given[name] == nil || !given[name].Ok() {
-			return nil, fmt.Errorf("torch: %q is nil or finalized; pass a tensor that holds values", prefix+name)
-		}
-	}
-	if len(given) == 0 {
-		return nil, fmt.Errorf("torch: none of the %d weights has a name that begins with %q; %s", len(weights), prefix, prefixHint(weights))
 	}
 
 	// The sizes are those of weight_hh, whose shape depends on the number of gates, too.
-	get := func(name string) (*tensors.Tensor, []int, error) {
-		t, ok := given[name]
+	get := func(name string) (source, error) {
+		s, ok := given[name]
 		if !ok {
-			return nil, nil, fmt.Errorf("torch: %q is missing; %s requires it", prefix+name, m.named())
+			return s, fmt.Errorf("torch: %q is missing; %s requires it", prefix+name, m.named())
 		}
-		if dims := t.Shape().Dimensions; len(dims) == 2 && dims[0] > 0 && dims[1] > 0 {
-			return t, dims, nil
+		if dims := s.dims(); len(dims) == 2 && dims[0] > 0 && dims[1] > 0 {
+			return s, nil
 		}
-		return nil, nil, fmt.Errorf("torch: %q is %s; it must be a matrix, for h hidden units of %d rows", prefix+name, t.Shape(), m.gates)
+		return s, fmt.Errorf("torch: %q is %s; it must be a matrix, for h hidden units of %d rows", s.name, s.t.Shape(), m.gates)
 	}
-	whh, dims, err := get("weight_hh_l0")
+	whh, err := get(w.name("weight_hh", 0, ""))
 	if err != nil {
 		return nil, err
 	}
-	if w.h = dims[1]; m.projection > 0 {
-		w.h = dims[0] / m.gates
+	if w.h = whh.dims()[1]; m.projection > 0 {
+		w.h = whh.dims()[0] / m.gates
 	}
-	if want := []int{m.gates * w.h, m.r(w.h)}; !slices.Equal(dims, want) {
+	if want := []int{m.gates * w.h, m.r(w.h)}; !slices.Equal(whh.dims(), want) {
 		return nil, fmt.Errorf("torch: %q is %s; that of %s is %s: it has %d rows for each hidden unit (nn.RNN 1, nn.GRU 3, nn.LSTM 4)",
-			prefix+"weight_hh_l0", whh.Shape(), m.named(), m.symbolic(), m.gates)
+			whh.name, whh.t.Shape(), m.named(), m.symbolic(), m.gates)
 	}
-	_, dims, err = get("weight_ih_l0")
+	wih, err := get(w.name("weight_ih", 0, ""))
 	if err != nil {
 		return nil, err
 	}
-	d := dims[1]
+	d := wih.dims()[1]
 
-	w.dtype = whh.DType()
+	w.dtype = whh.dtype()
 	for l := range w.layers {
 		for _, suffix := range w.directions() {
 			wants := m.theirDims(w.h, d)
 			for _, base := range slices.Sorted(maps.Keys(wants)) {
-				name := fmt.Sprintf("%s_l%d%s", base, l, suffix)
-				t, ok := given[name]
+				name := w.name(base, l, suffix)
+				s, ok := given[name]
 				switch {
 				case !ok:
 					return nil, fmt.Errorf("torch: %q is missing; %s with %d layers requires it%s", prefix+name, m.named(), w.layers, m.optionHint(base))
-				case !slices.Equal(t.Shape().Dimensions, wants[base]):
-					return nil, fmt.Errorf("torch: %q is %s; %s with %d inputs and %d hidden units needs %v", prefix+name, t.Shape(), m.named(), d, w.h, wants[base])
-				case t.DType() != w.dtype:
-					return nil, fmt.Errorf("torch: %q is %s, but %q is %s; all weights must have the same dtype", prefix+name, t.DType(), prefix+"weight_hh_l0", w.dtype)
+				case !slices.Equal(s.dims(), wants[base]):
+					return nil, fmt.Errorf("torch: %q is %s; %s with %d inputs and %d hidden units needs %v", s.name, s.t.Shape(), m.named(), d, w.h, wants[base])
+				case s.dtype() != w.dtype:
+					return nil, fmt.Errorf("torch: %q is %s, but %q is %s; all weights must have the same dtype", s.name, s.dtype(), whh.name, w.dtype)
 				}
-				if w.arrays[name], err = arrayOf(t); err != nil {
-					return nil, fmt.Errorf("torch: %q: %w", prefix+name, err)
+				if w.arrays[name], err = s.array(); err != nil {
+					return nil, err
 				}
 				delete(given, name)
 			}
@@ -392,7 +426,7 @@ func (m module) read(weights map[string]*tensors.Tensor, prefix string) (*networ
 		d = w.outputs(m)
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		return nil, fmt.Errorf("torch: %q has no place in %s%s", prefix+name, m.named(), m.optionHint(weightName.FindStringSubmatch(name)[1]))
+		return nil, fmt.Errorf("torch: %q has no place in %s%s", given[name].name, m.named(), m.optionHint(weightName.FindStringSubmatch(name)[1]))
 	}
 	return w, nil
 }
@@ -430,24 +464,6 @@ func (m module) optionHint(base string) string {
 		return "; Projection of an LSTM says its proj_size"
 	}
 	return ""
-}
-
-// prefixHint returns a hint to the prefixes of the recurrent modules among the names.
-func prefixHint(weights map[string]*tensors.Tensor) string {
-	var prefixes []string
-	for name := range weights {
-		if prefix, ok := strings.CutSuffix(name, "weight_ih_l0"); ok {
-			prefixes = append(prefixes, strconv.Quote(prefix))
-		}
-	}
-	slices.Sort(prefixes)
-	switch {
-	case len(prefixes) == 0:
-		return "there are no recurrent modules, that is, no names that end with weight_ih_l0"
-	case len(prefixes) > 10:
-		prefixes = append(prefixes[:10], "…")
-	}
-	return "the prefixes of recurrent modules in it are " + strings.Join(prefixes, ", ")
 }
 
 // layerPath is the path, below the scope of a network, of a parameter in layer l, counted from 0.

@@ -37,17 +37,11 @@ func run(t *testing.T, scope *model.Scope, cell birnnlib.Cell, sizes []birnnlib.
 	t.Helper()
 	outputs, err := model.CallOnceN(gobackend.GetBackend(), scope.Store(), func(_ *model.Scope, x *Node) []*Node {
 		h, states := birnnlib.New(scope.ResetVisited(), x, sizes...).Cell(cell).Initializer(nil).Done() // nil: all must be there
-		var final []*Node
-		for _, s := range states {
-			final = append(final, s.Forward[0])
-			if s.Backward != nil {
-				final = append(final, s.Backward[0])
-			}
-		}
-		if slices.ContainsFunc(final, func(f *Node) bool { return !f.Shape().Equal(final[0].Shape()) }) {
+		if slices.ContainsFunc(sizes, func(s birnnlib.Sizes) bool { return s != sizes[0] || s.Backward != 0 && s.Backward != s.Forward }) {
 			return []*Node{h} // Keras' sizes may differ
 		}
-		return []*Node{h, Stack(final, 0)}
+		final, _ := torch.StackStates(states)
+		return []*Node{h, final}
 	}, x)
 	if err != nil {
 		t.Fatal(err)
