@@ -103,6 +103,7 @@ type BiRNN struct {
 	unroll           int
 	recompute        bool
 	stateful         bool
+	statesIn         *model.Scope // nil: the scope of the network
 	streaming        bool
 	built            bool // Done was called
 }

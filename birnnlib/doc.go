@@ -51,6 +51,12 @@
 // Like GoMLX's layers, the graph-building functions panic with an error that names the argument, its shape and the
 // expected one; GoMLX's executors return such a panic as an error.
 //
+// # What a layer changes in its backend
+//
+// Building a layer lifts the default limit of GoMLX's pure-Go backend, 2·GOMAXPROCS operations at once, with which networks of
+// several layers can deadlock (compute up to v0.1.6). A limit that you set stays: open the backend with its option
+// parallelism and any other number, as in GOMLX_BACKEND=go:parallelism=64; 0 runs one operation at a time.
+//
 // # Packages
 //
 // [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras, [birnn/birnnlib/backend] chooses between XLA and

@@ -26,8 +26,24 @@ func (b *BiRNN) Stateful() *BiRNN {
 	return b
 }
 
+// StatesIn is [BiRNN.Stateful] with the states in a scope that you name, of the same store. One network can so read several
+// streams, each in its scope and with its batch size, and sampling leaves the states of training alone:
+//
+//	birnnlib.New(scope, x, sizes...).StatesIn(scope.Store().Scope("/sampling")).Done()
+//
+// The paths of the states are those of the network below the named scope, such as /sampling/encoder/layer_1/state_1^f for a
+// network in /encoder, so that all networks of a model can share it.
+func (b *BiRNN) StatesIn(scope *model.Scope) *BiRNN {
+	if scope == nil || scope.Store() != b.scope.Store() {
+		Panicf("birnnlib: StatesIn got a scope that is nil or of another store than the network; pass one such as scope.Store().Scope(\"/sampling\")")
+	}
+	b.statesIn = scope
+	return b.Stateful()
+}
+
 // Streaming is [BiRNN.Stateful] for reading a sequence piece by piece, one or more time steps per call: the outputs
-// equal those of the whole sequence read at once. With a backward direction that is impossible, and Done panics.
+// equal those of the whole sequence read at once. With a backward direction that is impossible, and Done panics. Add
+// [BiRNN.StatesIn] to read several sequences in turn.
 func (b *BiRNN) Streaming() *BiRNN {
 	b.streaming = true
 	return b.Stateful()
@@ -36,7 +52,8 @@ func (b *BiRNN) Streaming() *BiRNN {
 // carriedName matches the paths of the variables that hold states.
 var carriedName = regexp.MustCompile(`/layer_\d+/` + stateName + `\d+\^[fb]$`)
 
-// ResetStates sets to zero the states that Stateful networks keep in the scope.
+// ResetStates sets to zero the states that Stateful networks keep in the scope and below it: those of a stream, for the scope
+// that [BiRNN.StatesIn] names, or, for the root scope, all of the store.
 func ResetStates(scope *model.Scope) error {
 	for v := range scope.IterVariables() {
 		if !carriedName.MatchString(v.Path()) {
@@ -70,12 +87,16 @@ func (b *BiRNN) carried(scope *model.Scope, name string, sizes []int, reversed b
 	if !b.stateful || reversed {
 		return nil
 	}
+	if b.statesIn != nil {
+		scope = scope.Store().Scope(model.JoinPath(b.statesIn.Scope(), scope.Scope()))
+	}
 	scope = scope.WithInitializer(initializer.Zero)
 	for i, size := range sizes {
 		shape := shapes.Make(b.dtype, b.x.Shape().Dim(1), size)
 		name := stateName + string(rune('1'+i)) + "^" + name
 		if v := scope.GetVariable(name); v != nil && !v.Shape().Equal(shape) {
-			Panicf("birnnlib: the states kept in %s are %s, but x %s needs %s; a stateful network keeps its batch size", v.Path(), v.Shape(), b.x.Shape(), shape)
+			Panicf("birnnlib: the states kept in %s are %s, but x %s needs %s; a stateful network keeps its batch size: "+
+				"for a stream of another, name another scope with StatesIn", v.Path(), v.Shape(), b.x.Shape(), shape)
 		}
 		variables = append(variables, scope.VariableWithShape(name, shape).SetTrainable(false))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -249,12 +250,50 @@ func testContinue(t *testing.T, b compute.Backend, whole bool) {
 	}
 }
 
+// TestContinueBesideTraining continues a text after every mini-batch of a training that carries its states: neither moves
+// the states of the other.
+func TestContinueBesideTraining(t *testing.T) {
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+		config := small()
+		config.AsPosted = true
+		config.LearningRate, config.Clip = 5, 1
+		alone := newModel(t, b, config)
+		want := train(t, alone, 3)
+		text, err := alone.Continue(t.Context(), "明月", 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newModel(t, b, config)
+		var got []float64
+		err = m.Train(t.Context(), 3, charlm.Callbacks{
+			Batch: func(charlm.Position, int) {
+				if _, err := m.Continue(t.Context(), "春", 2); err != nil {
+					t.Error(err)
+				}
+			},
+			Epoch: func(e charlm.Epoch) error { got = append(got, e.Perplexity); return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("perplexities %v with texts in between, %v without", got, want)
+		}
+		if after, err := m.Continue(t.Context(), "明月", 4); err != nil || after != text {
+			t.Errorf("continued as %q, %v; want %q", after, err, text)
+		}
+	})
+}
+
 func TestContinueErrors(t *testing.T) {
 	m := newModel(t, backendtest.Go(t), small())
 	for prefix, want := range map[string]string{"": "empty", "春x": "x"} {
 		if _, err := m.Continue(t.Context(), prefix, 3); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("prefix %q: error %v, want one that says %q", prefix, err, want)
 		}
+	}
+	if _, err := m.Continue(t.Context(), "春", -1); err == nil || !strings.Contains(err.Error(), "by -1 characters; give 0 or more") {
+		t.Errorf("by -1 characters: error %v", err)
 	}
 	if got, err := m.Continue(t.Context(), "春", 0); err != nil || got != "春" {
 		t.Errorf("continued by nothing: %q, %v", got, err)

@@ -1,6 +1,7 @@
 package charlm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ func (m *Model) Continue(ctx context.Context, prefix string, n int) (string, err
 	if len(indices) == 0 {
 		return "", errors.New("charlm: the prefix is empty; give at least one character to continue")
 	}
+	if n < 0 {
+		return "", fmt.Errorf("charlm: the prefix cannot be continued by %d characters; give 0 or more", n)
+	}
 	if m.config.AsPosted {
 		indices, err = m.continueStepwise(ctx, indices, n)
 	} else {
@@ -39,55 +43,33 @@ func (m *Model) Continue(ctx context.Context, prefix string, n int) (string, err
 	return m.vocabulary.Decode(indices), nil
 }
 
+// samplingScope is where the network keeps its states while it continues a text, away from those of the training.
+const samplingScope = "/sampling"
+
 // continueStepwise feeds one character after the other, first those of the prefix.
-func (m *Model) continueStepwise(ctx context.Context, indices []int32, n int) ([]int32, error) {
-	inputs := make([]any, 1, 1+2*len(m.config.Hidden))
-	for _, s := range m.config.Hidden {
-		for _, h := range []int{s.Forward, s.Backward} {
-			if h > 0 {
-				inputs = append(inputs, tensors.FromScalarAndDimensions(float32(0), 1, h))
-			}
-		}
-	}
+func (m *Model) continueStepwise(ctx context.Context, indices []int32, n int) (_ []int32, err error) {
+	// Left at zero for the next text, and for checkpoints.
+	defer func() { err = cmp.Or(err, birnnlib.ResetStates(m.store.Scope(samplingScope))) }()
 	for i := 0; n > 0; i++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		inputs[0] = [][]int32{{indices[i]}}
-		outputs, err := m.step.Call(inputs...)
+		next, err := m.step.Call1([][]int32{{indices[i]}})
 		if err != nil {
 			return nil, err
 		}
-		for k, state := range outputs[1:] {
-			inputs[1+k] = state
-		}
 		if i == len(indices)-1 {
-			indices = append(indices, tensors.ToScalar[int32](outputs[0]))
+			indices = append(indices, tensors.ToScalar[int32](next))
 			n--
 		}
 	}
 	return indices, nil
 }
 
-// stepGraph reads one character x [1, 1] in the states of all layers, forward and backward in turn, each [1, h], those
-// without units left out; it returns the index of the likeliest next character and the new states.
-func (m *Model) stepGraph(scope *model.Scope, inputs []*Node) []*Node {
-	x, states := inputs[0], inputs[1:]
-	initial := make([]birnnlib.State, len(m.config.Hidden))
-	for l, s := range m.config.Hidden {
-		if s.Forward > 0 {
-			initial[l].Forward, states = states[:1], states[1:]
-		}
-		if s.Backward > 0 {
-			initial[l].Backward, states = states[:1], states[1:]
-		}
-	}
-	h, final := m.layers(scope, x).InitialStates(initial...).Done()
-	outputs := []*Node{likeliest(m.output(scope, h))}
-	for _, s := range final {
-		outputs = append(append(outputs, s.Forward...), s.Backward...)
-	}
-	return outputs
+// stepGraph reads one character x [1, 1] and returns the index of the likeliest character after all those read so far.
+func (m *Model) stepGraph(scope *model.Scope, x *Node) *Node {
+	h, _ := m.layers(scope, x).Streaming().StatesIn(scope.Store().Scope(samplingScope)).Done()
+	return likeliest(m.output(scope, h))
 }
 
 // continueRereading reads the text so far for each new character.

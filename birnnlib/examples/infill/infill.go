@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -99,16 +100,36 @@ type about struct {
 
 const other = '\uFFFD'
 
+// checkLines returns an error that names the first line that cannot be learned from or tested on.
+func checkLines(lines []string) error {
+	if len(lines) == 0 {
+		return errors.New("infill: no lines; give at least one")
+	}
+	for i, line := range lines {
+		if line == "" {
+			return fmt.Errorf("infill: line %d is empty; leave it out, as Lines does", i+1)
+		}
+		if err := text.CheckUTF8(line); err != nil {
+			return fmt.Errorf("infill: line %d is %w", i+1, err)
+		}
+		for _, c := range []rune{Gap, other} {
+			if strings.ContainsRune(line, c) {
+				return fmt.Errorf("infill: line %d contains %c (%U), which stands for a hidden or unknown character; give lines of text without it", i+1, c, c)
+			}
+		}
+	}
+	return nil
+}
+
 // New returns an untrained model that will learn from the lines, in which there must be no gaps.
 func New(backend compute.Backend, lines []string, config Config) (*Model, error) {
 	if !(config.Part > 0 && config.Part < 1) {
 		return nil, fmt.Errorf("infill: the part of hidden characters is %g; it must be between 0 and 1", config.Part)
 	}
-	all := strings.Join(lines, "")
-	if strings.ContainsRune(all, Gap) || all == "" {
-		return nil, fmt.Errorf("infill: the lines are empty or contain %c, which marks a hidden character; give lines of text without it", Gap)
+	if err := checkLines(lines); err != nil {
+		return nil, err
 	}
-	vocabulary, err := text.NewVocabulary(string([]rune{Gap, other}) + all)
+	vocabulary, err := text.NewVocabulary(string([]rune{Gap, other}) + strings.Join(lines, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +170,9 @@ func (m *Model) Config() Config {
 // Train trains on the lines until all epochs are complete, as [tag.Model.Train] does. In each epoch other characters are
 // hidden.
 func (m *Model) Train(ctx context.Context, lines []string, callbacks tag.Callbacks) error {
+	if err := checkLines(lines); err != nil {
+		return err
+	}
 	return m.tagger.Train(ctx, func(epoch int) []tag.Example { return m.hide(lines, epoch) }, callbacks)
 }
 
@@ -197,12 +221,18 @@ type Guess struct {
 	Probability float64
 }
 
-// Fill returns for each text and each of its gaps the most likely characters, the likeliest first.
+// Fill returns for each text and each of its gaps the likeliest characters, at most so many, the likeliest first.
 func (m *Model) Fill(ctx context.Context, most int, texts ...string) ([][][]Guess, error) {
+	if most < 1 {
+		return nil, fmt.Errorf("infill: Fill was asked for at most %d guesses for a gap; ask for at least 1", most)
+	}
 	examples := make([]tag.Example, len(texts))
 	for i, s := range texts {
 		if s == "" {
 			return nil, fmt.Errorf("infill: text %d is empty; write %c for each character to guess", i+1, Gap)
+		}
+		if err := text.CheckUTF8(s); err != nil {
+			return nil, fmt.Errorf("infill: text %d is %w", i+1, err)
 		}
 		characters := []rune(s)
 		examples[i] = m.example(characters, characters)
@@ -236,6 +266,9 @@ func (m *Model) likeliest(scores []float32, most int) []Guess {
 
 // Test hides each character of each line, one at a time, and returns how many the model guesses, of how many.
 func (m *Model) Test(ctx context.Context, lines []string) (right, of int, err error) {
+	if err := checkLines(lines); err != nil {
+		return 0, 0, err
+	}
 	var gapped []string
 	var want []rune
 	for _, line := range lines {

@@ -205,9 +205,32 @@ func TestNewErrors(t *testing.T) {
 	if _, err := infill.New(b, lines(), config); err == nil || !strings.Contains(err.Error(), "is 1") {
 		t.Errorf("all hidden: error %v", err)
 	}
-	for _, lines := range [][]string{nil, {"灯塔□有睡"}} {
-		if _, err := infill.New(b, lines, small()); err == nil || !strings.Contains(err.Error(), "□") {
-			t.Errorf("lines %q: error %v", lines, err)
+	good, err := infill.New(b, lines(), small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, bad := range map[string][]string{
+		"no lines; give at least one": nil,
+		"line 2 is empty; leave it":   {"灯塔", "", "海鸥"},
+		"line 1 contains □":           {"灯塔□有睡"},
+		"line 1 contains \uFFFD":      {"灯塔\uFFFD"},
+		"line 2 is not UTF-8":         {"灯塔", "\xff"},
+	} {
+		_, errNew := infill.New(b, bad, small())
+		errTrain := good.Train(t.Context(), bad, tag.Callbacks{})
+		_, _, errTest := good.Test(t.Context(), bad)
+		for what, err := range map[string]error{"New": errNew, "Train": errTrain, "Test": errTest} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s of %q: error %v, want one that says %q", what, bad, err, want)
+			}
 		}
+	}
+	for _, most := range []int{0, -1} {
+		if _, err := good.Fill(t.Context(), most, "□"); err == nil || !strings.Contains(err.Error(), "ask for at least 1") {
+			t.Errorf("at most %d guesses: error %v", most, err)
+		}
+	}
+	if _, err := good.Fill(t.Context(), 1, "□", "\xff□"); err == nil || !strings.Contains(err.Error(), "text 2 is not UTF-8") {
+		t.Errorf("not UTF-8: error %v", err)
 	}
 }

@@ -24,6 +24,9 @@ func (l Line) Text() string { return strings.Join(l, "") }
 // In the People's Daily, each word is followed by a slash and its part of speech, as in 新年/t; such endings are cut off if
 // every word of the first line has one.
 func Read(path string) ([]Line, error) {
+	if path == "" {
+		return nil, errors.New("segment: the path of the corpus is empty; give that of a text file with spaces between the words")
+	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("segment: no corpus %s; check the path: %w", path, fs.ErrNotExist)
@@ -43,6 +46,9 @@ var tagged = regexp.MustCompile(`^(.+)/[A-Za-z]+$`)
 
 // ReadFrom is [Read] for a corpus from r. Errors call it by the name.
 func ReadFrom(r io.Reader, name string) (lines []Line, err error) {
+	if r == nil {
+		return nil, fmt.Errorf("segment: the reader of the corpus %s is nil; open a file, or use Read with its path", name)
+	}
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, longestLine)
 	number, withTags := 0, false
@@ -72,7 +78,7 @@ func ReadFrom(r io.Reader, name string) (lines []Line, err error) {
 		lines = append(lines, line)
 	}
 	if err := scanner.Err(); err != nil {
-		return nil, fmt.Errorf("segment: %s cannot be read after line %d: %w", name, number, err)
+		return nil, fmt.Errorf("segment: %s cannot be read after line %d: %w; give a text file with a paragraph of at most %d bytes a line", name, number, err, longestLine)
 	}
 	if lines == nil {
 		return nil, fmt.Errorf("segment: the corpus %s is empty; give a text file with spaces between the words", name)

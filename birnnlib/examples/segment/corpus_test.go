@@ -37,6 +37,15 @@ func TestReadFrom(t *testing.T) {
 			t.Errorf("%.20q: error %v, want one that says %q", text, err, want)
 		}
 	}
+	if _, err := segment.ReadFrom(nil, "x"); err == nil || !strings.Contains(err.Error(), "reader of the corpus x is nil") {
+		t.Errorf("no reader: error %v", err)
+	}
+	if _, err := segment.Read(""); err == nil || !strings.Contains(err.Error(), "is empty; give that of a text file") {
+		t.Errorf("no path: error %v", err)
+	}
+	if _, err := segment.Read(t.TempDir()); err == nil || !strings.Contains(err.Error(), "give a text file") {
+		t.Errorf("a directory: error %v", err)
+	}
 	missing := filepath.Join(t.TempDir(), "missing")
 	if _, err := segment.Read(missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("missing: error %v", err)

@@ -125,7 +125,7 @@ func newVocabulary(lines []Line, config Config) *vocabulary {
 // index makes the vocabulary ready for use.
 func (v *vocabulary) index() (err error) {
 	if v.characters, err = text.NewVocabulary(v.Characters); err != nil {
-		return fmt.Errorf("segment: no character occurs twice: %w", err)
+		return errors.New("segment: no character occurs twice in the lines, so that the network would know none; give more text")
 	}
 	v.bigrams = map[[2]rune]int32{}
 	pairs := []rune(v.Bigrams)
@@ -205,6 +205,16 @@ type Model struct {
 
 // New returns an untrained model that will learn from the lines.
 func New(backend compute.Backend, lines []Line, config Config) (*Model, error) {
+	if err := config.Check(); err != nil {
+		return nil, err
+	}
+	for i, line := range lines {
+		for _, word := range line {
+			if err := text.CheckUTF8(word); err != nil {
+				return nil, fmt.Errorf("segment: line %d: %.30q is %w", i+1, word, err)
+			}
+		}
+	}
 	v := newVocabulary(lines, config)
 	if err := v.index(); err != nil {
 		return nil, err
@@ -424,6 +434,9 @@ func (m *Model) Separate(ctx context.Context, separator string, texts ...string)
 
 // Test segments the text of the lines and counts how many words it finds.
 func (m *Model) Test(ctx context.Context, lines []Line) (Score, error) {
+	if len(lines) == 0 {
+		return Score{}, errors.New("segment: no lines to test on; give at least one (of ten lines, Split keeps one)")
+	}
 	texts := make([]string, len(lines))
 	for i, line := range lines {
 		texts[i] = line.Text()

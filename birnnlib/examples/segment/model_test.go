@@ -163,7 +163,26 @@ func TestConfigDifference(t *testing.T) {
 }
 
 func TestNewErrors(t *testing.T) {
-	if _, err := segment.New(backendtest.Go(t), []segment.Line{{"一", "二"}}, small()); err == nil || !strings.Contains(err.Error(), "twice") {
-		t.Errorf("no vocabulary: error %v", err)
+	bad := small()
+	bad.Bigrams = -1
+	for want, test := range map[string]struct {
+		lines  []segment.Line
+		config segment.Config
+	}{
+		"no character occurs twice":   {[]segment.Line{{"一", "二"}}, small()},
+		"would know none; give more":  {nil, small()},
+		"Bigrams -1":                  {lines(), bad},
+		`line 2: "\xe4" is not UTF-8`: {[]segment.Line{{"一"}, {"一", "\xe4", "\xbd\xa0"}}, small()},
+	} {
+		if _, err := segment.New(backendtest.Go(t), test.lines, test.config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that says %q", err, want)
+		}
+	}
+	m, err := segment.New(backendtest.Go(t), lines(), small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Test(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no lines to test on") {
+		t.Errorf("nothing to test on: error %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"unicode/utf8"
@@ -57,8 +58,12 @@ func TagsOf(words []string) (tags []Tag) {
 	return tags
 }
 
-// Words cuts the characters into words: after an End or Single, and before a Begin or Single. Each character needs a tag.
+// Words cuts the characters into words: after an End or Single, and before a Begin or Single. It panics unless each
+// character has a tag.
 func Words(characters []rune, tags []Tag) (words []string) {
+	if len(characters) != len(tags) {
+		panic(fmt.Sprintf("segment: Words got %d characters and %d tags; give each character a tag", len(characters), len(tags)))
+	}
 	start := 0
 	for i, tag := range tags {
 		if i == len(tags)-1 || tag.ends() || tags[i+1].begins() {
@@ -69,9 +74,19 @@ func Words(characters []rune, tags []Tag) (words []string) {
 	return words
 }
 
+// checkScores panics unless each character has a score for each tag.
+func checkScores(function string, scores [][]float32) {
+	for t, row := range scores {
+		if len(row) != Tags {
+			panic(fmt.Sprintf("segment: %s got %d scores for character %d; give one for each of the %d tags, as Model.Scores does", function, len(row), t+1, Tags))
+		}
+	}
+}
+
 // Likeliest returns for each character by itself the tag with the largest score. Such tags need not make words: a Begin can
 // be followed by a Single. The scores are [T, 4], logarithms of probabilities.
 func Likeliest(scores [][]float32) []Tag {
+	checkScores("Likeliest", scores)
 	tags := make([]Tag, len(scores))
 	for t, row := range scores {
 		for k := range Tag(Tags) {
@@ -92,6 +107,7 @@ func Likeliest(scores [][]float32) []Tag {
 //
 // It is the algorithm of A. J. Viterbi (1967): best[k] is the best sum of the tags so far that end in tag k.
 func Decode(scores [][]float32) []Tag {
+	checkScores("Decode", scores)
 	T := len(scores)
 	if T == 0 {
 		return nil

@@ -30,9 +30,24 @@ func (v View) Show() {
 	gonbui.Sync()
 }
 
+// characters returns those of the text. It panics unless each has its scores and a tag.
+func (v View) characters() []rune {
+	characters := []rune(v.Text)
+	if len(v.Scores) != len(characters) || len(v.Tags) != len(characters) {
+		panic(fmt.Sprintf("segment: a View has %d characters, scores for %d and tags for %d; give each character both", len(characters), len(v.Scores), len(v.Tags)))
+	}
+	checkScores("View", v.Scores)
+	for t, tag := range v.Tags {
+		if tag < 0 || tag >= Tags {
+			panic(fmt.Sprintf("segment: the tag of character %d in a View is %d; take Begin, Middle, End or Single", t+1, tag))
+		}
+	}
+	return characters
+}
+
 // String writes the words with spaces between them, and each character with its tag and how likely that is.
 func (v View) String() string {
-	characters := []rune(v.Text)
+	characters := v.characters()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", v.Caption, strings.Join(Words(characters, v.Tags), " "))
 	for t, c := range characters {
@@ -52,7 +67,7 @@ const columns = 24
 // framed, and a double line stands between words, so that neither needs colour; colours are set for the text as well as
 // behind it, so that they are the same in a dark theme.
 func (v View) HTML() string {
-	characters := []rune(v.Text)
+	characters := v.characters()
 	var b strings.Builder
 	fmt.Fprintf(&b, "<p>%s: %s</p>\n", html.EscapeString(v.Caption), html.EscapeString(strings.Join(Words(characters, v.Tags), " ")))
 	for from := 0; from < len(characters); from += columns {

@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -10,6 +11,32 @@ import (
 
 	"birnn/birnnlib/examples/segment"
 )
+
+// TestPanics: what does not fit together is named before anything is computed.
+func TestPanics(t *testing.T) {
+	row := make([]float32, segment.Tags)
+	for want, call := range map[string]func(){
+		"Words got 2 characters and 1 tags":      func() { segment.Words([]rune("马上"), []segment.Tag{segment.Single}) },
+		"Likeliest got 3 scores for character 2": func() { segment.Likeliest([][]float32{row, row[:3]}) },
+		"Decode got 0 scores for character 1":    func() { segment.Decode([][]float32{nil}) },
+		"2 characters, scores for 1 and tags for 2": func() {
+			_ = segment.View{Text: "马上", Scores: [][]float32{row}, Tags: make([]segment.Tag, 2)}.String()
+		},
+		"View got 5 scores for character 1": func() {
+			_ = segment.View{Text: "马", Scores: [][]float32{append(row, 0)}, Tags: make([]segment.Tag, 1)}.HTML()
+		},
+		"tag of character 1 in a View is 4": func() { _ = segment.View{Text: "马", Scores: [][]float32{row}, Tags: []segment.Tag{4}}.HTML() },
+	} {
+		func() {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), want) {
+					t.Errorf("panic %v, want one that says %q", r, want)
+				}
+			}()
+			call()
+		}()
+	}
+}
 
 func TestView(t *testing.T) {
 	row := func(p ...float64) (r []float32) {

@@ -264,6 +264,12 @@ func TestErrors(t *testing.T) {
 	if err := m.Train(t.Context(), always(nil), tag.Callbacks{}); err == nil {
 		t.Error("no examples are no error")
 	}
+	if err := m.Train(t.Context(), nil, tag.Callbacks{}); err == nil || !strings.Contains(err.Error(), "no function") {
+		t.Errorf("no function: error %v", err)
+	}
+	if _, err := tag.New(nil, task, small()); err == nil || !strings.Contains(err.Error(), "backend.Open") {
+		t.Errorf("no backend: error %v", err)
+	}
 	if _, err := m.Scores(t.Context(), []tag.Example{{Features: [][]int32{{7}, {0}}}}); err == nil || !strings.Contains(err.Error(), "sequence 1") {
 		t.Errorf("scores: error %v", err)
 	}

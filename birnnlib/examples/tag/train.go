@@ -3,6 +3,7 @@ package tag
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"math/rand/v2"
 	"slices"
@@ -32,6 +33,9 @@ type Callbacks = training.Callbacks
 // learned is lost, and calling Train again resumes as if nothing had happened. If the loss or a parameter becomes
 // infinite or NaN, the error is [training.ErrDiverged].
 func (m *Model) Train(ctx context.Context, examples func(epoch int) []Example, callbacks Callbacks) error {
+	if examples == nil {
+		return errors.New("tag: Train got no function that returns the examples of an epoch; pass one")
+	}
 	return m.train.Run(ctx, m.config.Epochs, func(epoch, from int) (int, iter.Seq[[]any], error) {
 		learned := examples(epoch)
 		if err := m.task.checkExamples(learned, m.config.Lengths); err != nil {
@@ -39,7 +43,7 @@ func (m *Model) Train(ctx context.Context, examples func(epoch int) []Example, c
 		}
 		batches := m.batches(learned, epoch)
 		return len(batches), func(yield func([]any) bool) {
-			for i, b := range batches[from:] {
+			for i, b := range batches[from:] { // Run checks from
 				x, y, lengths := m.task.tensors(learned, b)
 				done := (float64(epoch-1) + float64(from+i)/float64(len(batches))) / float64(m.config.Epochs)
 				if !yield([]any{x, y, lengths, float32(m.config.LearningRate * (1 - done))}) {

@@ -55,6 +55,9 @@ func Read(path string, maxChars int) (string, error) {
 // ReadFrom is [Read] for a corpus, plain or zipped, from r. Errors call it by
 // the name.
 func ReadFrom(r io.Reader, name string, maxChars int) (string, error) {
+	if r == nil {
+		return "", fmt.Errorf("corpus %s: the reader is nil: open a file, or use Read with its path", name)
+	}
 	data, err := readBounded(r)
 	if err != nil {
 		return "", fmt.Errorf("corpus %s: %w", name, err)

@@ -175,6 +175,8 @@ func TestRead(t *testing.T) {
 	checkError(t, "directory", err, []string{folder, "is a directory", ".zip"})
 	_, err = Read("", 0)
 	checkError(t, "no path", err, []string{"path is empty"})
+	_, err = ReadFrom(nil, "a.txt", 0)
+	checkError(t, "no reader", err, []string{"corpus a.txt", "reader is nil"})
 }
 
 func TestReadStandardInput(t *testing.T) {

@@ -45,9 +45,14 @@ func (v *Vocabulary) Index(char rune) (index int32, ok bool) {
 	return index, ok
 }
 
-// Char returns the character with the given index. It panics, as indexing a
-// slice does, when the index is not in 0..Size()-1.
-func (v *Vocabulary) Char(index int32) rune { return v.chars[index] }
+// Char returns the character with the given index. It panics when the index is
+// not in 0..Size()-1.
+func (v *Vocabulary) Char(index int32) rune {
+	if index < 0 || int(index) >= len(v.chars) {
+		panic(fmt.Sprintf("vocabulary: the index of a character is %d: it must be from 0 to %d", index, len(v.chars)-1))
+	}
+	return v.chars[index]
+}
 
 // Encode returns the index of each character of s. It fails at the first
 // character that the vocabulary does not have.
@@ -71,12 +76,12 @@ func (v *Vocabulary) Encode(s string) ([]int32, error) {
 	return indices, nil
 }
 
-// Decode returns the text with the given indices. It panics, as indexing a
-// slice does, when one is not in 0..Size()-1.
+// Decode returns the text with the given indices. It panics when one is not in
+// 0..Size()-1.
 func (v *Vocabulary) Decode(indices []int32) string {
 	var s strings.Builder
 	for _, index := range indices {
-		s.WriteRune(v.chars[index])
+		s.WriteRune(v.Char(index))
 	}
 	return s.String()
 }

@@ -110,14 +110,15 @@ func TestDecodePanicsOutOfRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, index := range []int32{-1, 2} {
+		want := fmt.Sprintf("index of a character is %d: it must be from 0 to 1", index)
 		for name, call := range map[string]func(){
 			"Char":   func() { vocab.Char(index) },
 			"Decode": func() { vocab.Decode([]int32{0, index}) },
 		} {
 			func() {
 				defer func() {
-					if recover() == nil {
-						t.Errorf("%s of index %d does not panic", name, index)
+					if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), want) {
+						t.Errorf("%s of index %d: panic %v, want one that says %q", name, index, r, want)
 					}
 				}()
 				call()

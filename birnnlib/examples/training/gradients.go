@@ -6,11 +6,12 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Gradients returns the trainable variables below the scope that the loss l depends on, in the order that GoMLX's
-// optimizers expect, and the gradients of l with respect to them. If clip is positive, it is the largest global norm of
-// the gradients.
+// optimizers expect, and the gradients of l with respect to them. Clip is the largest global norm of the gradients; with 0
+// they are not clipped.
 //
 // The norm is added up in the order of the variables' paths. GoMLX's own order is that of creation, which differs in a
 // model that was loaded: the last bits of the norm would, too.
@@ -20,6 +21,9 @@ func Gradients(scope *model.Scope, l *Node, clip float64) (parameters []*model.V
 		if v.Trainable && v.InUseByGraph(g) {
 			parameters = append(parameters, v)
 		}
+	}
+	if len(parameters) == 0 {
+		Panicf("training.Gradients: the loss %s uses no trainable variable in the scope %s; pass the scope of the model", l.Shape(), scope.Scope())
 	}
 	order := make([]int, len(parameters))
 	for i := range order {
@@ -31,7 +35,7 @@ func Gradients(scope *model.Scope, l *Node, clip float64) (parameters []*model.V
 		values[k] = parameters[i].NodeValue(g)
 	}
 	byPath := Gradient(l, values...)
-	if clip > 0 {
+	if clip != 0 {
 		byPath = ClipByGlobalNorm(byPath, clip)
 	}
 	gradients = make([]*Node, len(parameters))
@@ -41,8 +45,11 @@ func Gradients(scope *model.Scope, l *Node, clip float64) (parameters []*model.V
 	return parameters, gradients
 }
 
-// ClipByGlobalNorm scales the gradients by min(1, θ/‖g‖), where ‖g‖ is the norm of all of them together.
+// ClipByGlobalNorm scales the gradients by min(1, θ/‖g‖), where ‖g‖ is the norm of all of them together and θ is positive.
 func ClipByGlobalNorm(gradients []*Node, θ float64) []*Node {
+	if !(θ > 0) || len(gradients) == 0 {
+		Panicf("training.ClipByGlobalNorm: got %d gradients and the norm %g; pass at least one gradient and a positive norm", len(gradients), θ)
+	}
 	var squares *Node
 	for _, g := range gradients {
 		sum := L2NormSquare(g)

@@ -16,17 +16,20 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
 	"birnn/birnnlib"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
+	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
 // ErrDiverged is the error of a training whose loss or parameters have become infinite or NaN.
@@ -85,6 +88,14 @@ type Training struct {
 // New returns a training at its beginning. The step is a graph function for one mini-batch, as model.NewExec takes; it
 // returns nothing, or the loss, a scalar of float32.
 func New[F model.ExecGraphFn](backend compute.Backend, store *model.Store, options Options, step F) (*Training, error) {
+	switch {
+	case backend == nil:
+		return nil, fmt.Errorf("%s: the backend is nil; open one with backend.Open", options.Name)
+	case store == nil:
+		return nil, fmt.Errorf("%s: the store is nil; make one with model.NewStore", options.Name)
+	case reflect.ValueOf(step).IsNil():
+		return nil, fmt.Errorf("%s: the step is nil; pass the graph function of one training step", options.Name)
+	}
 	exec, err := model.NewExec(backend, store, step)
 	if err != nil {
 		return nil, err
@@ -117,12 +128,22 @@ const checkEvery = time.Second
 // When the context is cancelled, Run stops after the running mini-batch and returns the context's error; nothing learned
 // is lost, and calling Run again resumes as if nothing had happened. A training that diverges ends with [ErrDiverged].
 func (t *Training) Run(ctx context.Context, epochs int, batches Batches, callbacks Callbacks) error {
+	if epochs < 0 {
+		return fmt.Errorf("%s: Run got %d epochs; give 0 or more", t.options.Name, epochs)
+	}
+	if batches == nil {
+		return fmt.Errorf("%s: Run got no function for the mini-batches of an epoch; pass one", t.options.Name)
+	}
 	for t.state.Position.Epoch < epochs {
 		p := &t.state.Position
 		start := time.Now().Add(-p.Elapsed)
 		n, rest, err := batches(p.Epoch+1, p.Batch)
 		if err != nil {
 			return err
+		}
+		if n < 1 || p.Batch > n || rest == nil {
+			return fmt.Errorf("%s: epoch %d has %d mini-batches, after %d that are complete; give at least one, and the same when a training goes on",
+				t.options.Name, p.Epoch+1, n, p.Batch)
 		}
 		if p.Batch == 0 {
 			if err := t.zeroSums(); err != nil {
@@ -144,6 +165,9 @@ func (t *Training) Run(ctx context.Context, epochs int, batches Batches, callbac
 			if callbacks.Batch != nil {
 				callbacks.Batch(*p, n)
 			}
+		}
+		if p.Batch != n {
+			return fmt.Errorf("%s: epoch %d was to have %d mini-batches and had %d; let Batches return their number", t.options.Name, p.Epoch+1, n, p.Batch)
 		}
 		l, err := t.meanLoss(n)
 		if err != nil {
@@ -169,6 +193,9 @@ func (t *Training) Run(ctx context.Context, epochs int, batches Batches, callbac
 // checkLoss looks at the loss that the step returned, or, once in a while, at the sum of the losses.
 func (t *Training) checkLoss(outputs []*tensors.Tensor) error {
 	if len(outputs) > 0 {
+		if s := outputs[0].Shape(); !s.IsScalar() || s.DType != dtypes.Float32 {
+			return fmt.Errorf("%s: the step returned %s; it must return the loss, a scalar of float32, or nothing and call AddLoss", t.options.Name, s)
+		}
 		t.loss = float64(tensors.ToScalar[float32](outputs[0]))
 		return t.finite(t.loss)
 	}
@@ -243,19 +270,25 @@ const (
 	countName  = "count"    // of what the losses are a mean of; without it every mini-batch counts the same
 )
 
-// AddLoss adds the loss of a mini-batch, a mean over count items, to the sum of its epoch. If count is nil, all
-// mini-batches have equally many.
+// AddLoss adds the loss l of a mini-batch, a mean over count items, to the sum of its epoch, which is of float32. Both are
+// scalars of a float type; if count is nil, all mini-batches have equally many.
 func AddLoss(scope *model.Scope, l, count *Node) {
+	for _, value := range []*Node{l, count} {
+		if value != nil && !(value.IsScalar() && value.DType().IsFloat()) {
+			Panicf("training.AddLoss: got %s; the loss and the count must be scalars of a float type", value.Shape())
+		}
+	}
 	sums := scope.In(trainScope).WithInitializer(initializer.Zero)
 	add := func(name string, value *Node) {
-		sum := sums.VariableWithShape(name, shapes.Make(value.DType())).SetTrainable(false)
+		value = ConvertDType(value, dtypes.Float32)
+		sum := sums.VariableWithShape(name, shapes.Make(dtypes.Float32)).SetTrainable(false)
 		sum.SetNodeValue(Add(sum.NodeValue(value.Graph()), value))
 	}
 	if count == nil {
 		add(lossName, l)
 		return
 	}
-	add(lossName, Mul(l, count))
+	add(lossName, Mul(ConvertDType(l, dtypes.Float32), ConvertDType(count, dtypes.Float32)))
 	add(countName, count)
 }
 

@@ -207,8 +207,77 @@ func TestErrors(t *testing.T) {
 	if err := l.Run(t.Context(), 1, wrong, training.Callbacks{}); err == nil || !strings.Contains(err.Error(), "epoch 1, mini-batch 1") {
 		t.Errorf("the step: error %v", err)
 	}
+	for want, batches := range map[string]training.Batches{
+		"no function for the mini-batches":            nil,
+		"epoch 1 has 0 mini-batches, after 0":         func(int, int) (int, iter.Seq[[]any], error) { return 0, nil, nil },
+		"epoch 1 has 5 mini-batches, after 0":         func(int, int) (int, iter.Seq[[]any], error) { return 5, nil, nil },
+		"was to have 5 mini-batches and had 4; let B": func(e, from int) (int, iter.Seq[[]any], error) { _, b, err := l.batches(e, from); return 5, b, err },
+	} {
+		l, batched := newLine(t, backendtest.Go(t), 0.25), batches
+		if err := l.Run(t.Context(), 1, batched, training.Callbacks{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that says %q", err, want)
+		}
+	}
+	if err := l.Run(t.Context(), -1, l.batches, training.Callbacks{}); err == nil || !strings.Contains(err.Error(), "got -1 epochs") {
+		t.Errorf("-1 epochs: error %v", err)
+	}
+	fewer := newLine(t, backendtest.Go(t), 0.25)
+	fewer.Restore(training.State{Position: training.Position{Epoch: 1, Batch: 5}})
+	if err := fewer.Run(t.Context(), 2, fewer.batches, training.Callbacks{}); err == nil || !strings.Contains(err.Error(), "epoch 2 has 4 mini-batches, after 5") {
+		t.Errorf("fewer mini-batches after an interruption: error %v", err)
+	}
 	if err := l.Run(t.Context(), 3, l.batches, training.Callbacks{Epoch: func(training.Epoch) error { return stop }}); err != stop || l.State().Position.Epoch != 1 {
 		t.Errorf("the callback: error %v at %+v", err, l.State().Position)
+	}
+}
+
+// TestGraphErrors: what a step builds or returns is checked.
+func TestGraphErrors(t *testing.T) {
+	b := backendtest.Go(t)
+	run := func(backend compute.Backend, store *model.Store, step func(scope *model.Scope, x *Node) *Node) error {
+		l, err := training.New(backend, store, training.Options{Name: "step"}, step)
+		if err != nil {
+			return err
+		}
+		return l.Run(t.Context(), 1, func(int, int) (int, iter.Seq[[]any], error) {
+			return 1, slices.Values([][]any{{[]float64{1, 2}}}), nil
+		}, training.Callbacks{})
+	}
+	w := func(scope *model.Scope, x *Node) *Node { return scope.VariableWithValue("w", 1.0).NodeValue(x.Graph()) }
+	for want, step := range map[string]func(scope *model.Scope, x *Node) *Node{
+		"the step is nil":                           nil,
+		"the step returned (Float64)[2]":            func(_ *model.Scope, x *Node) *Node { return x },
+		"AddLoss: got (Float64)[2]":                 func(s *model.Scope, x *Node) *Node { training.AddLoss(s, x, nil); return x },
+		"AddLoss: got (Int32)":                      func(s *model.Scope, x *Node) *Node { training.AddLoss(s, Const(x.Graph(), int32(1)), nil); return x },
+		"uses no trainable variable in the scope /": func(s *model.Scope, x *Node) *Node { training.Gradients(s, ReduceAllSum(x), 0); return x },
+		"got 1 gradients and the norm -1":           func(s *model.Scope, x *Node) *Node { training.Gradients(s, w(s, x), -1); return x },
+		"got 0 gradients and the norm 1":            func(_ *model.Scope, x *Node) *Node { training.ClipByGlobalNorm(nil, 1); return x },
+	} {
+		if err := run(b, model.NewStore(), step); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one that says %q", err, want)
+		}
+	}
+	if err := run(nil, model.NewStore(), w); err == nil || !strings.Contains(err.Error(), "backend is nil") {
+		t.Errorf("no backend: error %v", err)
+	}
+	if err := run(b, nil, w); err == nil || !strings.Contains(err.Error(), "store is nil") {
+		t.Errorf("no store: error %v", err)
+	}
+}
+
+// TestFloat64: the loss of a model in float64 can be added up.
+func TestFloat64(t *testing.T) {
+	l, err := training.New(backendtest.Go(t), model.NewStore(), training.Options{Name: "float64"}, func(scope *model.Scope, x *Node) {
+		training.AddLoss(scope, ReduceAllMean(x), Const(x.Graph(), 2.0))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = l.Run(t.Context(), 1, func(int, int) (int, iter.Seq[[]any], error) {
+		return 2, slices.Values([][]any{{[]float64{1, 3}}, {[]float64{4, 4}}}), nil
+	}, training.Callbacks{})
+	if err != nil || l.State().History[0].Loss != 3 {
+		t.Errorf("history %v, error %v; want the loss 3", l.State().History, err)
 	}
 }
 

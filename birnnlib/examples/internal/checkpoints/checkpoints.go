@@ -46,6 +46,9 @@ var step = func(name string) {}
 // Open opens the directory of a training and creates it if necessary. Only one process can have it open; Close it when
 // done. The kind is the name under which checkpoints hold their metadata: those of another kind cannot be read.
 func Open(path, kind string) (*Directory, error) {
+	if path == "" {
+		return nil, fmt.Errorf("%s: the path of the checkpoint directory is empty; name a directory, which need not exist", kind)
+	}
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, fmt.Errorf("%s: cannot make the checkpoint directory: %w", kind, err)
 	}

@@ -370,6 +370,9 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := Open(file, kind); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("a file: error %v", err)
 	}
+	if _, err := Open("", kind); err == nil || !strings.Contains(err.Error(), "is empty; name a directory") {
+		t.Errorf("no path: error %v", err)
+	}
 	d := open(t, t.TempDir())
 	save(t, d, 1)
 	if err := d.Save(storeOf(2, 5), func() {}); err == nil {
