@@ -30,6 +30,7 @@ type contender struct {
 	peer bool // it is one of package peers, by its key
 
 	optional bool // runs only if asked for
+	once     bool // takes part in one round only: it is slow, and shows something other than its time
 	matmul   bool // takes part in measuring the machine's matmul peak
 }
 
@@ -42,7 +43,7 @@ var amd64 = runtime.GOARCH == "amd64"
 // Contenders of every workload, by key; ratios are to the first.
 var (
 	xla    = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1"}
-	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1"}
+	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", once: true, note: "It takes part in one round only: what it is to save is memory"}
 	goSIMD = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", simd: true, optional: !amd64}
 	goOnly = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", optional: amd64}
 	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1", optional: true}
