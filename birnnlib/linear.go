@@ -13,7 +13,7 @@ type LinearForm int
 const (
 	LinearDefault     LinearForm = iota // Sequential if the backend has loops (XLA does), else Associative (pure Go)
 	LinearSequential                    // one time step after the other, as a [Scan]
-	LinearAssociative                   // ⌈log₂ T⌉ steps over all time steps at once
+	LinearAssociative                   // in ⌊log₂ T⌋ levels, each over many time steps at once
 )
 
 // LinearLoop configures a [LinearScan]. End with [LinearLoop.Done].
@@ -30,7 +30,7 @@ type LinearLoop struct {
 //
 // for a and b [T, …] of the same shape and float dtype, from h_{-1} = initial, shaped as one of their entries; nil for zeros.
 //
-// Since it is linear, it can be computed in ⌈log₂ T⌉ steps: (a, b) stands for h ↦ a h + b, and the composition of two such
+// Since it is linear, it can be computed in ⌊log₂ T⌋ levels: (a, b) stands for h ↦ a h + b, and the composition of two such
 // functions, (a₂ a₁, a₂ b₁ + b₂), is associative. Its gradient is a linear recurrence in the other direction:
 //
 //	dh_t = v_t + a_{t+1} ⊙ dh_{t+1}   db_t = dh_t   da_t = dh_t ⊙ h_{t-1}
@@ -129,24 +129,60 @@ func linear(form LinearForm, a, b, initial *Node, reversed bool) *Node {
 		_, results := w.run([]*Node{initial}, []*Node{a, b})
 		return results[0]
 	}
-	// After the steps for k = 1, 2, 4 …, (a_t, b_t) is the composition of the last 2k functions up to t.
-	for k := 1; k < T; k *= 2 {
-		late, early := AxisRange(k, T), AxisRange(0, T-k)
-		if reversed {
-			late, early = early, late
-		}
-		aLate, bLate := Slice(a, late), Slice(b, late)
-		aNext, bNext := Mul(aLate, Slice(a, early)), Add(Mul(aLate, Slice(b, early)), bLate)
-		a, b = joined(a, aNext, k, reversed), joined(b, bNext, k, reversed)
-	}
-	return Add(Mul(a, BroadcastToDims(InsertAxes(initial, 0), a.Shape().Dimensions...)), b)
+	return associative(a, b, initial, reversed)
 }
 
-// joined returns the first k entries of x in the direction of the walk, followed by rest.
-func joined(x, rest *Node, k int, reversed bool) *Node {
-	parts := []*Node{Slice(x, AxisRange(0, k)), rest}
+// associative returns h_t = a_t ⊙ h_{t-1} + b_t with O(T) work in ⌊log₂ T⌋ levels: two functions after each other become one,
+// which is a recurrence of half the length over every second h_t; the others follow from these.
+//
+// Source: G. Blelloch, Prefix sums and their applications, 1990.
+func associative(a, b, initial *Node, reversed bool) *Node {
+	T := a.Shape().Dim(0)
+	if T == 1 {
+		return Add(Mul(a, InsertAxes(initial, 0)), b)
+	}
+	first, second := 0, 1 // where every second entry begins: of those that the walk reaches first, and of those after them
 	if reversed {
-		parts = []*Node{rest, Slice(x, AxisRangeToEnd(x.Shape().Dim(0)-k))}
+		first, second = (T-1)%2, T%2
+	}
+	every := func(x *Node, from int) *Node { return Slice(x, AxisRange(from).Stride(2)) }
+	aFirst, bFirst, aSecond, bSecond := every(a, first), every(b, first), every(a, second), every(b, second)
+	aBefore, bBefore := aFirst, bFirst // each followed by one of the second
+	if T%2 == 1 {                      // the last one of the walk is not
+		paired := AxisRange(0, T/2)
+		if reversed {
+			paired = AxisRange(1, T/2+1)
+		}
+		aBefore, bBefore = Slice(aFirst, paired), Slice(bFirst, paired)
+	}
+	hSecond := associative(Mul(aSecond, aBefore), Add(Mul(aSecond, bBefore), bSecond), initial, reversed)
+	before := delayed(hSecond, initial, T%2 == 0, reversed)
+	hFirst := Add(Mul(aFirst, before), bFirst)
+	if first == 0 {
+		return interleaved(hFirst, hSecond)
+	}
+	return interleaved(hSecond, hFirst)
+}
+
+// delayed returns first, followed by x, less its last entry if cut, in the direction of the walk.
+func delayed(x, first *Node, cut, reversed bool) *Node {
+	if cut {
+		return shifted(x, first, reversed)
+	}
+	parts := []*Node{InsertAxes(first, 0), x}
+	if reversed {
+		parts[0], parts[1] = parts[1], parts[0]
 	}
 	return Concatenate(parts, 0)
+}
+
+// interleaved returns x_0, y_0, x_1, y_1 …; x may have one entry more.
+func interleaved(x, y *Node) *Node {
+	n := y.Shape().Dim(0)
+	dims := append([]int{2 * n}, y.Shape().Dimensions[1:]...)
+	z := Reshape(Stack([]*Node{Slice(x, AxisRange(0, n)), y}, 1), dims...)
+	if x.Shape().Dim(0) == n {
+		return z
+	}
+	return Concatenate([]*Node{z, Slice(x, AxisRange(n))}, 0)
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"birnn/birnnlib"
 	"birnn/internal/backendtest"
@@ -85,9 +86,9 @@ func TestLinearScanLengths(t *testing.T) {
 // TestLinearScanFloat32: T above a thousand in float32, against the recurrence and the formulas of its gradient in float64.
 func TestLinearScanFloat32(t *testing.T) {
 	const T, n, tolerance = 1500, 5, 1e-5
-	a, b, initial := sigmoid(sines(0, T, n)), sines(1, T, n), sines(2, n)
 	flat := tensors.MustCopyFlatData[float64]
 	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		a, b, initial := sigmoid(sines(0, T, n)), sines(1, T, n), sines(2, n)
 		for _, reversed := range []bool{false, true} {
 			want := linearByFormulas(flat(a), flat(b), flat(initial), reversed)
 			for form, value := range linearForms {
@@ -163,7 +164,8 @@ func sigmoid(x *tensors.Tensor) *tensors.Tensor {
 
 func hasLoops(b compute.Backend) bool { return b.Capabilities().Operations[compute.OpTypeDynamicSlice] }
 
-// BenchmarkLinearForms times both forms of a LinearScan of n sequences of 256 units, alone and with its gradient.
+// BenchmarkLinearForms times both forms of a LinearScan of n sequences of 256 units, alone and with its gradient; s/first is
+// the first call, which compiles.
 // LinearDefault is chosen by it:
 //
 //	GOMLX_BACKEND=xla:cpu go test -run - -bench LinearForms ./birnnlib
@@ -200,10 +202,13 @@ func BenchmarkLinearForms(b *testing.B) {
 								y.MustFinalizeAll()
 							}
 						}
-						step() // compiles
+						started := time.Now()
+						step()
+						first := time.Since(started)
 						for b.Loop() {
 							step()
 						}
+						b.ReportMetric(first.Seconds(), "s/first")
 					})
 				}
 			}
