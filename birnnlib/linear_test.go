@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -120,6 +121,24 @@ func TestLinearScanFloat32(t *testing.T) {
 	})
 }
 
+// TestLinearDefault counts nodes: on pure Go, the sequential form has several for each time step, the associative one for
+// each level.
+func TestLinearDefault(t *testing.T) {
+	b := backendtest.Go(t)
+	for _, test := range []struct {
+		T, entry   int
+		sequential bool
+	}{{200, 8, true}, {201, 8, false}, {201, 1024, false}, {201, 1025, true}, {1000, 1025, true}, {1001, 1025, false}} {
+		g := NewGraph(b, "default")
+		x := Parameter(g, "x", shapes.Make(dtypes.Float32, test.T, test.entry))
+		birnnlib.LinearScan(x, x, nil).Done()
+		if nodes := len(g.Nodes()); (nodes > test.T) != test.sequential {
+			t.Errorf("[%d, %d]: %d nodes; is it to be sequential? %t", test.T, test.entry, nodes, test.sequential)
+		}
+		g.Finalize()
+	}
+}
+
 // linearByFormulas returns the last state of h_t = a_t h_{t-1} + b_t, h, and the gradient of the mean of h² plus the sum of
 // the last states with respect to a, b and the initial state.
 func linearByFormulas(a, b, initial []float64, reversed bool) [][]float64 {
@@ -172,10 +191,10 @@ func hasLoops(b compute.Backend) bool { return b.Capabilities().Operations[compu
 //	GOMLX_BACKEND=go CGO_ENABLED=0 GOEXPERIMENT=simd GODEBUG=asyncpreemptoff=1 go test -run - -bench LinearForms ./birnnlib
 func BenchmarkLinearForms(b *testing.B) {
 	backend := backendtest.One(b)
-	for _, T := range []int{4, 35, 280, 1000, 10_000} {
-		for _, n := range []int{1, 32} {
-			if T > 1000 && (n > 1 || !hasLoops(backend)) {
-				continue // of 32 sequences, h alone would take 328 MB
+	for _, T := range []int{4, 35, 140, 280, 1000, 4000} {
+		for _, n := range []int{1, 4, 32} {
+			if T*n > 32_000 {
+				continue // x alone would take 131 MB
 			}
 			for _, gradient := range []bool{false, true} {
 				for _, form := range []string{"sequential", "associative"} {
