@@ -41,7 +41,7 @@ type task struct {
 func tasks() []task {
 	const K = 6 // steps of the automaton
 	return []task{{
-		name:   "adding problem, T = 50 (lesson 5): mean squared error; always 1 has 0.167",
+		name:   "The adding problem at T = 50 (lesson 5), forward only: mean squared error; the answer 1 has 0.167",
 		inputs: 2, outputs: 1, layers: []int{1, 2}, budget: 4513, // an LSTM with 32 units
 		Training: lesson.Training{Steps: 1000, LearningRate: 0.02, Clip: 1},
 		draw: func(rng *rand.Rand, n int) []any {
@@ -53,7 +53,7 @@ func tasks() []task {
 			return ReduceAllMean(Square(Sub(Reshape(last, y.Shape().Dimensions...), y)))
 		},
 	}, {
-		name:   "rule 110, six steps (lesson 3), both directions: cross-entropy; ln 2 is 0.693",
+		name:   "Six steps of the automaton of rule 110 (lesson 3), both directions: cross-entropy; not looking has ln 2 = 0.693",
 		inputs: 1, outputs: 2, bidirectional: true, layers: []int{2, 3}, budget: 3000,
 		Training: lesson.Training{Steps: 800, LearningRate: 0.01, Clip: 1},
 		draw: func(rng *rand.Rand, n int) []any {
@@ -92,8 +92,8 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 		return err
 	}
 	defer b.Backend.Finalize()
-	fmt.Fprintln(stdout, "| task | cell | layers | units of each | parameters | loss, each of 3 seeds | mean |\n| --- | --- | ---: | ---: | ---: | --- | ---: |")
 	for _, t := range tasks() {
+		fmt.Fprintf(stdout, "%s:\n\n| | layers | units | parameters | seeds 1 to %d | mean |\n| --- | ---: | ---: | ---: | --- | ---: |\n", t.name, seeds)
 		for _, c := range contenders {
 			for _, layers := range t.layers {
 				if err := t.row(ctx, b.Backend, stdout, c.name, c.cell, layers); err != nil {
@@ -101,6 +101,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 				}
 			}
 		}
+		fmt.Fprintln(stdout)
 	}
 	return nil
 }
@@ -120,7 +121,7 @@ func (t task) row(ctx context.Context, b compute.Backend, stdout io.Writer, name
 		}
 		each, mean = fmt.Sprintf("%s %.4f", each, loss), mean+loss/seeds
 	}
-	_, err := fmt.Fprintf(stdout, "| %s | %s | %d | %d | %d |%s | %.4f |\n", t.name, name, layers, h, t.parameters(cell, layers, h), each, mean)
+	_, err := fmt.Fprintf(stdout, "| %s | %d | %d | %d |%s | %.4f |\n", name, layers, h, t.parameters(cell, layers, h), each, mean)
 	return err
 }
 
