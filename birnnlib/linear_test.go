@@ -3,13 +3,16 @@ package birnnlib_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
+	"time"
 
 	"birnn/birnnlib"
 	"birnn/internal/backendtest"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -36,12 +39,7 @@ func TestLinearScan(t *testing.T) {
 				t.Fatalf("the fixture has no case %s", name)
 			}
 			for form, value := range linearForms {
-				a := sines(0, fixture.T, fixture.N, fixture.D)
-				tensors.MustMutableFlatData(a, func(flat []float64) {
-					for i, v := range flat {
-						flat[i] = 1 / (1 + math.Exp(-v))
-					}
-				})
+				a := sigmoid(sines(0, fixture.T, fixture.N, fixture.D))
 				got, err := CallOnceN(b, func(a, b, initial *Node) []*Node {
 					h, last := birnnlib.LinearScan(a, b, initial).Reversed(reversed).Form(value).Done()
 					return linearOutputs(a, b, initial, h, last)
@@ -63,7 +61,7 @@ func TestLinearScan(t *testing.T) {
 	})
 }
 
-// TestLinearScanLengths: T that are powers of two and not, from 1 on, in float32 by both forms.
+// TestLinearScanLengths: T that are powers of two and not, from 1 on, by both forms.
 func TestLinearScanLengths(t *testing.T) {
 	for _, T := range []int{1, 2, 3, 8, 13} {
 		for _, reversed := range []bool{false, true} {
@@ -82,6 +80,157 @@ func TestLinearScanLengths(t *testing.T) {
 				return outputs
 			}
 			same(t, fmt.Sprintf("T=%d reversed=%t", T, reversed), run(birnnlib.LinearAssociative), run(birnnlib.LinearSequential), 1e-12)
+		}
+	}
+}
+
+// TestLinearScanFloat32: T above a thousand in float32, against the recurrence and the formulas of its gradient in float64.
+func TestLinearScanFloat32(t *testing.T) {
+	const T, n, tolerance = 1500, 5, 1e-5
+	flat := tensors.MustCopyFlatData[float64]
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		a, b, initial := sigmoid(sines(0, T, n)), sines(1, T, n), sines(2, n)
+		for _, reversed := range []bool{false, true} {
+			want := linearByFormulas(flat(a), flat(b), flat(initial), reversed)
+			for form, value := range linearForms {
+				if value == birnnlib.LinearSequential && !hasLoops(backend) {
+					continue // 1500 time steps unrolled
+				}
+				got, err := CallOnceN(backend, func(a, b, initial *Node) []*Node {
+					single := []*Node{a, b, initial}
+					for i, x := range single {
+						single[i] = ConvertDType(x, dtypes.Float32)
+					}
+					h, last := birnnlib.LinearScan(single[0], single[1], single[2]).Reversed(reversed).Form(value).Done()
+					outputs := linearOutputs(single[0], single[1], single[2], h, last)[1:]
+					for i, y := range outputs {
+						outputs[i] = ConvertDType(y, dtypes.Float64)
+					}
+					return outputs
+				}, a, b, initial)
+				if err != nil {
+					t.Fatal(form, err)
+				}
+				for i, what := range []string{"the last state", "h", "the gradient of a", "of b", "of the initial state"} {
+					if d := distance(flat(got[i]), want[i]); d > tolerance {
+						t.Errorf("reversed=%t, %s: %s is off by %g", reversed, form, what, d)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestLinearDefault counts nodes: on pure Go, the sequential form has several for each time step, the associative one for
+// each level.
+func TestLinearDefault(t *testing.T) {
+	b := backendtest.Go(t)
+	for _, test := range []struct {
+		T, entry   int
+		sequential bool
+	}{{200, 8, true}, {201, 8, false}, {201, 1024, false}, {201, 1025, true}, {1000, 1025, true}, {1001, 1025, false}} {
+		g := NewGraph(b, "default")
+		x := Parameter(g, "x", shapes.Make(dtypes.Float32, test.T, test.entry))
+		birnnlib.LinearScan(x, x, nil).Done()
+		if nodes := len(g.Nodes()); (nodes > test.T) != test.sequential {
+			t.Errorf("[%d, %d]: %d nodes; is it to be sequential? %t", test.T, test.entry, nodes, test.sequential)
+		}
+		g.Finalize()
+	}
+}
+
+// linearByFormulas returns the last state of h_t = a_t h_{t-1} + b_t, h, and the gradient of the mean of h² plus the sum of
+// the last states with respect to a, b and the initial state.
+func linearByFormulas(a, b, initial []float64, reversed bool) [][]float64 {
+	n := len(initial)
+	h, da, db := make([]float64, len(a)), make([]float64, len(a)), make([]float64, len(a))
+	order := make([]int, 0, len(a)/n) // where the entries of each time step begin
+	for i := 0; i < len(a); i += n {
+		order = append(order, i)
+	}
+	if reversed {
+		slices.Reverse(order)
+	}
+	state, d := slices.Clone(initial), slices.Repeat([]float64{1}, n)
+	for _, at := range order {
+		for k := range n {
+			da[at+k] = state[k] // h_{t-1}
+			state[k] = a[at+k]*state[k] + b[at+k]
+			h[at+k] = state[k]
+		}
+	}
+	slices.Reverse(order)
+	for _, at := range order {
+		for k := range n {
+			d[k] += 2 * h[at+k] / float64(len(h))
+			db[at+k] = d[k]
+			da[at+k] *= d[k]
+			d[k] *= a[at+k]
+		}
+	}
+	return [][]float64{state, h, da, db, d}
+}
+
+// sigmoid applies σ to x, in place.
+func sigmoid(x *tensors.Tensor) *tensors.Tensor {
+	tensors.MustMutableFlatData(x, func(flat []float64) {
+		for i, v := range flat {
+			flat[i] = 1 / (1 + math.Exp(-v))
+		}
+	})
+	return x
+}
+
+func hasLoops(b compute.Backend) bool { return b.Capabilities().Operations[compute.OpTypeDynamicSlice] }
+
+// BenchmarkLinearForms times both forms of a LinearScan of n sequences of 256 units, alone and with its gradient; s/first is
+// the first call, which compiles.
+// LinearDefault is chosen by it:
+//
+//	GOMLX_BACKEND=xla:cpu go test -run - -bench LinearForms ./birnnlib
+//	GOMLX_BACKEND=go CGO_ENABLED=0 GOEXPERIMENT=simd GODEBUG=asyncpreemptoff=1 go test -run - -bench LinearForms ./birnnlib
+func BenchmarkLinearForms(b *testing.B) {
+	backend := backendtest.One(b)
+	for _, T := range []int{4, 35, 140, 280, 1000, 4000} {
+		for _, n := range []int{1, 4, 32} {
+			if T*n > 32_000 {
+				continue // x alone would take 131 MB
+			}
+			for _, gradient := range []bool{false, true} {
+				for _, form := range []string{"sequential", "associative"} {
+					b.Run(fmt.Sprintf("T=%d/n=%d/gradient=%t/%s", T, n, gradient, form), func(b *testing.B) {
+						exec := MustNewExec(backend, func(x *Node) []*Node {
+							a, b := Sigmoid(x), Neg(x)
+							h, last := birnnlib.LinearScan(a, b, nil).Form(linearForms[form]).Done()
+							if !gradient {
+								return []*Node{h, last}
+							}
+							return Gradient(Add(ReduceAllMean(Square(h)), ReduceAllSum(last)), a, b)
+						})
+						defer exec.Finalize()
+						values := make([]float32, T*n*256)
+						for i := range values {
+							values[i] = float32(math.Sin(12.9898 * float64(i+1)))
+						}
+						x := tensors.FromFlatDataAndDimensions(values, T, n, 256)
+						if err := x.ToDevice(backend, 0); err != nil {
+							b.Fatal(err)
+						}
+						step := func() {
+							for _, y := range exec.MustCall(x) {
+								y.MustFinalizeAll()
+							}
+						}
+						started := time.Now()
+						step()
+						first := time.Since(started)
+						for b.Loop() {
+							step()
+						}
+						b.ReportMetric(first.Seconds(), "s/first")
+					})
+				}
+			}
 		}
 	}
 }

@@ -19,7 +19,8 @@ import (
 //
 // Source: L. Feng and others, Were RNNs all we needed?, 2024.
 type MinGRU struct {
-	Positive bool // keeps states positive that start so, as the paper's form in logarithms does
+	Positive bool       // keeps states positive that start so, as the paper's form in logarithms does
+	Form     LinearForm // how the recurrence is computed
 }
 
 // MinLSTM is the minimal long short-term memory, an [LSTM] whose gates do not depend on H_{t-1} and are normalised, and
@@ -36,7 +37,8 @@ type MinGRU struct {
 //
 // Source: the same paper.
 type MinLSTM struct {
-	Positive bool // as in MinGRU
+	Positive bool       // as in MinGRU
+	Form     LinearForm // as in MinGRU
 }
 
 // linearCell is a cell with a linear recurrence, H_t = a_t ⊙ H_{t-1} + b_t.
@@ -45,6 +47,8 @@ type linearCell interface {
 
 	// coefficients returns a and b, [..., h], for X W_x + b, [..., columns].
 	coefficients(x *Node) (a, b *Node)
+
+	form() LinearForm
 }
 
 func linearLayout(gates, h int) Layout {
@@ -68,6 +72,8 @@ func (c MinGRU) Layout(h int) Layout { return linearLayout(2, h) }
 
 func (c MinGRU) Step(_ []*Node, m Moment) (after []*Node) { return linearStep(c, m) }
 
+func (c MinGRU) form() LinearForm { return c.Form }
+
 func (c MinGRU) coefficients(x *Node) (a, b *Node) {
 	parts := Split(x, -1, 2)
 	z := Sigmoid(parts[0])
@@ -77,6 +83,8 @@ func (c MinGRU) coefficients(x *Node) (a, b *Node) {
 func (c MinLSTM) Layout(h int) Layout { return linearLayout(3, h) }
 
 func (c MinLSTM) Step(_ []*Node, m Moment) (after []*Node) { return linearStep(c, m) }
+
+func (c MinLSTM) form() LinearForm { return c.Form }
 
 // coefficients computes F' = σ(log F - log I), as the paper does: where both gates are closed, F + I would be 0.
 func (c MinLSTM) coefficients(x *Node) (a, b *Node) {

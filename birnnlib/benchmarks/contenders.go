@@ -30,11 +30,12 @@ type contender struct {
 	peer bool // it is one of package peers, by its key
 
 	optional bool // runs only if asked for
+	once     bool // takes part in one round only: it is slow, and shows something other than its time
 	matmul   bool // takes part in measuring the machine's matmul peak
 }
 
 // ours reports whether the contender is this library.
-func (c contender) ours() bool { return c.layer == ownLayer || c.layer == recomputeLayer }
+func (c contender) ours() bool { return strings.HasPrefix(c.layer, ownLayer) }
 
 // amd64 has the SIMD instructions that the pure-Go backend uses.
 var amd64 = runtime.GOARCH == "amd64"
@@ -42,11 +43,12 @@ var amd64 = runtime.GOARCH == "amd64"
 // Contenders of every workload, by key; ratios are to the first.
 var (
 	xla    = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1"}
-	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1"}
+	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", once: true, note: "It takes part in one round only: what it is to save is memory"}
 	goSIMD = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", simd: true, optional: !amd64}
 	goOnly = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", optional: amd64}
-	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1"}
+	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1", optional: true}
 	jax    = contender{key: "jax", name: "JAX, lax.scan", peer: true}
+	jaxLog = contender{key: "jax-associative", name: "JAX, lax.associative_scan", peer: true}
 	flax   = contender{key: "flax", name: "Flax NNX", peer: true}
 	torch  = contender{key: "torch", name: "PyTorch, by hand", peer: true}
 	nn     = contender{key: "torch-nn", name: "PyTorch, nn", peer: true}
@@ -64,10 +66,29 @@ func postField() []contender {
 	return []contender{xla, goSIMD, goOnly, jax, flax, torch, compiled, nn}
 }
 
-// layersField returns the contenders of an LSTM's or GRU's workload.
+// layersField returns the contenders of a workload of layers.
 func layersField(p layersProblem) []contender {
 	again, goSIMD, goOnly, flax, nn := again, goSIMD, goOnly, flax, nn
 	again.optional = p.Steps < long || p.Inference
+	switch {
+	case cells[p.Cell].linear:
+		field := []contender{xla, jax, jaxLog}
+		for _, c := range []contender{xla, goSIMD, goOnly} {
+			c.optional = true
+			if c.key != xla.key {
+				field = append(field, c)
+			}
+			key, name := c.key, c.name
+			c.key, c.name, c.layer = key+"-sequential", name+", LinearSequential", sequentialLayer
+			field = append(field, c)
+			c.key, c.name, c.layer = key+"-associative", name+", LinearAssociative", associativeLayer
+			field = append(field, c)
+		}
+		return field
+	case p.Cell == "ugrnn":
+		again.optional, goSIMD.optional, goOnly.optional = true, true, true
+		return []contender{xla, again, goSIMD, goOnly, jax}
+	}
 	if p.Steps > short { // pure Go is slow
 		goSIMD.optional, goOnly.optional = true, true
 	}

@@ -16,7 +16,7 @@ const layersKind = "layers"
 // out a fixed vector y [2h] whatever they read, by the loss mean((H - y)²); or only to compute H and the loss.
 type layersProblem struct {
 	Kind         string  `json:"kind"`
-	Cell         string  `json:"cell"` // "lstm" or "gru"
+	Cell         string  `json:"cell"` // a key of cells
 	Layers       int     `json:"layers"`
 	Features     int     `json:"features"` // of the inputs
 	Hidden       int     `json:"hidden"`   // units of each direction
@@ -26,7 +26,7 @@ type layersProblem struct {
 	Inference    bool    `json:"inference"`
 }
 
-// layers has the sizes of all of the benchmark's LSTMs and GRUs.
+// layers has the sizes of all of the benchmark's layers but those of one unit.
 func layers(cell string, T int) layersProblem {
 	// The gradient of a mean over 2h outputs is small; at this rate the second step's loss shows it.
 	return layersProblem{Kind: layersKind, Cell: cell, Layers: 2, Features: 256, Hidden: 256, Steps: T, Batch: 32, LearningRate: 10}
@@ -42,8 +42,29 @@ func (p layersProblem) outputs() int64 {
 	return int64(2 * p.Steps * p.Batch * 2 * p.Hidden * 4)
 }
 
-// gates returns how many gates the cell has.
-func (p layersProblem) gates() int { return map[string]int{"lstm": 4, "gru": 3}[p.Cell] }
+// cells are the cells of the benchmark, by name.
+var cells = map[string]struct {
+	title  string
+	gates  int  // candidates among them
+	linear bool // its recurrence is linear: it has no weights W_h
+}{
+	"lstm":    {title: "LSTM", gates: 4},
+	"gru":     {title: "GRU", gates: 3},
+	"ugrnn":   {title: "UGRNN, a user's cell", gates: 2},
+	"mingru":  {title: "minGRU", gates: 2, linear: true},
+	"minlstm": {title: "minLSTM", gates: 3, linear: true},
+}
+
+// columns returns k·h for the cell's k gates.
+func (p layersProblem) columns() int { return cells[p.Cell].gates * p.Hidden }
+
+// recurrent returns how many rows W_h has, 0 if there is none.
+func (p layersProblem) recurrent() int {
+	if cells[p.Cell].linear {
+		return 0
+	}
+	return p.Hidden
+}
 
 // inputsOf returns how many inputs layer l has, counted from 0.
 func (p layersProblem) inputsOf(l int) int {
@@ -60,22 +81,23 @@ const (
 )
 
 // direction is the parameters of one direction of one layer, for k gates in PyTorch's order: input, forget, cell, output;
-// reset, update, new. The GRU's bias b_hh [h] is not among them; it starts at zero.
+// reset, update, new. Those of the UGRNN are update and candidate; those of minGRU and minLSTM are in birnnlib's order. The
+// GRU's bias b_hh [h] is not among them; it starts at zero.
 type direction struct {
 	wx []float32 // [d, k·h]
-	wh []float32 // [h, k·h]
+	wh []float32 // [h, k·h]; empty if the cell has none
 	b  []float32 // [k·h]
 }
 
 func (p layersProblem) write(dir string) error {
-	draw, k := birnnlib.TorchUniform(1), p.gates()
+	draw, columns := birnnlib.TorchUniform(1), p.columns()
 	var weights []float32
 	for l := range p.Layers {
 		for _, way := range []string{"f", "b"} {
 			for _, w := range []birnnlib.Weight{
-				{Path: "W_x", Dims: []int{p.inputsOf(l), k * p.Hidden}},
-				{Path: "W_h", Dims: []int{p.Hidden, k * p.Hidden}},
-				{Path: "b", Dims: []int{k * p.Hidden}},
+				{Path: "W_x", Dims: []int{p.inputsOf(l), columns}},
+				{Path: "W_h", Dims: []int{p.recurrent(), columns}},
+				{Path: "b", Dims: []int{columns}},
 			} {
 				w.Path, w.Hidden = fmt.Sprintf("/layer_%d/%s^%s", l+1, w.Path, way), p.Hidden
 				for _, v := range draw(w) {
@@ -103,9 +125,9 @@ func (p layersProblem) write(dir string) error {
 
 // readWeights returns the parameters of each layer's directions, forward first.
 func (p layersProblem) readWeights(dir string) ([][2]direction, error) {
-	k, count := p.gates(), 0
+	columns, count := p.columns(), 0
 	for l := range p.Layers {
-		count += 2 * (p.inputsOf(l) + p.Hidden + 1) * k * p.Hidden
+		count += 2 * (p.inputsOf(l) + p.recurrent() + 1) * columns
 	}
 	all, err := readFloats(filepath.Join(dir, weightsFile), count)
 	if err != nil {
@@ -118,7 +140,7 @@ func (p layersProblem) readWeights(dir string) ([][2]direction, error) {
 	weights := make([][2]direction, p.Layers)
 	for l := range weights {
 		for d := range weights[l] {
-			weights[l][d] = direction{take(p.inputsOf(l) * k * p.Hidden), take(p.Hidden * k * p.Hidden), take(k * p.Hidden)}
+			weights[l][d] = direction{take(p.inputsOf(l) * columns), take(p.recurrent() * columns), take(columns)}
 		}
 	}
 	return weights, nil

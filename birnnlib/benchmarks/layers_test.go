@@ -15,7 +15,7 @@ func smallLayers(cell string) layersProblem {
 
 // TestWriteLayers reads back what was written.
 func TestWriteLayers(t *testing.T) {
-	for _, cell := range []string{"lstm", "gru"} {
+	for cell, sizes := range cells {
 		dir, p := t.TempDir(), smallLayers(cell)
 		if err := p.write(dir); err != nil {
 			t.Fatal(err)
@@ -39,8 +39,11 @@ func TestWriteLayers(t *testing.T) {
 		var flat []float32
 		for l, layer := range weights {
 			for _, w := range layer {
-				columns := p.gates() * p.Hidden
-				if len(w.wx) != []int{3, 8}[l]*columns || len(w.wh) != 4*columns || len(w.b) != columns {
+				columns, rows := sizes.gates*4, 4
+				if sizes.linear {
+					rows = 0
+				}
+				if len(w.wx) != []int{3, 8}[l]*columns || len(w.wh) != rows*columns || len(w.b) != columns {
 					t.Errorf("%s, layer %d: %d, %d and %d numbers", cell, l+1, len(w.wx), len(w.wh), len(w.b))
 				}
 				flat = slices.Concat(flat, w.wx, w.wh, w.b)

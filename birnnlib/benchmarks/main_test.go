@@ -66,6 +66,7 @@ func TestChooseWorkloads(t *testing.T) {
 		{"post", "", []string{"post: xla," + pure + ",jax,flax,torch,torch-nn"}},
 		{"post,lstm-35", "torch,xla", []string{"post: torch,xla", "lstm-35: torch,xla"}},
 		{"gru-35,lstm-1000", "", []string{"lstm-1000: xla,xla-recompute,jax,flax,torch,torch-nn", "gru-35: xla," + pure + ",jax,flax,torch,torch-nn"}},
+		{"ugrnn-35,minlstm-1000", "", []string{"ugrnn-35: xla,jax", "minlstm-1000: xla,jax,jax-associative"}},
 		{"", "gomlx", []string{"lstm-35: gomlx"}},
 	} {
 		chosen, err := chooseWorkloads(test.workloads, test.contenders)

@@ -24,7 +24,7 @@ type result struct {
 	Compile   float64    `json:"compile_seconds,omitempty"`
 	Plan      int64      `json:"plan_bytes,omitempty"` // that XLA plans to take for a step, beyond what goes in and comes out
 	Losses    [2]float64 `json:"first_losses"`         // of the first two steps
-	Steps     []float64  `json:"step_seconds"`         // of one step: for each round, the mean over its steps
+	Steps     []float64  `json:"step_seconds"`         // of one step: for each round that it takes part in, the mean over its steps
 	Memory    int64      `json:"peak_memory_bytes,omitempty"`
 	Matmul    []float64  `json:"matmul_seconds,omitempty"`
 }
@@ -50,7 +50,7 @@ const (
 // Where -rounds does not say it, a workload has as many rounds as fit into this time, by the first one, but not fewer or
 // more than this.
 const (
-	budget                = 30 * time.Second
+	budget                = 20 * time.Second
 	fewRounds, manyRounds = 5, 11
 )
 
@@ -236,6 +236,9 @@ func rounds(steps, n int, field []*running, note func(string, ...any)) error {
 // turns lets every contender do so many steps in turn. It returns a line that says how long each took.
 func turns(steps int, counts bool, field []*running) (line string, err error) {
 	for _, c := range field {
+		if c.once && len(c.Steps) > 0 {
+			continue
+		}
 		time.Sleep(pause)
 		a, err := c.ask(request{Steps: steps})
 		if err != nil {

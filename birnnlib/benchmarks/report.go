@@ -37,10 +37,10 @@ func median(values []float64) float64 {
 }
 
 // ratio returns the median of values[i]/reference[i]. The two were measured one after the other in round i, so that
-// whatever slowed the whole machine down during a round drops out.
+// whatever slowed the whole machine down during a round drops out. The shorter one may have the first rounds only.
 func ratio(values, reference []float64) float64 {
-	ratios := make([]float64, len(values))
-	for i := range values {
+	ratios := make([]float64, min(len(values), len(reference)))
+	for i := range ratios {
 		ratios[i] = values[i] / reference[i]
 	}
 	return median(ratios)

@@ -37,6 +37,9 @@ func TestRatio(t *testing.T) {
 	if got := ratio([]float64{2, 20, 4}, []float64{1, 10, 2}); got != 2 {
 		t.Errorf("ratio is %v, want 2", got)
 	}
+	if got := ratio([]float64{3}, []float64{1, 10, 2}); got != 3 {
+		t.Errorf("ratio of the only round is %v, want 3", got)
+	}
 }
 
 // sample is a report with round figures: a peak of 100 GFLOP/s.

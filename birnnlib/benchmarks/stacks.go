@@ -21,21 +21,21 @@ type stack struct {
 	batchMajor bool
 }
 
-// The layers of this library: as they are, and with Recompute.
+// The layers of this library: as they are, with Recompute, and with a form of LinearScan.
 const (
-	ownLayer       = "birnnlib"
-	recomputeLayer = "birnnlib-recompute"
+	ownLayer         = "birnnlib"
+	recomputeLayer   = "birnnlib-recompute"
+	sequentialLayer  = "birnnlib-sequential"
+	associativeLayer = "birnnlib-associative"
 )
 
 // stacks is what a contender's layer names.
 var stacks = map[string]stack{
-	ownLayer: {parameters: ownParameters, build: func(p layersProblem, scope *model.Scope, x *Node) *Node {
-		return ownLayers(p, scope, x, false)
-	}},
-	recomputeLayer: {parameters: ownParameters, build: func(p layersProblem, scope *model.Scope, x *Node) *Node {
-		return ownLayers(p, scope, x, true)
-	}},
-	"gomlx": {parameters: gomlxParameters, build: gomlxLayers, batchMajor: true},
+	ownLayer:         {parameters: ownParameters, build: ownLayers(false, birnnlib.LinearDefault)},
+	recomputeLayer:   {parameters: ownParameters, build: ownLayers(true, birnnlib.LinearDefault)},
+	sequentialLayer:  {parameters: ownParameters, build: ownLayers(false, birnnlib.LinearSequential)},
+	associativeLayer: {parameters: ownParameters, build: ownLayers(false, birnnlib.LinearAssociative)},
+	"gomlx":          {parameters: gomlxParameters, build: gomlxLayers, batchMajor: true},
 }
 
 func ownParameters(p layersProblem, weights [][2]direction) map[string]*tensors.Tensor {
@@ -46,10 +46,11 @@ func ownParameters(p layersProblem, weights [][2]direction) map[string]*tensors.
 				path := fmt.Sprintf("/layer_%d/%s^%s", l+1, name, []string{"f", "b"}[d])
 				parameters[path] = tensors.FromFlatDataAndDimensions(values, dims...)
 			}
-			columns := p.gates() * p.Hidden
-			set("W_x", w.wx, p.inputsOf(l), columns)
-			set("W_h", w.wh, p.Hidden, columns)
-			set("b", w.b, columns)
+			set("W_x", w.wx, p.inputsOf(l), p.columns())
+			set("b", w.b, p.columns())
+			if p.recurrent() > 0 {
+				set("W_h", w.wh, p.Hidden, p.columns())
+			}
 			if p.Cell == "gru" {
 				set("b_hh", make([]float32, p.Hidden), p.Hidden)
 			}
@@ -58,15 +59,39 @@ func ownParameters(p layersProblem, weights [][2]direction) map[string]*tensors.
 	return parameters
 }
 
-func ownLayers(p layersProblem, scope *model.Scope, x *Node, recompute bool) *Node {
-	var sizes []birnnlib.Sizes
-	for range p.Layers {
-		sizes = append(sizes, birnnlib.Sizes{Forward: p.Hidden, Backward: p.Hidden})
+// ownLayers returns how this library builds the layers.
+func ownLayers(recompute bool, form birnnlib.LinearForm) func(layersProblem, *model.Scope, *Node) *Node {
+	return func(p layersProblem, scope *model.Scope, x *Node) *Node {
+		var sizes []birnnlib.Sizes
+		for range p.Layers {
+			sizes = append(sizes, birnnlib.Sizes{Forward: p.Hidden, Backward: p.Hidden})
+		}
+		cell := map[string]birnnlib.Cell{
+			"lstm": birnnlib.LSTM{}, "gru": birnnlib.GRU{}, "ugrnn": ugrnn{},
+			"mingru": birnnlib.MinGRU{Form: form}, "minlstm": birnnlib.MinLSTM{Form: form},
+		}[p.Cell]
+		// Without an initializer, what is not among the parameters is an error.
+		h, _ := birnnlib.New(scope, x, sizes...).Cell(cell).Recompute(recompute).Initializer(nil).Done()
+		return h
 	}
-	cell := map[string]birnnlib.Cell{"lstm": birnnlib.LSTM{}, "gru": birnnlib.GRU{}}[p.Cell]
-	// Without an initializer, what is not among the parameters is an error.
-	h, _ := birnnlib.New(scope, x, sizes...).Cell(cell).Recompute(recompute).Initializer(nil).Done()
-	return h
+}
+
+// ugrnn is the update gate recurrent network, a cell that the library does not have, as its user would write it:
+//
+//	[G_t, C_t] = [σ, tanh](X_t W_x + H_{t-1} W_h + b)   H_t = G_t ⊙ H_{t-1} + (1 - G_t) ⊙ C_t
+//
+// Source: J. Collins and others, Capacity and trainability in recurrent neural networks, 2017.
+type ugrnn struct{}
+
+func (ugrnn) Layout(h int) birnnlib.Layout {
+	weights := []birnnlib.CellWeight{{Name: "W_h", Dims: []int{h, 2 * h}}}
+	return birnnlib.Layout{Wx: "W_x", Bias: "b", Columns: 2 * h, Weights: weights, States: []int{h}}
+}
+
+func (ugrnn) Step(w []*Node, m birnnlib.Moment) (after []*Node) {
+	parts := Split(Add(m.A, Dot(m.P, w[0]).Product()), -1, 2)
+	g, c := Sigmoid(parts[0]), Tanh(parts[1])
+	return []*Node{Add(Mul(g, m.Before[0]), Mul(OneMinus(g), c))}
 }
 
 // gomlxParameters arranges the LSTM's weights as GoMLX does: by direction and gate, the gates in the order of ONNX

@@ -9,7 +9,7 @@ import (
 // target is what this library is to reach, and whether it did in this run.
 type target struct{ wanted, measured, outcome string }
 
-// The sequence lengths of the LSTM's and GRU's training.
+// The shortest and the longest sequences of the layers' training.
 const short, long = 35, 1000
 
 // targets returns all targets; of those for which this run lacks something, that they were not measured.
@@ -39,6 +39,14 @@ func (r *report) targets() []target {
 			workload := fmt.Sprintf("%s-%d", cell, T)
 			limitRatio(workload+": a step takes no longer than the best peer's", workload, 1)
 		}
+	}
+	for _, cell := range []string{"lstm", "gru"} {
+		limitRatio(cell+"-infer: one sequence takes at most 0.9 × the best peer's", cell+"-infer", 0.9)
+	}
+	for _, T := range []int{short, 280, long} {
+		workload := fmt.Sprintf("ugrnn-%d", T)
+		same := r.ratioTo(workload, xla.key, jax.key)
+		limit(workload+": a Scan with a user's cell takes no longer than JAX's lax.scan of the same cell", same, 1, "%.2f ×", same)
 	}
 	for _, cell := range []string{"lstm", "gru"} {
 		at := func(T int) float64 {

@@ -106,8 +106,8 @@ func TestWorkerPost(t *testing.T) {
 	c.end()
 }
 
-// TestWorkerLayers compares this library's LSTM with GoMLX's own, step by step, and sees that the GRU learns. Inference
-// returns the first loss again and again.
+// TestWorkerLayers compares this library's LSTM with GoMLX's own, step by step, and its ways to do the same with each other,
+// and sees that the others learn. Inference returns the first loss again and again.
 func TestWorkerLayers(t *testing.T) {
 	losses := func(p layersProblem, layer string) (losses []float64) {
 		c := talk(t, p, layer)
@@ -118,25 +118,30 @@ func TestWorkerLayers(t *testing.T) {
 		c.end()
 		return losses
 	}
-	lstm := losses(smallLayers("lstm"), ownLayer)
-	for _, layer := range []string{"gomlx", recomputeLayer} {
-		for i, want := range losses(smallLayers("lstm"), layer) {
-			if math.Abs(lstm[i]-want) > 1e-5*want {
-				t.Errorf("step %d: the loss is %v, with %s %v", i+1, lstm[i], layer, want)
-			}
+	own := make(map[string][]float64)
+	for cell := range cells {
+		l := losses(smallLayers(cell), ownLayer)
+		if own[cell] = l; !(l[4] < 0.95*l[0]) {
+			t.Errorf("%s: the losses are %v; it does not learn", cell, l)
 		}
 	}
-	gru := losses(smallLayers("gru"), ownLayer)
-	for name, l := range map[string][]float64{"lstm": lstm, "gru": gru} {
-		if !(l[4] < 0.95*l[0]) {
-			t.Errorf("%s: the losses are %v; it does not learn", name, l)
+	for cell, layers := range map[string][]string{
+		"lstm": {"gomlx", recomputeLayer}, "ugrnn": {recomputeLayer},
+		"mingru": {sequentialLayer, associativeLayer}, "minlstm": {sequentialLayer, associativeLayer},
+	} {
+		for _, layer := range layers {
+			for i, want := range losses(smallLayers(cell), layer) {
+				if math.Abs(own[cell][i]-want) > 1e-5*want {
+					t.Errorf("%s, step %d: the loss is %v, with %s %v", cell, i+1, own[cell][i], layer, want)
+				}
+			}
 		}
 	}
 	inference := smallLayers("lstm")
 	inference.Inference = true
 	for i, got := range losses(inference, ownLayer) {
-		if math.Abs(got-lstm[0]) > 1e-6 {
-			t.Errorf("inference %d: the loss is %v, want the first one of the training, %v", i+1, got, lstm[0])
+		if want := own["lstm"][0]; math.Abs(got-want) > 1e-6 {
+			t.Errorf("inference %d: the loss is %v, want the first one of the training, %v", i+1, got, want)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func allWorkloads() []workload {
 		title: fmt.Sprintf("The post's training step: vocabulary %d, %d + %d sigmoid units, T = %d, batch %d",
 			p.Vocabulary, p.Hidden, p.Hidden, p.Steps, p.Batch),
 	}}
-	for _, cell := range []string{"lstm", "gru"} {
+	for _, cell := range []string{"lstm", "gru", "ugrnn", "mingru", "minlstm"} {
 		for _, T := range []int{short, 280, long} {
 			steps := 1
 			if T == short {
@@ -76,7 +76,7 @@ func layersWorkload(key, what string, p layersProblem, steps int) workload {
 	return workload{
 		key: key, problem: p, steps: steps, field: layersField(p), apart: true,
 		title: fmt.Sprintf("%s, %s: %d bidirectional layers, %d + %d units, %d inputs, T = %d, batch %d",
-			what, strings.ToUpper(p.Cell), p.Layers, p.Hidden, p.Hidden, p.Features, p.Steps, p.Batch),
+			what, cells[p.Cell].title, p.Layers, p.Hidden, p.Hidden, p.Features, p.Steps, p.Batch),
 	}
 }
 

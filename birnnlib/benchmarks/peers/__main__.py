@@ -15,6 +15,7 @@ from problem import Problem
 
 MODULES = {
     "jax": "with_jax",
+    "jax-associative": "with_jax",
     "flax": "with_flax",
     "torch": "with_torch",
     "torch-nn": "with_torch",

@@ -25,7 +25,7 @@ class Problem(SimpleNamespace):
 
     Of the post's training (kind "post"): parameters by name, and the mini-batches of an epoch.
     Of layers (kind "layers"): inputs [T, n, d], target [2h], and for each layer the parameters of both directions,
-    w_x [d, k h], w_h [h, k h] and b [k h], for k gates in PyTorch's order.
+    w_x [d, k h], w_h [h, k h] and b [k h], for k gates in the order of layers.go; a linear cell has no w_h.
     """
 
     def __init__(self, directory):
@@ -65,11 +65,12 @@ class Problem(SimpleNamespace):
         d, h = self.features, self.hidden
         self.inputs = self.read("inputs.f32", "<f4").reshape(self.steps, self.batch, d)
         self.target = self.read("target.f32", "<f4")
-        k = {"lstm": 4, "gru": 3}[self.cell] * h
+        k = {"lstm": 4, "gru": 3, "ugrnn": 2, "mingru": 2, "minlstm": 3}[self.cell] * h
+        linear = self.cell in ("mingru", "minlstm")
         self.parameters = []
         for _ in range(self.layers):
-            both = [{"w_x": self.take(d, k), "w_h": self.take(h, k), "b": self.take(k)} for _ in range(2)]
-            self.parameters.append(both)
+            shapes = {"w_x": (d, k), "b": (k,)} if linear else {"w_x": (d, k), "w_h": (h, k), "b": (k,)}
+            self.parameters.append([{name: self.take(*shape) for name, shape in shapes.items()} for _ in range(2)])
             d = 2 * h
 
 

@@ -1,4 +1,4 @@
-"""JAX by hand: one jitted step with donated parameters, one lax.scan a direction."""
+"""JAX by hand: one jitted step with donated parameters, one lax.scan or lax.associative_scan a direction."""
 
 import functools
 
@@ -14,7 +14,10 @@ jax.config.update("jax_traceback_filtering", "off")  # else the last line of an 
 
 def make(how, p):
     name = f"JAX {jax.__version__} on {jax.default_backend()}"
-    return Contender(name, post(p), matmul) if p.kind == "post" else Contender(name, **layers(p))
+    if p.kind == "post":
+        return Contender(name, post(p), matmul)
+    linear = p.cell in ("mingru", "minlstm")
+    return Contender(name, **(linear_layers(how, p) if linear else layers(p)))
 
 
 def post(p):
@@ -77,8 +80,15 @@ def layers(p):
         h = (1 - z) * n + z * h
         return (h,), h
 
+    def ugrnn(w_h, states, xw_t):
+        (h,) = states
+        g, c = jnp.split(xw_t + h @ w_h, 2, axis=-1)
+        g = jax.nn.sigmoid(g)
+        h = g * h + (1 - g) * jnp.tanh(c)
+        return (h,), h
+
     zero = jnp.zeros((p.batch, p.hidden))
-    cell, zeros = (lstm, (zero, zero)) if p.cell == "lstm" else (gru, (zero,))
+    cell, zeros = {"lstm": (lstm, (zero, zero)), "gru": (gru, (zero,)), "ugrnn": (ugrnn, (zero,))}[p.cell]
 
     def loss_of(w, x, y):
         for layer in w:
@@ -96,6 +106,47 @@ def layers(p):
         for v in sum(w, []):
             v["b_hh"] = jnp.zeros(p.hidden)
     return training(p, loss_of, w) if not p.inference else inference(p, loss_of, w)
+
+
+def linear_layers(how, p):
+    """minGRU and minLSTM: h_t = a_t h_{t-1} + b_t, where a and b depend on the inputs alone."""
+
+    def mingru(xw):
+        z, h = jnp.split(xw, 2, axis=-1)
+        z = jax.nn.sigmoid(z)
+        return 1 - z, z * h
+
+    def minlstm(xw):
+        f, i, h = jnp.split(xw, 3, axis=-1)
+        f, i = jax.nn.sigmoid(f), jax.nn.sigmoid(i)
+        return f / (f + i), i / (f + i) * h
+
+    def sequential(a, b, reverse):
+        def step(h, at):
+            a, b = at
+            h = a * h + b
+            return h, h
+
+        return jax.lax.scan(step, jnp.zeros((p.batch, p.hidden)), (a, b), reverse=reverse)[1]
+
+    def associative(a, b, reverse):
+        def composition(first, then):
+            return then[0] * first[0], then[0] * first[1] + then[1]
+
+        return jax.lax.associative_scan(composition, (a, b), reverse=reverse)[1]
+
+    coefficients = {"mingru": mingru, "minlstm": minlstm}[p.cell]
+    scan = associative if how == "jax-associative" else sequential
+
+    def loss_of(w, x, y):
+        for layer in w:
+            outputs = [
+                scan(*coefficients(x @ v["w_x"] + v["b"]), reverse) for v, reverse in zip(layer, (False, True))
+            ]
+            x = jnp.concatenate(outputs, -1)
+        return jnp.mean((x - y) ** 2), x
+
+    return training(p, loss_of, jax.tree.map(jnp.array, p.parameters))
 
 
 def training(p, loss_of, w):
