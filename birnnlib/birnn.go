@@ -158,7 +158,7 @@ func (b *BiRNN) Cells(forward, backward Cell) *BiRNN {
 	return b
 }
 
-// Activation sets the cell of both directions to an [RNN] with φ: activation.TypeSigmoid, TypeTanh or TypeRelu.
+// Activation sets the cell of both directions to an [RNN] with φ, such as activation.TypeSigmoid, TypeTanh or TypeRelu.
 func (b *BiRNN) Activation(φ activation.Type) *BiRNN { return b.Cell(RNN{Activation: φ}) }
 
 // BothForward makes both directions walk forward in time:

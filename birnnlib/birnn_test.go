@@ -357,8 +357,15 @@ func TestWrongArguments(t *testing.T) {
 		{"unroll", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Unroll(-1).Done() }, []string{"Unroll got -1"}},
 		{"no cell", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Cells(birnnlib.RNN{}, nil).Done() }, []string{"nil cell"}},
 		{"activation", features, func(s *model.Scope, x *Node) {
-			birnnlib.New(s, x, sizes).Activation(activation.TypeGelu).Done()
-		}, []string{"Gelu", "sigmoid, tanh or relu"}},
+			birnnlib.New(s, x, sizes).Activation(activation.TypeSwiGLU).Done()
+		}, []string{"SwiGLU", "entry by entry"}},
+		{"no activation", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Activation(99).Done() }, []string{"99", "Tanh"}},
+		{"activation and function", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Cell(birnnlib.RNN{Activation: activation.TypeRelu, Function: Sin}).Done()
+		}, []string{"both Activation, Relu, and Function"}},
+		{"activation of another shape", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Cell(birnnlib.GRU{Gate: func(z *Node) *Node { return ReduceAllSum(z) }}).Done()
+		}, []string{"[2, 2]", "entry by entry"}},
 		{"labels", features, func(s *model.Scope, x *Node) {
 			birnnlib.CrossEntropy(x, Iota(x.Graph(), shapes.Make(dtypes.Int32, 4), 0))
 		}, []string{"CrossEntropy", "[4, 2, 3]", "(Int32)[4]"}},
