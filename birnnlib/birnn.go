@@ -3,7 +3,6 @@ package birnnlib
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -22,25 +21,6 @@ func (s Sizes) String() string {
 		return strconv.Itoa(s.Forward)
 	}
 	return strconv.Itoa(s.Forward) + "+" + strconv.Itoa(s.Backward)
-}
-
-// ParseSizes reads the hidden sizes of several layers in the form of [Sizes.String], separated by commas: "256" is one
-// layer, "256+128,64" two, the first of different sizes forward and backward.
-func ParseSizes(s string) ([]Sizes, error) {
-	var sizes []Sizes
-	for layer := range strings.SplitSeq(s, ",") {
-		forward, backward, differ := strings.Cut(layer, "+")
-		if !differ {
-			backward = forward
-		}
-		hf, errF := strconv.Atoi(strings.TrimSpace(forward))
-		hb, errB := strconv.Atoi(strings.TrimSpace(backward))
-		if errF != nil || errB != nil || hf < 0 || hb < 0 || hf+hb == 0 {
-			return nil, fmt.Errorf("hidden sizes %q: layer %d is %q; write numbers, as in 256 or 256+128,64 (256+0 is forward only)", s, len(sizes)+1, layer)
-		}
-		sizes = append(sizes, Sizes{hf, hb})
-	}
-	return sizes, nil
 }
 
 // State is the state of one layer: for each direction the states of its cell, first the hidden state H [n, h], then,
