@@ -98,7 +98,7 @@ type BiRNN struct {
 // By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn
 // from N(0, 0.01²) with seed 1 and biases are zero.
 func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
-	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}, initializer: Normal(0.01, 1)}
+	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}, initializer: Normal(0.01).Seed(1)}
 	if x.DType().IsFloat() {
 		b.dtype = x.DType()
 	} else {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func random(seed uint64, dims ...int) *tensors.Tensor {
 }
 
 // wide draws weights large enough for every influence to be seen.
-var wide = birnnlib.Normal(0.7, 1)
+var wide = birnnlib.Normal(0.7).Seed(1)
 
 // TestInfluence checks both readings of the backward direction completely: for every pair of time steps (t, s), the
 // gradient shows whether the input X_s changes the state H_t of each direction.
@@ -254,7 +255,7 @@ func TestFinalStates(t *testing.T) {
 // TestNormal checks the distribution, and that the numbers depend only on the seed and the path.
 func TestNormal(t *testing.T) {
 	draw := func(seed uint64, path string) []float64 {
-		return birnnlib.Normal(0.01, seed)(birnnlib.Weight{Path: path, Dims: []int{100, 300}})
+		return birnnlib.Normal(0.01).Seed(seed)(birnnlib.Weight{Path: path, Dims: []int{100, 300}})
 	}
 	values := draw(7, "/a")
 	var mean, variance float64
@@ -274,6 +275,29 @@ func TestNormal(t *testing.T) {
 	}
 }
 
+// TestSeed: a seed is that of all random numbers inside that have none.
+func TestSeed(t *testing.T) {
+	input := birnnlib.Weight{Path: "/W_x", Dims: []int{5, 7}}
+	recurrent := birnnlib.Weight{Path: "/W_h", Dims: []int{7, 7}, Recurrent: true, Hidden: 7}
+	nested := birnnlib.Orthogonal(birnnlib.Glorot().Seed(2)).Seed(1)
+	for _, test := range []struct {
+		name      string
+		got, want birnnlib.Initializer
+		w         birnnlib.Weight
+		same      bool
+	}{
+		{"0 is the default", birnnlib.TorchUniform(), birnnlib.TorchUniform().Seed(0), input, true},
+		{"another seed", birnnlib.TorchUniform().Seed(1), birnnlib.TorchUniform(), input, false},
+		{"the seed outside", nested, birnnlib.Orthogonal(birnnlib.Normal(1)).Seed(1), recurrent, true},
+		{"the seed inside", nested, birnnlib.Glorot().Seed(2), input, true},
+		{"the seed outside, inside", birnnlib.Orthogonal(birnnlib.Glorot()).Seed(1), birnnlib.Glorot().Seed(1), input, true},
+	} {
+		if got, want := test.got(test.w), test.want(test.w); slices.Equal(got, want) != test.same {
+			t.Errorf("%s: %g and %g, the same: %t", test.name, got[0], want[0], !test.same)
+		}
+	}
+}
+
 // TestDefaults checks a network without options; the weights are the same on every backend.
 func TestDefaults(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
@@ -289,7 +313,7 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("H is %s, want %s", got, want)
 		}
 		got := tensors.MustCopyFlatData[float32](store.GetVariable("/layer_1/W_hh^b").MustValue())
-		want := birnnlib.Normal(0.01, 1)(birnnlib.Weight{Path: "/layer_1/W_hh^b", Dims: []int{7, 7}})
+		want := birnnlib.Normal(0.01).Seed(1)(birnnlib.Weight{Path: "/layer_1/W_hh^b", Dims: []int{7, 7}})
 		for i := range want {
 			if got[i] != float32(want[i]) {
 				t.Fatalf("W_hh^b[%d] = %g, want %g", i, got[i], want[i])
@@ -369,6 +393,7 @@ func TestWrongArguments(t *testing.T) {
 		{"labels", features, func(s *model.Scope, x *Node) {
 			birnnlib.CrossEntropy(x, Iota(x.Graph(), shapes.Make(dtypes.Int32, 4), 0))
 		}, []string{"CrossEntropy", "[4, 2, 3]", "(Int32)[4]"}},
+		{"orthogonal without others", features, func(*model.Scope, *Node) { birnnlib.Orthogonal(nil) }, []string{"others is nil", "Glorot()"}},
 		{"outputs", features, func(s *model.Scope, x *Node) { birnnlib.Output(s, x, 0, nil) }, []string{"q is 0"}},
 		{"a parameter of another shape", features, func(s *model.Scope, x *Node) {
 			s.At("layer_1").VariableWithValue("W_xh^f", [][]float64{{1}})

@@ -46,7 +46,7 @@ var allCells = map[string]birnnlib.Cell{
 
 // everywhere draws all parameters, including vectors, large enough for each to matter.
 func everywhere(w birnnlib.Weight) []float64 {
-	values := birnnlib.TorchUniform(5)(w)
+	values := birnnlib.TorchUniform().Seed(5)(w)
 	for i := range values {
 		values[i] *= 1.5
 	}
@@ -461,7 +461,7 @@ func precision(t *testing.T) {
 		run := func(b compute.Backend, dtype dtypes.DType) []*tensors.Tensor {
 			outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 				h, _ := birnnlib.New(scope, ConvertDType(x, dtype), birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(allCells[name]).
-					Initializer(birnnlib.Glorot(3)).Done()
+					Initializer(birnnlib.Glorot().Seed(3)).Done()
 				loss := ReduceAllSum(Mul(ConvertDType(h, dtypes.Float64), ConvertDType(h, dtypes.Float64)))
 				return []*Node{ConvertDType(h, dtypes.Float64), ConvertDType(Gradient(loss, x)[0], dtypes.Float64)}
 			}, random(2, 12, 4, 8))
@@ -581,7 +581,7 @@ func TestDropout(t *testing.T) {
 func TestOrthogonal(t *testing.T) {
 	const h = 6
 	w := birnnlib.Weight{Path: "/W_h", Dims: []int{h, 3 * h}, Recurrent: true, Hidden: h}
-	values := birnnlib.Orthogonal(1, birnnlib.Normal(1, 1))(w)
+	values := birnnlib.Orthogonal(birnnlib.Normal(1)).Seed(1)(w)
 	for gate := range 3 {
 		for i := range h {
 			for j := range h {
@@ -598,7 +598,7 @@ func TestOrthogonal(t *testing.T) {
 			}
 		}
 	}
-	other := birnnlib.Orthogonal(1, birnnlib.Glorot(1))(birnnlib.Weight{Path: "/W_x", Dims: []int{5, 7}})
+	other := birnnlib.Orthogonal(birnnlib.Glorot()).Seed(1)(birnnlib.Weight{Path: "/W_x", Dims: []int{5, 7}})
 	bound := math.Sqrt(6.0 / 12)
 	for _, v := range other {
 		if math.Abs(v) > bound {

@@ -21,16 +21,26 @@ type Weight struct {
 	Dims      []int  // [inputs, outputs] of a matrix, [h] of a vector, such as a bias
 	Recurrent bool   // a matrix inside the recurrence: Layout.Weights
 	Hidden    int    // the hidden units h of its direction; a matrix has a block of h columns for each gate
+	Seed      uint64 // of its random numbers: that of [Initializer.Seed], else 0
 }
 
 // Initializer returns the initial values of a parameter, row by row. The values of those in this package depend only on
-// the seed and the Weight: they are the same on every backend and for every order of building layers.
+// the Weight: they are the same on every backend and for every order of building layers.
 type Initializer func(w Weight) []float64
 
-// Normal draws the matrices from N(0, σ²); vectors are zero.
-func Normal(σ float64, seed uint64) Initializer {
+// Seed returns the initializer with random numbers of this seed. Inside of it, an initializer that has a seed keeps it, as
+// Glorot does in Orthogonal(Glorot().Seed(2)).Seed(1).
+func (i Initializer) Seed(seed uint64) Initializer {
 	return func(w Weight) []float64 {
-		return w.draw(seed, func(rng *rand.Rand) float64 { return σ * rng.NormFloat64() })
+		w.Seed = seed
+		return i(w)
+	}
+}
+
+// Normal draws the matrices from N(0, σ²); vectors are zero.
+func Normal(σ float64) Initializer {
+	return func(w Weight) []float64 {
+		return w.draw(func(rng *rand.Rand) float64 { return σ * rng.NormFloat64() })
 	}
 }
 
@@ -38,27 +48,27 @@ func Normal(σ float64, seed uint64) Initializer {
 // gate; vectors are zero.
 //
 // Source: X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
-func Glorot(seed uint64) Initializer {
+func Glorot() Initializer {
 	return func(w Weight) []float64 {
 		outputs := w.Dims[len(w.Dims)-1]
 		if w.Hidden > 0 && outputs%w.Hidden == 0 {
 			outputs = w.Hidden
 		}
 		a := math.Sqrt(6 / float64(w.Dims[0]+outputs))
-		return w.draw(seed, func(rng *rand.Rand) float64 { return a * (2*rng.Float64() - 1) })
+		return w.draw(func(rng *rand.Rand) float64 { return a * (2*rng.Float64() - 1) })
 	}
 }
 
 // TorchUniform draws everything, vectors too, uniformly from [-1/√h, 1/√h], as PyTorch's recurrent layers do; for the output
 // layer, h is the first dimension: the inputs of W_hq, as in PyTorch's linear layer, but the outputs for b_q.
-func TorchUniform(seed uint64) Initializer {
+func TorchUniform() Initializer {
 	return func(w Weight) []float64 {
 		h := w.Hidden
 		if h == 0 { // of the output layer: PyTorch's linear layer takes its inputs there
 			h = w.Dims[0]
 		}
 		a := 1 / math.Sqrt(float64(h))
-		rng, values := w.rng(seed), make([]float64, w.size())
+		rng, values := w.rng(), make([]float64, w.size())
 		for i := range values {
 			values[i] = a * (2*rng.Float64() - 1)
 		}
@@ -67,13 +77,13 @@ func TorchUniform(seed uint64) Initializer {
 }
 
 // Orthogonal draws random orthogonal recurrent matrices, one per gate, which preserve lengths over many time steps;
-// others draws the remaining parameters.
+// others draws the remaining parameters, such as [Glorot]().
 //
 // Source: A. M. Saxe, J. L. McClelland and S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
 // linear neural networks, 2014.
-func Orthogonal(seed uint64, others Initializer) Initializer {
+func Orthogonal(others Initializer) Initializer {
 	if others == nil {
-		Panicf("birnnlib.Orthogonal: others is nil; pass the initializer of all parameters that are not recurrent, such as Glorot(%d)", seed)
+		Panicf("birnnlib.Orthogonal: others is nil; pass the initializer of all parameters that are not recurrent, such as Glorot()")
 	}
 	return func(w Weight) []float64 {
 		if !w.Recurrent || len(w.Dims) != 2 {
@@ -84,7 +94,7 @@ func Orthogonal(seed uint64, others Initializer) Initializer {
 		if w.Hidden > 0 && columns%w.Hidden == 0 {
 			block = w.Hidden
 		}
-		rng, values := w.rng(seed), make([]float64, w.size())
+		rng, values := w.rng(), make([]float64, w.size())
 		for from := 0; from < columns; from += block {
 			for i, row := range orthonormal(rng, rows, block) {
 				copy(values[i*columns+from:], row)
@@ -140,19 +150,19 @@ func dot(u, v []float64) (sum float64) {
 }
 
 // rng returns the random numbers of a parameter.
-func (w Weight) rng(seed uint64) *rand.Rand {
+func (w Weight) rng() *rand.Rand {
 	key := fnv.New64a()
 	_, _ = key.Write([]byte(w.Path)) // never fails
-	return rand.New(rand.NewPCG(seed, key.Sum64()))
+	return rand.New(rand.NewPCG(w.Seed, key.Sum64()))
 }
 
 func (w Weight) size() int { return shapes.Make(dtypes.Float64, w.Dims...).Size() }
 
 // draw draws the entries of a matrix; those of a vector are zero.
-func (w Weight) draw(seed uint64, next func(rng *rand.Rand) float64) []float64 {
+func (w Weight) draw(next func(rng *rand.Rand) float64) []float64 {
 	values := make([]float64, w.size())
 	if len(w.Dims) > 1 {
-		rng := w.rng(seed)
+		rng := w.rng()
 		for i := range values {
 			values[i] = next(rng)
 		}

@@ -68,7 +68,7 @@ type direction struct {
 }
 
 func (p layersProblem) write(dir string) error {
-	draw, k := birnnlib.TorchUniform(1), p.gates()
+	draw, k := birnnlib.TorchUniform().Seed(1), p.gates()
 	var weights []float32
 	for l := range p.Layers {
 		for _, way := range []string{"f", "b"} {

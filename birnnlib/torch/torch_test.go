@@ -196,7 +196,7 @@ func TestImportInto(t *testing.T) {
 	scope, sizes := store.Scope("/net"), pytorchFiles["torch_lstm"].sizes
 	if _, err := model.CallOnce(gobackend.GetBackend(), store, func(_ *model.Scope, x *Node) *Node {
 		h, _ := birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}).Done()
-		return birnnlib.Output(scope, h, 2, birnnlib.Normal(1, 1))
+		return birnnlib.Output(scope, h, 2, birnnlib.Normal(1).Seed(1))
 	}, weights["x"]); err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestNotImported(t *testing.T) {
 func built(t *testing.T, scope *model.Scope, cell birnnlib.Cell, dtype dtypes.DType, sizes ...birnnlib.Sizes) {
 	t.Helper()
 	if _, err := model.CallOnce(gobackend.GetBackend(), scope.Store(), func(_ *model.Scope, x *Node) *Node {
-		h, _ := birnnlib.New(scope, ConvertDType(x, dtype), sizes...).Cell(cell).Initializer(birnnlib.TorchUniform(1)).Done()
+		h, _ := birnnlib.New(scope, ConvertDType(x, dtype), sizes...).Cell(cell).Initializer(birnnlib.TorchUniform().Seed(1)).Done()
 		return h
 	}, inputs); err != nil {
 		t.Fatal(err)
