@@ -79,7 +79,7 @@ type BiRNN struct {
 	batchMajor       bool
 	initial          []State
 	lengths, mask    *Node
-	initializer      Initializer
+	initializer      []Initializer // at most one
 	unroll           int
 	recompute        bool
 	stateful         bool
@@ -95,10 +95,10 @@ type BiRNN struct {
 //   - [T, n] of an integer type: the indices of one-hot inputs, whose size d is set by [BiRNN.OneHot].
 //     X_t W_xh is then a look-up of rows, and the one-hot vectors are never created.
 //
-// By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn
-// from N(0, 0.01²) with seed 1 and biases are zero.
+// By default the cell is the [RNN] of the formulas with tanh, and every initial state is zero. Parameters that are not in
+// the scope yet start as [BiRNN.Initializer] says.
 func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
-	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}, initializer: Normal(0.01).Seed(1)}
+	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}}
 	if x.DType().IsFloat() {
 		b.dtype = x.DType()
 	} else {
@@ -145,9 +145,8 @@ func (b *BiRNN) Activation(φ activation.Type) *BiRNN { return b.Cell(RNN{Activa
 //
 //	H_t^b = φ(X_t W_xh^b + H_{t-1}^b W_hh^b + b_h^b)
 //
-// The "backward" state then depends on the past only, and the network is two ordinary recurrent networks side by side.
-// The first lesson shows what goes wrong then. By default the backward direction walks from the last time step to the
-// first.
+// The "backward" state then depends on the past only, and the network is two ordinary recurrent networks side by side. By
+// default the backward direction walks from the last time step to the first.
 func (b *BiRNN) BothForward(bothForward bool) *BiRNN {
 	b.bothForward = bothForward
 	return b
@@ -222,9 +221,15 @@ func CheckLengths(lengths []int32, T int) error {
 	return nil
 }
 
-// Initializer sets the initial values of parameters that are not in the scope yet.
+// Initializer sets the initial values of parameters that are not in the scope yet; nil makes a missing one an error.
+// The default is the scope's initializer, if it was set with [model.Scope.WithInitializer], else
+//
+//	Orthogonal(Glorot())
+//
+// which draws orthogonal recurrent matrices and uniform other ones, and sets vectors, such as biases, to zero. An [LSTM]
+// adds its ForgetBias to b_f.
 func (b *BiRNN) Initializer(initializer Initializer) *BiRNN {
-	b.initializer = initializer
+	b.initializer = []Initializer{initializer}
 	return b
 }
 

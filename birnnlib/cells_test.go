@@ -24,8 +24,8 @@ import (
 
 // allCells are the cells with every option that changes what they compute.
 var allCells = map[string]birnnlib.Cell{
-	"RNN sigmoid":          birnnlib.RNN{},
-	"RNN tanh":             birnnlib.RNN{Activation: activation.TypeTanh},
+	"RNN sigmoid":          birnnlib.RNN{Activation: activation.TypeSigmoid},
+	"RNN tanh":             birnnlib.RNN{},
 	"RNN relu, no bias":    birnnlib.RNN{Activation: activation.TypeRelu, NoBias: true},
 	"RNN gelu":             birnnlib.RNN{Activation: activation.TypeGelu},
 	"RNN softsign":         birnnlib.RNN{Function: softsign},

@@ -20,7 +20,7 @@ func Example() {
 	outputs, err := model.CallOnceN(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) []*Node {
 		h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 4, Backward: 2}, birnnlib.Sizes{Forward: 3, Backward: 3}).
 			OneHot(10).Done()
-		return []*Node{h, birnnlib.Output(scope, h, 10, birnnlib.Normal(0.01).Seed(1)), final[0].Concat()}
+		return []*Node{h, birnnlib.Output(scope, h, 10), final[0].Concat()}
 	}, characters)
 	if err != nil {
 		log.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"reflect"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -170,9 +171,10 @@ func (w Weight) draw(next func(rng *rand.Rand) float64) []float64 {
 	return values
 }
 
-// parameter returns the parameter called name in the scope, created by the initializer if it does not exist yet; at, if
-// not nil, is added to the values drawn.
-func parameter(scope *model.Scope, initial Initializer, g *Graph, name string, dtype dtypes.DType, w Weight, at func(i int) float64) *Node {
+// parameter returns the parameter called name in the scope. If it does not exist yet, the initializer that was chosen
+// creates it, or else that of the scope, if the user has set one, or else defaultInitializer; at, if not nil, is added to
+// the initial values.
+func parameter(scope *model.Scope, chosen []Initializer, g *Graph, name string, dtype dtypes.DType, w Weight, at func(i int) float64) *Node {
 	shape := shapes.Make(dtype, w.Dims...)
 	if v := scope.GetVariable(name); v != nil {
 		if !v.Shape().Equal(shape) {
@@ -180,17 +182,43 @@ func parameter(scope *model.Scope, initial Initializer, g *Graph, name string, d
 		}
 		return v.NodeValue(g)
 	}
+	var added []float64
+	if at != nil {
+		for i := range w.size() {
+			added = append(added, at(i))
+		}
+	}
+	if len(chosen) == 0 && hasInitializer(scope) {
+		if initial := scope.Initializer(); at != nil {
+			scope = scope.WithInitializer(func(g *Graph, shape shapes.Shape) *Node {
+				return Add(initial(g, shape), ConstTensor(g, tensorOf(added, shape)))
+			})
+		}
+		return scope.VariableWithShape(name, shape).NodeValue(g)
+	}
 	w.Path = model.JoinPath(scope.Scope(), name)
+	initial := defaultInitializer
+	if len(chosen) > 0 {
+		initial = chosen[0]
+	}
 	if initial == nil {
 		Panicf("birnnlib: the parameter %s does not exist, and there is no initializer to create it", w.Path)
 	}
 	values := initial(w)
-	for i := range values {
-		if at != nil {
-			values[i] += at(i)
-		}
+	for i, v := range added {
+		values[i] += v
 	}
 	return scope.VariableWithValue(name, tensorOf(values, shape)).NodeValue(g)
+}
+
+// defaultInitializer is that of parameters that have no other.
+var defaultInitializer = Orthogonal(Glorot())
+
+// hasInitializer reports whether the user has set an initializer on the scope, or on one above it. Functions cannot be
+// compared, but those that model.DefaultInitializer returns have the same code.
+func hasInitializer(scope *model.Scope) bool {
+	code := func(f model.VariableInitializer) uintptr { return reflect.ValueOf(f).Pointer() }
+	return code(scope.Initializer()) != code(model.DefaultInitializer(scope.Store()))
 }
 
 // tensorOf returns the values in the shape, rounded to its dtype.

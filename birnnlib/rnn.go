@@ -15,8 +15,7 @@ import (
 //
 // Its parameters are W_xh [d, h], W_hh [h, h] and b_h [h].
 type RNN struct {
-	// Activation is φ: activation.TypeSigmoid, TypeTanh, TypeRelu, TypeHardSigmoid and so on. The zero value means the
-	// sigmoid.
+	// Activation is φ: activation.TypeSigmoid, TypeTanh, TypeRelu, TypeHardSigmoid and so on. The zero value means tanh.
 	Activation activation.Type
 	Function   func(z *Node) *Node // any other φ that works entry by entry, in place of Activation; nil for none
 	NoBias     bool                // leaves b_h out
@@ -41,7 +40,7 @@ func (c RNN) Layout(h int) Layout {
 
 func (c RNN) φ() activation.Type {
 	if c.Activation == activation.TypeNone {
-		return activation.TypeSigmoid
+		return activation.TypeTanh
 	}
 	return c.Activation
 }

@@ -177,7 +177,7 @@ func moduleOf(cell birnnlib.Cell) (m module, err error) {
 	switch c := cell.(type) {
 	case birnnlib.RNN:
 		m = module{name: "nn.RNN", gates: 1, bias: !c.NoBias}
-		if c.Function != nil || c.Activation != activation.TypeTanh && c.Activation != activation.TypeRelu {
+		if c.Function != nil || c.Activation != activation.TypeNone && c.Activation != activation.TypeTanh && c.Activation != activation.TypeRelu {
 			return m, fmt.Errorf("torch: the activation of the cell is %s; PyTorch's nn.RNN has tanh or relu: set Activation to the module's nonlinearity", activationName(c))
 		}
 	case birnnlib.LSTM:
@@ -201,11 +201,8 @@ func moduleOf(cell birnnlib.Cell) (m module, err error) {
 }
 
 func activationName(c birnnlib.RNN) string {
-	switch {
-	case c.Function != nil:
+	if c.Function != nil {
 		return "a function"
-	case c.Activation == activation.TypeNone:
-		return "sigmoid"
 	}
 	return c.Activation.String()
 }
