@@ -19,14 +19,14 @@ import (
 // Its parameters are stacked in PyTorch's order: W_x = [W_xr, W_xz, W_xh], shaped [d, 3h], likewise W_h [h, 3h], b
 // [3h], and b_hh [h].
 //
-// Gate and Candidate are other activations in place of σ and tanh, as f and g of the ONNX operator are, and
-// recurrent_activation and activation of Keras. With GRU{Gate: activation.HardSigmoid, Candidate: activation.Relu}, from
+// Gate and Candidate replace σ and tanh, like f and g of the ONNX operator, and recurrent_activation and activation of
+// Keras. With GRU{Gate: activation.HardSigmoid, Candidate: activation.Relu}, from
 // GoMLX's package activation:
 //
 //	R_t = max(0, min(1, 0.2 (X_t W_xr + H_{t-1} W_hr + b_r) + 0.5))   Z_t likewise
 //	H̃_t = max(0, X_t W_xh + b_h + R_t ⊙ (H_{t-1} W_hh + b_hh))
 //
-// [LSTM] says which hard sigmoid this is. With any of the two the gradient is derived, which is slower.
+// [LSTM] says which hard sigmoid this is. With either, the gradient is derived, and a step takes longer.
 //
 // Source: K. Cho and others, Learning phrase representations using RNN encoder-decoder for statistical machine
 // translation, 2014 (where Z_t and 1 - Z_t are exchanged).

@@ -18,8 +18,8 @@ import (
 // and b [4h]. The terms in brackets are optional: the peepholes p_i, p_f and p_o [h], and the projection W_hr [h, r],
 // which gives H_t r units and makes W_h [r, 4h].
 //
-// Gate, Candidate and Output are other activations in place of σ, of the first and of the second tanh, as f, g and h of
-// the ONNX operator are; recurrent_activation of Keras is Gate, and its activation both Candidate and Output. With
+// Gate, Candidate and Output replace σ, the first and the second tanh, like f, g and h of the ONNX operator. In Keras,
+// recurrent_activation is Gate, and activation is both Candidate and Output. With
 // LSTM{Gate: activation.HardSigmoid, Candidate: activation.Relu, Output: activation.Relu}, from GoMLX's package
 // activation:
 //
@@ -28,7 +28,7 @@ import (
 //	H_t = O_t ⊙ max(0, C_t)
 //
 // (This is the hard sigmoid of ONNX and Keras 2; that of Keras 3 and PyTorch has the slope 1/6, as
-// activation.HardSigmoidWith(z, 1.0/6, 0.5) does.) With any of the three the gradient is derived, which is slower.
+// activation.HardSigmoidWith(z, 1.0/6, 0.5) does.) With any of the three, the gradient is derived, and a step takes longer.
 //
 // Its states are H_t and C_t.
 //

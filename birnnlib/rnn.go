@@ -10,8 +10,8 @@ import (
 //
 //	H_t = φ(X_t W_xh + H_{t-1} W_hh + b_h)
 //
-// φ is the sigmoid, tanh, max(0, z) or any other activation of GoMLX's package activation, or Function. The gradient of
-// the others is derived, which is slower.
+// φ is tanh, the sigmoid, max(0, z), any other activation of GoMLX's package activation, or Function. For all but the first
+// three the gradient is derived, and a step takes longer.
 //
 // Its parameters are W_xh [d, h], W_hh [h, h] and b_h [h].
 type RNN struct {
