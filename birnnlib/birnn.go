@@ -3,7 +3,6 @@ package birnnlib
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -22,25 +21,6 @@ func (s Sizes) String() string {
 		return strconv.Itoa(s.Forward)
 	}
 	return strconv.Itoa(s.Forward) + "+" + strconv.Itoa(s.Backward)
-}
-
-// ParseSizes reads the hidden sizes of several layers in the form of [Sizes.String], separated by commas: "256" is one
-// layer, "256+128,64" two, the first of different sizes forward and backward.
-func ParseSizes(s string) ([]Sizes, error) {
-	var sizes []Sizes
-	for layer := range strings.SplitSeq(s, ",") {
-		forward, backward, differ := strings.Cut(layer, "+")
-		if !differ {
-			backward = forward
-		}
-		hf, errF := strconv.Atoi(strings.TrimSpace(forward))
-		hb, errB := strconv.Atoi(strings.TrimSpace(backward))
-		if errF != nil || errB != nil || hf < 0 || hb < 0 || hf+hb == 0 {
-			return nil, fmt.Errorf("hidden sizes %q: layer %d is %q; write numbers, as in 256 or 256+128,64 (256+0 is forward only)", s, len(sizes)+1, layer)
-		}
-		sizes = append(sizes, Sizes{hf, hb})
-	}
-	return sizes, nil
 }
 
 // State is the state of one layer: for each direction the states of its cell, first the hidden state H [n, h], then,
@@ -99,7 +79,7 @@ type BiRNN struct {
 	batchMajor       bool
 	initial          []State
 	lengths, mask    *Node
-	initializer      Initializer
+	initializer      []Initializer // at most one
 	unroll           int
 	recompute        bool
 	stateful         bool
@@ -116,10 +96,10 @@ type BiRNN struct {
 //   - [T, n] of an integer type: the indices of one-hot inputs, whose size d is set by [BiRNN.OneHot].
 //     X_t W_xh is then a look-up of rows, and the one-hot vectors are never created.
 //
-// By default the cell is the [RNN] of the formulas with the sigmoid, every initial state is zero, weights are drawn
-// from N(0, 0.01²) with seed 1 and biases are zero.
+// By default the cell is the [RNN] of the formulas with tanh, and every initial state is zero. Parameters that are not in
+// the scope yet start as [BiRNN.Initializer] says.
 func New(scope *model.Scope, x *Node, sizes ...Sizes) *BiRNN {
-	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}, initializer: Normal(0.01, 1)}
+	b := &BiRNN{scope: scope, x: x, sizes: sizes, forward: RNN{}, back: RNN{}}
 	if x.DType().IsFloat() {
 		b.dtype = x.DType()
 	} else {
@@ -159,16 +139,15 @@ func (b *BiRNN) Cells(forward, backward Cell) *BiRNN {
 	return b
 }
 
-// Activation sets the cell of both directions to an [RNN] with φ: activation.TypeSigmoid, TypeTanh or TypeRelu.
+// Activation sets the cell of both directions to an [RNN] with φ, such as activation.TypeSigmoid, TypeTanh or TypeRelu.
 func (b *BiRNN) Activation(φ activation.Type) *BiRNN { return b.Cell(RNN{Activation: φ}) }
 
 // BothForward makes both directions walk forward in time:
 //
 //	H_t^b = φ(X_t W_xh^b + H_{t-1}^b W_hh^b + b_h^b)
 //
-// The "backward" state then depends on the past only, and the network is two ordinary recurrent networks side by side.
-// The first lesson shows what goes wrong then. By default the backward direction walks from the last time step to the
-// first.
+// The "backward" state then depends on the past only, and the network is two ordinary recurrent networks side by side. By
+// default the backward direction walks from the last time step to the first.
 func (b *BiRNN) BothForward(bothForward bool) *BiRNN {
 	b.bothForward = bothForward
 	return b
@@ -243,9 +222,15 @@ func CheckLengths(lengths []int32, T int) error {
 	return nil
 }
 
-// Initializer sets the initial values of parameters that are not in the scope yet.
+// Initializer sets the initial values of parameters that are not in the scope yet; nil makes a missing one an error.
+// The default is the scope's initializer, if it was set with [model.Scope.WithInitializer], else
+//
+//	Orthogonal(Glorot())
+//
+// which draws orthogonal recurrent matrices and uniform other ones, and sets vectors, such as biases, to zero. An [LSTM]
+// adds its ForgetBias to b_f.
 func (b *BiRNN) Initializer(initializer Initializer) *BiRNN {
-	b.initializer = initializer
+	b.initializer = []Initializer{initializer}
 	return b
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
 )
 
 // random returns a tensor of N(0, 1) numbers.
@@ -31,7 +33,7 @@ func random(seed uint64, dims ...int) *tensors.Tensor {
 }
 
 // wide draws weights large enough for every influence to be seen.
-var wide = birnnlib.Normal(0.7, 1)
+var wide = birnnlib.Normal(0.7).Seed(1)
 
 // TestInfluence checks both readings of the backward direction completely: for every pair of time steps (t, s), the
 // gradient shows whether the input X_s changes the state H_t of each direction.
@@ -254,7 +256,7 @@ func TestFinalStates(t *testing.T) {
 // TestNormal checks the distribution, and that the numbers depend only on the seed and the path.
 func TestNormal(t *testing.T) {
 	draw := func(seed uint64, path string) []float64 {
-		return birnnlib.Normal(0.01, seed)(birnnlib.Weight{Path: path, Dims: []int{100, 300}})
+		return birnnlib.Normal(0.01).Seed(seed)(birnnlib.Weight{Path: path, Dims: []int{100, 300}})
 	}
 	values := draw(7, "/a")
 	var mean, variance float64
@@ -274,31 +276,110 @@ func TestNormal(t *testing.T) {
 	}
 }
 
+// TestSeed: a seed is that of all random numbers inside that have none.
+func TestSeed(t *testing.T) {
+	input := birnnlib.Weight{Path: "/W_x", Dims: []int{5, 7}}
+	recurrent := birnnlib.Weight{Path: "/W_h", Dims: []int{7, 7}, Recurrent: true, Hidden: 7}
+	nested := birnnlib.Orthogonal(birnnlib.Glorot().Seed(2)).Seed(1)
+	for _, test := range []struct {
+		name      string
+		got, want birnnlib.Initializer
+		w         birnnlib.Weight
+		same      bool
+	}{
+		{"0 is the default", birnnlib.TorchUniform(), birnnlib.TorchUniform().Seed(0), input, true},
+		{"another seed", birnnlib.TorchUniform().Seed(1), birnnlib.TorchUniform(), input, false},
+		{"the seed outside", nested, birnnlib.Orthogonal(birnnlib.Normal(1)).Seed(1), recurrent, true},
+		{"the seed inside", nested, birnnlib.Glorot().Seed(2), input, true},
+		{"the seed outside, inside", birnnlib.Orthogonal(birnnlib.Glorot()).Seed(1), birnnlib.Glorot().Seed(1), input, true},
+	} {
+		if got, want := test.got(test.w), test.want(test.w); slices.Equal(got, want) != test.same {
+			t.Errorf("%s: %g and %g, the same: %t", test.name, got[0], want[0], !test.same)
+		}
+	}
+}
+
 // TestDefaults checks a network without options; the weights are the same on every backend.
 func TestDefaults(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		store := model.NewStore()
-		h, err := model.CallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
+		outputs, err := model.CallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
 			h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 5, Backward: 7}).OneHot(11).Done()
-			return h
+			tanh, _ := birnnlib.New(scope.ResetVisited(), x, birnnlib.Sizes{Forward: 5, Backward: 7}).OneHot(11).Activation(activation.TypeTanh).Done()
+			return []*Node{h, tanh, birnnlib.Output(scope, h, 3)}
 		}, [][]int32{{0, 3}, {10, 2}, {1, 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := h.Shape().String(), "(Float32)[3, 2, 12]"; got != want {
+		if got, want := outputs[0].Shape().String(), "(Float32)[3, 2, 12]"; got != want {
 			t.Errorf("H is %s, want %s", got, want)
 		}
-		got := tensors.MustCopyFlatData[float32](store.GetVariable("/layer_1/W_hh^b").MustValue())
-		want := birnnlib.Normal(0.01, 1)(birnnlib.Weight{Path: "/layer_1/W_hh^b", Dims: []int{7, 7}})
-		for i := range want {
-			if got[i] != float32(want[i]) {
-				t.Fatalf("W_hh^b[%d] = %g, want %g", i, got[i], want[i])
+		if !outputs[0].Equal(outputs[1]) {
+			t.Errorf("H is %v, with tanh it is %v", outputs[0], outputs[1])
+		}
+		for path, w := range map[string]birnnlib.Weight{
+			"/layer_1/W_xh^f": {Dims: []int{11, 5}, Hidden: 5},
+			"/layer_1/W_hh^b": {Dims: []int{7, 7}, Hidden: 7, Recurrent: true},
+			"/layer_1/b_h^f":  {Dims: []int{5}, Hidden: 5},
+			"/W_hq":           {Dims: []int{12, 3}},
+		} {
+			w.Path = path
+			want := birnnlib.Orthogonal(birnnlib.Glorot())(w)
+			for i, got := range tensors.MustCopyFlatData[float32](store.GetVariable(path).MustValue()) {
+				if got != float32(want[i]) {
+					t.Errorf("%s[%d] = %g, want %g", path, i, got, want[i])
+				}
 			}
 		}
-		for _, v := range tensors.MustCopyFlatData[float32](store.GetVariable("/layer_1/b_h^f").MustValue()) {
-			if v != 0 {
-				t.Errorf("a bias starts at %g, want 0", v)
+	})
+}
+
+// TestScopeInitializer: parameters start as the scope's initializer says, unless the network has one.
+func TestScopeInitializer(t *testing.T) {
+	half := initializer.BroadcastTensorToShape(tensors.FromScalar(0.5))
+	constant := func(v float64) birnnlib.Initializer {
+		return func(w birnnlib.Weight) []float64 {
+			return slices.Repeat([]float64{v}, shapes.Make(dtypes.Float64, w.Dims...).Size())
+		}
+	}
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+		store := model.NewStore()
+		_, err := model.CallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
+			network := func(scope *model.Scope) *birnnlib.BiRNN {
+				return birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2}).Cell(birnnlib.LSTM{ForgetBias: 3})
 			}
+			own := scope.WithInitializer(half)
+			h, _ := network(own.In("scope")).Done()
+			network(own.In("network")).Initializer(constant(7)).Done()
+			network(scope.WithInitializer(initializer.HeFn(scope)).In("he")).Done()
+			network(scope.In("none")).Done()
+			birnnlib.Output(own.In("output"), h, 1, constant(8))
+			return birnnlib.Output(own, h, 1)
+		}, random(1, 3, 2, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := func(path string) []float64 {
+			return tensors.MustCopyFlatData[float64](store.GetVariable(path).MustValue())
+		}
+		for path, want := range map[string][]float64{
+			"/scope/layer_1/W_h^f": slices.Repeat([]float64{0.5}, 16),
+			"/scope/layer_1/b^f":   {0.5, 0.5, 3.5, 3.5, 0.5, 0.5, 0.5, 0.5}, // with the bias of the forget gate
+			"/network/layer_1/b^f": {7, 7, 10, 10, 7, 7, 7, 7},
+			"/none/layer_1/W_h^f": birnnlib.Orthogonal(birnnlib.Glorot())(
+				birnnlib.Weight{Path: "/none/layer_1/W_h^f", Dims: []int{2, 8}, Recurrent: true, Hidden: 2}),
+			"/none/layer_1/b^f": {0, 0, 3, 3, 0, 0, 0, 0},
+			"/he/layer_1/b^f":   {0, 0, 3, 3, 0, 0, 0, 0},
+			"/W_hq":             {0.5, 0.5},
+			"/output/W_hq":      {8, 8},
+		} {
+			if got := values(path); !slices.Equal(got, want) {
+				t.Errorf("%s is %g, want %g", path, got, want)
+			}
+		}
+		of := birnnlib.Orthogonal(birnnlib.Glorot())(birnnlib.Weight{Path: "/he/layer_1/W_h^f", Dims: []int{2, 8}, Recurrent: true, Hidden: 2})
+		if got := values("/he/layer_1/W_h^f"); slices.Equal(got, of) || got[0] == 0 {
+			t.Errorf("W_h^f by He's initializer is %g", got)
 		}
 	})
 }
@@ -357,11 +438,20 @@ func TestWrongArguments(t *testing.T) {
 		{"unroll", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Unroll(-1).Done() }, []string{"Unroll got -1"}},
 		{"no cell", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Cells(birnnlib.RNN{}, nil).Done() }, []string{"nil cell"}},
 		{"activation", features, func(s *model.Scope, x *Node) {
-			birnnlib.New(s, x, sizes).Activation(activation.TypeGelu).Done()
-		}, []string{"Gelu", "sigmoid, tanh or relu"}},
+			birnnlib.New(s, x, sizes).Activation(activation.TypeSwiGLU).Done()
+		}, []string{"SwiGLU", "entry by entry"}},
+		{"no activation", features, func(s *model.Scope, x *Node) { birnnlib.New(s, x, sizes).Activation(99).Done() }, []string{"99", "Tanh"}},
+		{"activation and function", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Cell(birnnlib.RNN{Activation: activation.TypeRelu, Function: Sin}).Done()
+		}, []string{"both Activation, Relu, and Function"}},
+		{"activation of another shape", features, func(s *model.Scope, x *Node) {
+			birnnlib.New(s, x, sizes).Cell(birnnlib.GRU{Gate: func(z *Node) *Node { return ReduceAllSum(z) }}).Done()
+		}, []string{"[2, 2]", "entry by entry"}},
 		{"labels", features, func(s *model.Scope, x *Node) {
 			birnnlib.CrossEntropy(x, Iota(x.Graph(), shapes.Make(dtypes.Int32, 4), 0))
 		}, []string{"CrossEntropy", "[4, 2, 3]", "(Int32)[4]"}},
+		{"two initializers", features, func(s *model.Scope, x *Node) { birnnlib.Output(s, x, 1, wide, wide) }, []string{"2 initializers"}},
+		{"orthogonal without others", features, func(*model.Scope, *Node) { birnnlib.Orthogonal(nil) }, []string{"others is nil", "Glorot()"}},
 		{"outputs", features, func(s *model.Scope, x *Node) { birnnlib.Output(s, x, 0, nil) }, []string{"q is 0"}},
 		{"a parameter of another shape", features, func(s *model.Scope, x *Node) {
 			s.At("layer_1").VariableWithValue("W_xh^f", [][]float64{{1}})

@@ -3,11 +3,13 @@ package birnnlib
 import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/support/exceptions"
 )
 
 // A Cell computes one time step of one direction of one layer. [RNN], [LSTM] and [GRU] are cells; any type with these two
 // methods is one. Step may use any GoMLX operation and runs as the step of a [Scan], a loop if the backend has loops, with
-// the gradient that GoMLX derives. (RNN, LSTM and GRU have a hand-written one, except with [BiRNN.Recompute].)
+// the gradient that GoMLX derives. (RNN, LSTM and GRU have a hand-written one for their usual activations, except with
+// [BiRNN.Recompute].)
 type Cell interface {
 	// Layout returns the parameters and states of the cell with h hidden units.
 	Layout(h int) Layout
@@ -45,6 +47,9 @@ type CellWeight struct {
 // gradients of the weights move out of the loop and cover all time steps at once.
 type formulated interface {
 	Cell
+
+	// usual reports whether the activations are those of the hand-written gradient.
+	usual() bool
 
 	// forward is Step, and also returns whatever else backward needs.
 	forward(w []*Node, m Moment) (after, saved []*Node)
@@ -93,6 +98,18 @@ func gates(x *Node, k int) []*Node {
 		parts[i] = Slice(x, AxisRange(), AxisRange(i*h, (i+1)*h))
 	}
 	return parts
+}
+
+// activate returns φ(z), where nil stands for the usual activation.
+func activate(φ, usual func(z *Node) *Node, z *Node) *Node {
+	if φ == nil {
+		return usual(z)
+	}
+	y := φ(z)
+	if !y.Shape().Equal(z.Shape()) {
+		Panicf("birnnlib: an activation of the cell got %s and returned %s; it must work entry by entry", z.Shape(), y.Shape())
+	}
+	return y
 }
 
 // The derivatives of the sigmoid and of tanh, by their values.

@@ -24,16 +24,20 @@ import (
 
 // allCells are the cells with every option that changes what they compute.
 var allCells = map[string]birnnlib.Cell{
-	"RNN sigmoid":          birnnlib.RNN{},
-	"RNN tanh":             birnnlib.RNN{Activation: activation.TypeTanh},
+	"RNN sigmoid":          birnnlib.RNN{Activation: activation.TypeSigmoid},
+	"RNN tanh":             birnnlib.RNN{},
 	"RNN relu, no bias":    birnnlib.RNN{Activation: activation.TypeRelu, NoBias: true},
+	"RNN gelu":             birnnlib.RNN{Activation: activation.TypeGelu},
+	"RNN softsign":         birnnlib.RNN{Function: softsign},
 	"LSTM":                 birnnlib.LSTM{ForgetBias: 1},
 	"LSTM peepholes":       birnnlib.LSTM{Peepholes: true},
 	"LSTM projection":      birnnlib.LSTM{Projection: 2, NoBias: true},
 	"LSTM peepholes, proj": birnnlib.LSTM{Peepholes: true, Projection: 2},
+	"LSTM activations":     birnnlib.LSTM{Gate: activation.HardSigmoid, Candidate: activation.Relu, Output: softsign, Peepholes: true},
 	"GRU":                  birnnlib.GRU{},
 	"GRU no bias":          birnnlib.GRU{NoBias: true},
 	"GRU reset before":     birnnlib.GRU{ResetBefore: true},
+	"GRU activations":      birnnlib.GRU{Gate: activation.HardSigmoid, Candidate: softsign},
 	"MinGRU":               birnnlib.MinGRU{},
 	"MinGRU positive":      birnnlib.MinGRU{Positive: true},
 	"MinLSTM":              birnnlib.MinLSTM{},
@@ -42,7 +46,7 @@ var allCells = map[string]birnnlib.Cell{
 
 // everywhere draws all parameters, including vectors, large enough for each to matter.
 func everywhere(w birnnlib.Weight) []float64 {
-	values := birnnlib.TorchUniform(5)(w)
+	values := birnnlib.TorchUniform().Seed(5)(w)
 	for i := range values {
 		values[i] *= 1.5
 	}
@@ -179,7 +183,8 @@ func gradientsOfCells(t *testing.T) {
 		cases[name+", recompute"] = gradientCase{cell, func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Recompute(true) }}
 	}
 	// TestAgainstTorch and TestAgainstONNX cover the other cells.
-	onXLA := []string{"LSTM peepholes, proj, default", "GRU reset before, default", "GRU, recompute", "LSTM, derived", "MinLSTM, default", "RNN relu, no bias, unroll 2"}
+	onXLA := []string{"LSTM peepholes, proj, default", "GRU reset before, default", "GRU, recompute", "LSTM, derived", "MinLSTM, default", "RNN relu, no bias, unroll 2",
+		"LSTM activations, default", "GRU activations, recompute"}
 	matrix(t, slices.Sorted(maps.Keys(cases)), onXLA, func(t *testing.T, b compute.Backend, name string) {
 		// A chunk of two time steps, and a remainder.
 		net := network{cell: plain{cases[name].cell}, lengths: []int32{3, 0, 2}, T: 3, n: 3, seed: 7}
@@ -189,6 +194,52 @@ func gradientsOfCells(t *testing.T) {
 			net.change = cases[name].change
 		}
 		same(t, name, net.run(t, b, model.NewStore()), want, 1e-12)
+	})
+}
+
+// TestActivations: an RNN with every activation of GoMLX, and its gradient, against the formula written out.
+func TestActivations(t *testing.T) {
+	t.Parallel()
+	const T, n, d, h = 3, 2, 4, 5
+	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
+		types := []activation.Type{activation.TypeGelu, activation.TypeHardSigmoid}
+		if !compiles(b) { // XLA takes a second for each
+			types = slices.DeleteFunc(slices.Clone(activation.TypeValues()), func(φ activation.Type) bool {
+				return φ == activation.TypeNone || φ == activation.TypeSwiGLU
+			})
+		}
+		outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) (outputs []*Node) {
+			for _, φ := range types {
+				in := scope.In("%s", φ)
+				got, _ := birnnlib.New(in, x, birnnlib.Sizes{Forward: h}).Cell(birnnlib.RNN{Activation: φ}).Initializer(everywhere).Done()
+				parameter := func(name string) *Node { return in.At("layer_1").GetVariable(name).NodeValue(x.Graph()) }
+				wxh, whh, bh := parameter("W_xh^f"), parameter("W_hh^f"), parameter("b_h^f")
+				var each []*Node
+				H := Zeros(x.Graph(), shapes.Make(x.DType(), n, h))
+				for t := range T {
+					Xt := Squeeze(Slice(x, AxisElem(t)), 0)
+					H = activation.Apply(φ, Add(Add(MatMul(Xt, wxh), MatMul(H, whh)), InsertAxes(bh, 0)))
+					each = append(each, H)
+				}
+				want := Stack(each, 0)
+				outputs = append(outputs, got, want)
+				gradient := func(y *Node) []*Node { return Gradient(ReduceAllSum(Mul(y, Sin(y))), wxh, whh, bh, x) }
+				gradients := gradient(want)
+				for i, g := range gradient(got) {
+					outputs = append(outputs, g, gradients[i])
+				}
+			}
+			return outputs
+		}, random(3, T, n, d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		each := len(outputs) / len(types)
+		for i, φ := range types {
+			for j := 0; j < each; j += 2 {
+				same(t, fmt.Sprintf("%s, result %d", φ, j/2), outputs[each*i+j:each*i+j+1], outputs[each*i+j+1:each*i+j+2], 1e-12)
+			}
+		}
 	})
 }
 
@@ -410,7 +461,7 @@ func precision(t *testing.T) {
 		run := func(b compute.Backend, dtype dtypes.DType) []*tensors.Tensor {
 			outputs, err := model.CallOnceN(b, model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 				h, _ := birnnlib.New(scope, ConvertDType(x, dtype), birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(allCells[name]).
-					Initializer(birnnlib.Glorot(3)).Done()
+					Initializer(birnnlib.Glorot().Seed(3)).Done()
 				loss := ReduceAllSum(Mul(ConvertDType(h, dtypes.Float64), ConvertDType(h, dtypes.Float64)))
 				return []*Node{ConvertDType(h, dtypes.Float64), ConvertDType(Gradient(loss, x)[0], dtypes.Float64)}
 			}, random(2, 12, 4, 8))
@@ -530,7 +581,7 @@ func TestDropout(t *testing.T) {
 func TestOrthogonal(t *testing.T) {
 	const h = 6
 	w := birnnlib.Weight{Path: "/W_h", Dims: []int{h, 3 * h}, Recurrent: true, Hidden: h}
-	values := birnnlib.Orthogonal(1, birnnlib.Normal(1, 1))(w)
+	values := birnnlib.Orthogonal(birnnlib.Normal(1)).Seed(1)(w)
 	for gate := range 3 {
 		for i := range h {
 			for j := range h {
@@ -547,7 +598,7 @@ func TestOrthogonal(t *testing.T) {
 			}
 		}
 	}
-	other := birnnlib.Orthogonal(1, birnnlib.Glorot(1))(birnnlib.Weight{Path: "/W_x", Dims: []int{5, 7}})
+	other := birnnlib.Orthogonal(birnnlib.Glorot()).Seed(1)(birnnlib.Weight{Path: "/W_x", Dims: []int{5, 7}})
 	bound := math.Sqrt(6.0 / 12)
 	for _, v := range other {
 		if math.Abs(v) > bound {

@@ -38,8 +38,9 @@
 // The products X_t W_x of all time steps are one product before the recurrence, the gates of a cell are stacked into
 // one product inside it, and the gradient of each weight is one product after it. On XLA the recurrence is a loop,
 // whose time to compile does not grow with the number of time steps; on GoMLX's pure-Go backend, which has no loops, it
-// is unrolled. RNN, LSTM and GRU have hand-written gradients; those of other cells are derived, and a minGRU or minLSTM
-// is a [LinearScan]. [BiRNN.Recompute] trades time for memory: it takes the products into the loop and derives the gradient.
+// is unrolled. RNN, LSTM and GRU with their usual activations have hand-written gradients; those of other cells are derived,
+// and a minGRU or minLSTM is a [LinearScan]. [BiRNN.Recompute] trades time for memory: it takes the products into the loop and
+// derives the gradient.
 //
 // # Which output is the last state
 //

@@ -9,13 +9,16 @@ import (
 
 // Embedding builds the embedding layer X = E[x]. E is the table with these q rows and d columns, and x [...] holds integers
 // from 0 to q-1 (see [CheckIndices]), each of which selects a row; it returns X [..., d] of the dtype of the table. As
-// an input of [New], x is [T, n] and X [T, n, d].
-func Embedding(scope *model.Scope, x *Node, table shapes.Shape, initializer Initializer) *Node {
+// an input of [New], x is [T, n] and X [T, n, d]. The initializer is as in [Output].
+func Embedding(scope *model.Scope, x *Node, table shapes.Shape, initializer ...Initializer) *Node {
 	if table.Rank() != 2 || table.Size() < 1 || !table.DType.IsFloat() {
 		Panicf("birnnlib.Embedding: the table is %s; it must be [q, d] of a float type", table)
 	}
 	if !x.DType().IsInt() {
 		Panicf("birnnlib.Embedding: x is %s; it must hold the indices of rows, of an integer type", x.Shape())
+	}
+	if len(initializer) > 1 {
+		Panicf("birnnlib.Embedding: %d initializers were given; give one at most", len(initializer))
 	}
 	e := parameter(scope, initializer, x.Graph(), "E", table.DType, Weight{Dims: table.Dimensions}, nil)
 	return project(x, e, nil)

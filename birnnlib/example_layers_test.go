@@ -45,8 +45,8 @@ func ExampleNew_trainer() {
 	params := model.NewStore()
 	trainer := train.NewTrainer(backend, params, func(scope *model.Scope, x *Node) *Node {
 		_, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 16, Backward: 16}).
-			Cell(birnnlib.GRU{}).BatchMajor(true).Initializer(birnnlib.Glorot(1)).Done()
-		return birnnlib.Output(scope, final[0].Concat(), 1, birnnlib.Glorot(1))
+			Cell(birnnlib.GRU{}).BatchMajor(true).Initializer(birnnlib.Glorot().Seed(1)).Done()
+		return birnnlib.Output(scope, final[0].Concat(), 1, birnnlib.Glorot().Seed(1))
 	}, loss.BinaryCrossentropyLogits, optimizer.Adam().LearningRate(0.01).Done(), nil, nil)
 	metrics, err := train.NewLoop(trainer).RunSteps(data, 600)
 	if err != nil {
@@ -60,7 +60,7 @@ func ExampleNew_trainer() {
 func ExampleBiRNN_Streaming() {
 	params := model.NewStore()
 	stream := model.MustNewExec(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) *Node {
-		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3}).Cell(birnnlib.LSTM{}).Initializer(birnnlib.Glorot(1)).Streaming().Done()
+		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3}).Cell(birnnlib.LSTM{}).Initializer(birnnlib.Glorot().Seed(1)).Streaming().Done()
 		return ReduceAllSum(h)
 	})
 	piece := [][][]float32{{{1, 2}}} // one time step of one sequence

@@ -6,6 +6,7 @@ import (
 
 	"birnn/birnnlib"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -19,7 +20,7 @@ func Example() {
 	outputs, err := model.CallOnceN(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) []*Node {
 		h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 4, Backward: 2}, birnnlib.Sizes{Forward: 3, Backward: 3}).
 			OneHot(10).Done()
-		return []*Node{h, birnnlib.Output(scope, h, 10, birnnlib.Normal(0.01, 1)), final[0].Concat()}
+		return []*Node{h, birnnlib.Output(scope, h, 10), final[0].Concat()}
 	}, characters)
 	if err != nil {
 		log.Fatal(err)
@@ -56,21 +57,11 @@ func ExampleBiRNN_Lengths() {
 	characters := [][]int32{{0, 5}, {9, 0}, {1, 0}}
 	h, err := model.CallOnce(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x, lengths *Node) *Node {
 		h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2, Backward: 2}).OneHot(10).Lengths(lengths).Done()
-		return ReduceMax(h, -1)
+		return ConvertDType(NotEqual(ReduceMax(Abs(h), -1), ScalarZero(h.Graph(), h.DType())), dtypes.Int32)
 	}, characters, []int32{3, 1})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%.1f\n", h.Value())
-	// Output: [[0.5 0.5] [0.5 0.0] [0.5 0.0]]
-}
-
-func ExampleParseSizes() {
-	sizes, err := birnnlib.ParseSizes("256+128,64")
-	fmt.Println(sizes, err)
-	_, err = birnnlib.ParseSizes("256,0")
-	fmt.Println(err)
-	// Output:
-	// [256+128 64] <nil>
-	// hidden sizes "256,0": layer 2 is "0"; write numbers, as in 256 or 256+128,64 (256+0 is forward only)
+	fmt.Println("outputs other than zero:", h.Value())
+	// Output: outputs other than zero: [[1 1] [1 0] [1 0]]
 }

@@ -19,11 +19,23 @@ import (
 // Its parameters are stacked in PyTorch's order: W_x = [W_xr, W_xz, W_xh], shaped [d, 3h], likewise W_h [h, 3h], b
 // [3h], and b_hh [h].
 //
+// Gate and Candidate replace σ and tanh, like f and g of the ONNX operator, and recurrent_activation and activation of
+// Keras. With GRU{Gate: activation.HardSigmoid, Candidate: activation.Relu}, from
+// GoMLX's package activation:
+//
+//	R_t = max(0, min(1, 0.2 (X_t W_xr + H_{t-1} W_hr + b_r) + 0.5))   Z_t likewise
+//	H̃_t = max(0, X_t W_xh + b_h + R_t ⊙ (H_{t-1} W_hh + b_hh))
+//
+// [LSTM] says which hard sigmoid this is. With either, the gradient is derived, and a step takes longer.
+//
 // Source: K. Cho and others, Learning phrase representations using RNN encoder-decoder for statistical machine
 // translation, 2014 (where Z_t and 1 - Z_t are exchanged).
 type GRU struct {
 	ResetBefore bool // apply R_t to H_{t-1} before the product with W_hh
 	NoBias      bool // leaves b and b_hh out
+
+	// The activations, which work entry by entry; nil is that of the formulas.
+	Gate, Candidate func(z *Node) *Node
 }
 
 func (c GRU) Layout(h int) Layout {
@@ -53,22 +65,26 @@ func (c GRU) Step(w []*Node, m Moment) (after []*Node) {
 	return after
 }
 
+func (c GRU) usual() bool { return c.Gate == nil && c.Candidate == nil }
+
 func (c GRU) forward(w []*Node, m Moment) (after, saved []*Node) {
 	wh, before := w[0], m.Before[0]
 	a := gates(m.A, 3)
+	σ := func(z *Node) *Node { return activate(c.Gate, Sigmoid, z) }
+	tanh := func(z *Node) *Node { return activate(c.Candidate, Tanh, z) }
 	var r, z, candidate *Node
 	if c.ResetBefore {
 		u := gates(times(m.P, columns(wh, 0, 2)), 2)
-		r, z = Sigmoid(Add(a[0], u[0])), Sigmoid(Add(a[1], u[1]))
-		candidate = Tanh(Add(a[2], times(Mul(r, m.P), columns(wh, 2, 3))))
+		r, z = σ(Add(a[0], u[0])), σ(Add(a[1], u[1]))
+		candidate = tanh(Add(a[2], times(Mul(r, m.P), columns(wh, 2, 3))))
 		saved = []*Node{r, z, candidate}
 	} else {
 		u := gates(times(m.P, wh), 3)
 		if !c.NoBias {
 			u[2] = Add(u[2], InsertAxes(w[1], 0))
 		}
-		r, z = Sigmoid(Add(a[0], u[0])), Sigmoid(Add(a[1], u[1]))
-		candidate = Tanh(Add(a[2], Mul(r, u[2])))
+		r, z = σ(Add(a[0], u[0])), σ(Add(a[1], u[1]))
+		candidate = tanh(Add(a[2], Mul(r, u[2])))
 		saved = []*Node{r, z, candidate, u[2]}
 	}
 	h := Add(Mul(OneMinus(z), candidate), Mul(z, before))

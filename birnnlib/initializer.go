@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"reflect"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
@@ -21,16 +22,26 @@ type Weight struct {
 	Dims      []int  // [inputs, outputs] of a matrix, [h] of a vector, such as a bias
 	Recurrent bool   // a matrix inside the recurrence: Layout.Weights
 	Hidden    int    // the hidden units h of its direction; a matrix has a block of h columns for each gate
+	Seed      uint64 // of its random numbers: that of [Initializer.Seed], else 0
 }
 
 // Initializer returns the initial values of a parameter, row by row. The values of those in this package depend only on
-// the seed and the Weight: they are the same on every backend and for every order of building layers.
+// the Weight: they are the same on every backend and for every order of building layers.
 type Initializer func(w Weight) []float64
 
-// Normal draws the matrices from N(0, σ²); vectors are zero.
-func Normal(σ float64, seed uint64) Initializer {
+// Seed returns the initializer with random numbers of this seed. Inside of it, an initializer that has a seed keeps it, as
+// Glorot does in Orthogonal(Glorot().Seed(2)).Seed(1).
+func (i Initializer) Seed(seed uint64) Initializer {
 	return func(w Weight) []float64 {
-		return w.draw(seed, func(rng *rand.Rand) float64 { return σ * rng.NormFloat64() })
+		w.Seed = seed
+		return i(w)
+	}
+}
+
+// Normal draws the matrices from N(0, σ²); vectors are zero.
+func Normal(σ float64) Initializer {
+	return func(w Weight) []float64 {
+		return w.draw(func(rng *rand.Rand) float64 { return σ * rng.NormFloat64() })
 	}
 }
 
@@ -38,27 +49,27 @@ func Normal(σ float64, seed uint64) Initializer {
 // gate; vectors are zero.
 //
 // Source: X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
-func Glorot(seed uint64) Initializer {
+func Glorot() Initializer {
 	return func(w Weight) []float64 {
 		outputs := w.Dims[len(w.Dims)-1]
 		if w.Hidden > 0 && outputs%w.Hidden == 0 {
 			outputs = w.Hidden
 		}
 		a := math.Sqrt(6 / float64(w.Dims[0]+outputs))
-		return w.draw(seed, func(rng *rand.Rand) float64 { return a * (2*rng.Float64() - 1) })
+		return w.draw(func(rng *rand.Rand) float64 { return a * (2*rng.Float64() - 1) })
 	}
 }
 
 // TorchUniform draws everything, vectors too, uniformly from [-1/√h, 1/√h], as PyTorch's recurrent layers do; for the output
 // layer, h is the first dimension: the inputs of W_hq, as in PyTorch's linear layer, but the outputs for b_q.
-func TorchUniform(seed uint64) Initializer {
+func TorchUniform() Initializer {
 	return func(w Weight) []float64 {
 		h := w.Hidden
 		if h == 0 { // of the output layer: PyTorch's linear layer takes its inputs there
 			h = w.Dims[0]
 		}
 		a := 1 / math.Sqrt(float64(h))
-		rng, values := w.rng(seed), make([]float64, w.size())
+		rng, values := w.rng(), make([]float64, w.size())
 		for i := range values {
 			values[i] = a * (2*rng.Float64() - 1)
 		}
@@ -67,13 +78,13 @@ func TorchUniform(seed uint64) Initializer {
 }
 
 // Orthogonal draws random orthogonal recurrent matrices, one per gate, which preserve lengths over many time steps;
-// others draws the remaining parameters.
+// others draws the remaining parameters, such as [Glorot]().
 //
 // Source: A. M. Saxe, J. L. McClelland and S. Ganguli, Exact solutions to the nonlinear dynamics of learning in deep
 // linear neural networks, 2014.
-func Orthogonal(seed uint64, others Initializer) Initializer {
+func Orthogonal(others Initializer) Initializer {
 	if others == nil {
-		Panicf("birnnlib.Orthogonal: others is nil; pass the initializer of all parameters that are not recurrent, such as Glorot(%d)", seed)
+		Panicf("birnnlib.Orthogonal: others is nil; pass the initializer of all parameters that are not recurrent, such as Glorot()")
 	}
 	return func(w Weight) []float64 {
 		if !w.Recurrent || len(w.Dims) != 2 {
@@ -84,7 +95,7 @@ func Orthogonal(seed uint64, others Initializer) Initializer {
 		if w.Hidden > 0 && columns%w.Hidden == 0 {
 			block = w.Hidden
 		}
-		rng, values := w.rng(seed), make([]float64, w.size())
+		rng, values := w.rng(), make([]float64, w.size())
 		for from := 0; from < columns; from += block {
 			for i, row := range orthonormal(rng, rows, block) {
 				copy(values[i*columns+from:], row)
@@ -140,19 +151,19 @@ func dot(u, v []float64) (sum float64) {
 }
 
 // rng returns the random numbers of a parameter.
-func (w Weight) rng(seed uint64) *rand.Rand {
+func (w Weight) rng() *rand.Rand {
 	key := fnv.New64a()
 	_, _ = key.Write([]byte(w.Path)) // never fails
-	return rand.New(rand.NewPCG(seed, key.Sum64()))
+	return rand.New(rand.NewPCG(w.Seed, key.Sum64()))
 }
 
 func (w Weight) size() int { return shapes.Make(dtypes.Float64, w.Dims...).Size() }
 
 // draw draws the entries of a matrix; those of a vector are zero.
-func (w Weight) draw(seed uint64, next func(rng *rand.Rand) float64) []float64 {
+func (w Weight) draw(next func(rng *rand.Rand) float64) []float64 {
 	values := make([]float64, w.size())
 	if len(w.Dims) > 1 {
-		rng := w.rng(seed)
+		rng := w.rng()
 		for i := range values {
 			values[i] = next(rng)
 		}
@@ -160,9 +171,10 @@ func (w Weight) draw(seed uint64, next func(rng *rand.Rand) float64) []float64 {
 	return values
 }
 
-// parameter returns the parameter called name in the scope, created by the initializer if it does not exist yet; at, if
-// not nil, is added to the values drawn.
-func parameter(scope *model.Scope, initial Initializer, g *Graph, name string, dtype dtypes.DType, w Weight, at func(i int) float64) *Node {
+// parameter returns the parameter called name in the scope. If it does not exist yet, the initializer that was chosen
+// creates it, or else that of the scope, if the user has set one, or else defaultInitializer; at, if not nil, is added to
+// the initial values.
+func parameter(scope *model.Scope, chosen []Initializer, g *Graph, name string, dtype dtypes.DType, w Weight, at func(i int) float64) *Node {
 	shape := shapes.Make(dtype, w.Dims...)
 	if v := scope.GetVariable(name); v != nil {
 		if !v.Shape().Equal(shape) {
@@ -170,17 +182,43 @@ func parameter(scope *model.Scope, initial Initializer, g *Graph, name string, d
 		}
 		return v.NodeValue(g)
 	}
+	var added []float64
+	if at != nil {
+		for i := range w.size() {
+			added = append(added, at(i))
+		}
+	}
+	if len(chosen) == 0 && hasInitializer(scope) {
+		if initial := scope.Initializer(); at != nil {
+			scope = scope.WithInitializer(func(g *Graph, shape shapes.Shape) *Node {
+				return Add(initial(g, shape), ConstTensor(g, tensorOf(added, shape)))
+			})
+		}
+		return scope.VariableWithShape(name, shape).NodeValue(g)
+	}
 	w.Path = model.JoinPath(scope.Scope(), name)
+	initial := defaultInitializer
+	if len(chosen) > 0 {
+		initial = chosen[0]
+	}
 	if initial == nil {
 		Panicf("birnnlib: the parameter %s does not exist, and there is no initializer to create it", w.Path)
 	}
 	values := initial(w)
-	for i := range values {
-		if at != nil {
-			values[i] += at(i)
-		}
+	for i, v := range added {
+		values[i] += v
 	}
 	return scope.VariableWithValue(name, tensorOf(values, shape)).NodeValue(g)
+}
+
+// defaultInitializer is that of parameters that have no other.
+var defaultInitializer = Orthogonal(Glorot())
+
+// hasInitializer reports whether the user has set an initializer on the scope, or on one above it. Functions cannot be
+// compared, but those that model.DefaultInitializer returns have the same code.
+func hasInitializer(scope *model.Scope) bool {
+	code := func(f model.VariableInitializer) uintptr { return reflect.ValueOf(f).Pointer() }
+	return code(scope.Initializer()) != code(model.DefaultInitializer(scope.Store()))
 }
 
 // tensorOf returns the values in the shape, rounded to its dtype.

@@ -166,7 +166,7 @@ func TestIndicesOutOfRange(t *testing.T) {
 	backendtest.Each(t, func(t *testing.T, b compute.Backend) {
 		run := func(x [][]int32) *tensors.Tensor {
 			h, err := model.CallOnce(b, model.NewStore(), func(scope *model.Scope, x *Node) *Node {
-				h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2}).OneHot(3).Initializer(birnnlib.Glorot(1)).Done()
+				h, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 2}).OneHot(3).Initializer(birnnlib.Glorot().Seed(1)).Done()
 				return h
 			}, x)
 			if err != nil {

@@ -18,6 +18,18 @@ import (
 // and b [4h]. The terms in brackets are optional: the peepholes p_i, p_f and p_o [h], and the projection W_hr [h, r],
 // which gives H_t r units and makes W_h [r, 4h].
 //
+// Gate, Candidate and Output replace σ, the first and the second tanh, like f, g and h of the ONNX operator. In Keras,
+// recurrent_activation is Gate, and activation is both Candidate and Output. With
+// LSTM{Gate: activation.HardSigmoid, Candidate: activation.Relu, Output: activation.Relu}, from GoMLX's package
+// activation:
+//
+//	I_t = max(0, min(1, 0.2 (X_t W_xi + H_{t-1} W_hi + b_i) + 0.5))   F_t and O_t likewise
+//	C̃_t = max(0, X_t W_xc + H_{t-1} W_hc + b_c)
+//	H_t = O_t ⊙ max(0, C_t)
+//
+// (This is the hard sigmoid of ONNX and Keras 2; that of Keras 3 and PyTorch has the slope 1/6, as
+// activation.HardSigmoidWith(z, 1.0/6, 0.5) does.) With any of the three, the gradient is derived, and a step takes longer.
+//
 // Its states are H_t and C_t.
 //
 // Sources: S. Hochreiter and J. Schmidhuber, Long short-term memory, 1997; F. A. Gers, N. N. Schraudolph and
@@ -28,6 +40,9 @@ type LSTM struct {
 	Projection int     // r, the units of H_t; 0: no projection, h units
 	ForgetBias float64 // the initial b_f; 1 keeps the memory at first (R. Jozefowicz and others, 2015)
 	NoBias     bool    // leaves b out
+
+	// The activations, which work entry by entry; nil is that of the formulas.
+	Gate, Candidate, Output func(z *Node) *Node
 }
 
 func (c LSTM) Layout(h int) Layout {
@@ -74,6 +89,8 @@ func (c LSTM) Step(w []*Node, m Moment) (after []*Node) {
 	return after
 }
 
+func (c LSTM) usual() bool { return c.Gate == nil && c.Candidate == nil && c.Output == nil }
+
 func (c LSTM) forward(w []*Node, m Moment) (after, saved []*Node) {
 	wh, pi, pf, po, whr := c.weights(w)
 	before := m.Before[1]
@@ -82,13 +99,14 @@ func (c LSTM) forward(w []*Node, m Moment) (after, saved []*Node) {
 		z[0] = Add(z[0], scale(before, pi))
 		z[1] = Add(z[1], scale(before, pf))
 	}
-	i, f, g := Sigmoid(z[0]), Sigmoid(z[1]), Tanh(z[2])
+	σ := func(z *Node) *Node { return activate(c.Gate, Sigmoid, z) }
+	i, f, g := σ(z[0]), σ(z[1]), activate(c.Candidate, Tanh, z[2])
 	memory := Add(Mul(f, before), Mul(i, g))
 	if c.Peepholes {
 		z[3] = Add(z[3], scale(memory, po))
 	}
-	o := Sigmoid(z[3])
-	h := Mul(o, Tanh(memory))
+	o := σ(z[3])
+	h := Mul(o, activate(c.Output, Tanh, memory))
 	if c.Projection > 0 {
 		h = times(h, whr)
 	}

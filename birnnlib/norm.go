@@ -22,7 +22,7 @@ import (
 // Source: J. L. Ba, J. R. Kiros and G. E. Hinton, Layer normalization, 2016, equation 4; ε is taken from the authors'
 // code.
 type LayerNormRNN struct {
-	Activation activation.Type // φ, as in RNN; the zero value is the sigmoid
+	Activation activation.Type // φ, as in RNN; the zero value is tanh
 }
 
 // LayerNormLSTM is the cell [LSTM] with layer normalisation, with LN as in [LayerNormRNN]. The product with the input

@@ -366,7 +366,7 @@ func TestNormPrecision(t *testing.T) {
 		run := func(dtype dtypes.DType) []*tensors.Tensor {
 			outputs, err := model.CallOnceN(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x *Node) []*Node {
 				h, _ := birnnlib.New(scope, ConvertDType(x, dtype), birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(cell).
-					Initializer(birnnlib.Glorot(3)).Done()
+					Initializer(birnnlib.Glorot().Seed(3)).Done()
 				h = ConvertDType(h, dtypes.Float64)
 				return []*Node{h, Gradient(ReduceAllSum(Mul(h, h)), x)[0]}
 			}, x)

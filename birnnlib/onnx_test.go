@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"birnn/birnnlib"
@@ -56,8 +57,8 @@ func readONNX(t *testing.T, path string) *onnxFixture {
 	if err := json.Unmarshal(blob, &f); err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Cases) != 42 {
-		t.Fatalf("%d cases in %s, want 42", len(f.Cases), path)
+	if len(f.Cases) != 72 {
+		t.Fatalf("%d cases in %s, want 72", len(f.Cases), path)
 	}
 	return &f
 }
@@ -65,9 +66,10 @@ func readONNX(t *testing.T, path string) *onnxFixture {
 // String names the case.
 func (c *onnxCase) String() string {
 	name := c.Op
-	switch {
-	case c.Op == "RNN":
+	if c.Activations != "" {
 		name += " " + c.Activations
+	}
+	switch {
 	case c.Op == "GRU":
 		name += fmt.Sprintf(" linear_before_reset %d", c.LinearBeforeReset)
 	case c.Peepholes:
@@ -84,15 +86,28 @@ func (c *onnxCase) String() string {
 }
 
 func (c *onnxCase) cell() birnnlib.Cell {
+	var φ [3]func(z *Node) *Node // f, g and h
+	for i, name := range strings.Fields(c.Activations) {
+		φ[i] = map[string]func(z *Node) *Node{"HardSigmoid": hardSigmoid, "Relu": activation.Relu, "Softsign": softsign}[name]
+	}
 	switch c.Op {
 	case "RNN":
-		φ := map[string]activation.Type{"Sigmoid": activation.TypeSigmoid, "Tanh": activation.TypeTanh, "Relu": activation.TypeRelu}
-		return birnnlib.RNN{Activation: φ[c.Activations]}
+		t := map[string]activation.Type{"Sigmoid": activation.TypeSigmoid, "Tanh": activation.TypeTanh, "Relu": activation.TypeRelu}[c.Activations]
+		if t != activation.TypeNone {
+			return birnnlib.RNN{Activation: t}
+		}
+		return birnnlib.RNN{Function: φ[0]}
 	case "LSTM":
-		return birnnlib.LSTM{Peepholes: c.Peepholes}
+		return birnnlib.LSTM{Peepholes: c.Peepholes, Gate: φ[0], Candidate: φ[1], Output: φ[2]}
 	}
-	return birnnlib.GRU{ResetBefore: c.LinearBeforeReset == 0}
+	return birnnlib.GRU{ResetBefore: c.LinearBeforeReset == 0, Gate: φ[0], Candidate: φ[1]}
 }
+
+// hardSigmoid is that of the script.
+func hardSigmoid(z *Node) *Node { return activation.HardSigmoidWith(z, 0.25, 0.5) }
+
+// softsign is an activation that GoMLX does not have.
+func softsign(z *Node) *Node { return Div(z, OnePlus(Abs(z))) }
 
 // directions are the names that the directions have in our parameters, in the order of ONNX's axis of directions.
 func (c *onnxCase) directions() []string {
@@ -297,6 +312,7 @@ func againstONNX(t *testing.T) {
 		"LSTM peepholes, bidirectional, lengths, initial states, layout 1",
 		"GRU linear_before_reset 0, forward, lengths, initial states, layout 0",
 		"GRU linear_before_reset 1, bidirectional, lengths, layout 1",
+		"LSTM HardSigmoid Relu Softsign peepholes, bidirectional, lengths, initial states, layout 0",
 	}
 	matrix(t, names, onXLA, func(t *testing.T, b compute.Backend, name string) {
 		c := f.Cases[slices.Index(names, name)]

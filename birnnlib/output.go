@@ -13,9 +13,13 @@ import (
 )
 
 // Output builds the output layer O_t = H_t W_hq + b_q on h, shaped [..., d], with q outputs; it returns [..., q].
-func Output(scope *model.Scope, h *Node, q int, initializer Initializer) *Node {
+// The initializer is that of parameters that are not in the scope yet, as in [BiRNN.Initializer]; give one at most.
+func Output(scope *model.Scope, h *Node, q int, initializer ...Initializer) *Node {
 	if q < 1 {
 		Panicf("birnnlib.Output: q is %d; there must be at least one output", q)
+	}
+	if len(initializer) > 1 {
+		Panicf("birnnlib.Output: %d initializers were given; give one at most", len(initializer))
 	}
 	d := h.Shape().Dim(-1)
 	whq := parameter(scope, initializer, h.Graph(), "W_hq", h.DType(), Weight{Dims: []int{d, q}}, nil)

@@ -142,7 +142,7 @@ func BenchmarkParts(b *testing.B) {
 // step is a step of SGD on the mean of the squares; it returns the loss.
 func step(scope *model.Scope, x *Node, h int) *Node {
 	sizes := Sizes{Forward: h, Backward: h}
-	y, _ := New(scope, x, sizes, sizes).Cell(LSTM{}).Initializer(TorchUniform(1)).Done()
+	y, _ := New(scope, x, sizes, sizes).Cell(LSTM{}).Initializer(TorchUniform().Seed(1)).Done()
 	loss := ReduceAllMean(Square(y))
 	var parameters []*model.Variable
 	var values []*Node

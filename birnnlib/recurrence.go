@@ -30,10 +30,10 @@ func (r *recurrence) dropped(h *Node) *Node {
 // returns H [T, n, h], zero at padding, and the last states.
 func (r *recurrence) run(x, wx, bias *Node, w, initial []*Node) (h *Node, last []*Node) {
 	a := project(x, wx, bias)
-	switch cell := r.cell.(type) {
-	case formulated:
+	if cell, is := r.cell.(formulated); is && cell.usual() {
 		return r.formulated(cell, a, w, initial)
-	case linearCell:
+	}
+	if cell, is := r.cell.(linearCell); is {
 		a, b := cell.coefficients(a)
 		h, end := LinearScan(a, b, initial[0]).Reversed(r.reversed).Form(cell.form()).padded(r.valid).Done()
 		return h, []*Node{end}

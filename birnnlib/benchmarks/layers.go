@@ -90,7 +90,7 @@ type direction struct {
 }
 
 func (p layersProblem) write(dir string) error {
-	draw, columns := birnnlib.TorchUniform(1), p.columns()
+	draw, columns := birnnlib.TorchUniform().Seed(1), p.columns()
 	var weights []float32
 	for l := range p.Layers {
 		for _, way := range []string{"f", "b"} {

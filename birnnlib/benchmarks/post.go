@@ -93,7 +93,7 @@ func (p postProblem) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	initial := birnnlib.Normal(0.01, p.config().Seed) // what charlm draws
+	initial := birnnlib.Normal(0.01).Seed(p.config().Seed) // what charlm draws
 	var weights []float32
 	for _, w := range []struct {
 		path string

@@ -2,15 +2,16 @@
 
     pip install onnx==1.23.2 numpy==2.4.6 && python onnx_rnn.py [path of the fixture]
 
-The cases are RNN with Sigmoid, Tanh and Relu, LSTM without and with peepholes, and GRU with linear_before_reset 0 and 1;
+The cases are RNN with Sigmoid, Tanh and Relu, LSTM without and with peepholes, and GRU with linear_before_reset 0 and 1,
+and each of the three operators with other activations;
 each forward, reverse and bidirectional; with sequences of full length and of different lengths; layout 0 and 1, without
 and with initial states, in turns. Everything is computed in float64.
 
 The reference (onnx.reference.ReferenceEvaluator) knows both directions since onnx 1.23.0. Two things it cannot do:
   - It ignores sequence_lens. So each sequence of another length goes through it alone, cut to its length, and what
     comes out is put together again, with zeros at padding.
-  - Its RNN knows Tanh and Affine only. Here it is given Sigmoid and Relu, which are the reference's own operators of
-    those names.
+  - Its RNN knows Tanh and Affine only, and its LSTM and GRU ignore `activations`. Here they are given the reference's own
+    operators of those names.
 
 Inputs are not stored: they are drawn by a rule simple enough to be written again in Go (see `rule`). All arrays have
 ONNX's shapes and order, which depend on the layout.
@@ -25,7 +26,9 @@ import numpy as np
 import onnx
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.ops._op_list import RNN_14, Relu, Sigmoid
+from onnx.reference.ops._op_list import RNN_14, HardSigmoid, Relu, Sigmoid, Softsign, Tanh
+from onnx.reference.ops.op_gru import CommonGRU
+from onnx.reference.ops.op_lstm import CommonLSTM
 
 T, n, d, h = 5, 3, 4, 3
 LENGTHS = [3, 5, 1]
@@ -38,15 +41,40 @@ CELLS = [
     ("LSTM", {"peepholes": True}),
     ("GRU", {"linear_before_reset": 0}),
     ("GRU", {"linear_before_reset": 1}),
+    ("RNN", {"activations": "HardSigmoid"}),
+    ("RNN", {"activations": "Softsign"}),
+    ("LSTM", {"activations": "HardSigmoid Relu Softsign", "peepholes": True}),
+    ("GRU", {"activations": "HardSigmoid Relu", "linear_before_reset": 0}),
+    ("GRU", {"activations": "HardSigmoid Softsign", "linear_before_reset": 1}),
 ]
+ACTIVATIONS = {op.__name__.split("_")[0]: op.eval for op in (Relu, Sigmoid, Softsign, Tanh)}
+# ONNX has alpha in 32 bits, in which its default, 0.2, is not exact.
+ACTIVATIONS["HardSigmoid"] = lambda x: HardSigmoid.eval(x, alpha=0.25, beta=0.5)
 
 
 class RNN(RNN_14):
     op_domain = ""
 
     def choose_act(self, name, alpha, beta):
-        more = {"Sigmoid": Sigmoid.eval, "Relu": Relu.eval}
-        return more.get(name) or RNN_14.choose_act(self, name, alpha, beta)
+        return ACTIVATIONS[name]
+
+
+class LSTM(CommonLSTM):
+    op_domain = ""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        if self.activations:
+            self.f, self.g, self.h = (ACTIVATIONS[name] for name in self.activations[:3])
+
+
+class GRU(CommonGRU):
+    op_domain = ""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        if self.activations:
+            self.f, self.g = (ACTIVATIONS[name] for name in self.activations[:2])
 
 
 def rule(stream, size):
@@ -93,7 +121,7 @@ def evaluate(op, attributes, inputs):
         [helper.make_tensor_value_info(name, double, [None] * (4 if name == "Y" else 3)) for name in outputs])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)])
     onnx.checker.check_model(model, full_check=True)
-    results = ReferenceEvaluator(model, new_ops=[RNN]).run(None, inputs)
+    results = ReferenceEvaluator(model, new_ops=[RNN, LSTM, GRU]).run(None, inputs)
     assert all(v.dtype == np.float64 for v in results)
     return dict(zip(outputs, results))
 
@@ -109,8 +137,8 @@ def case(number, op, cell, direction, lengths, layout, initial):
         del inputs["initial_c"]
 
     attributes = {"hidden_size": h, "direction": direction, "layout": layout}
-    if op == "RNN":
-        attributes["activations"] = [cell["activations"]] * directions
+    if "activations" in cell:
+        attributes["activations"] = cell["activations"].split() * directions
     if op == "GRU":
         attributes["linear_before_reset"] = cell["linear_before_reset"]
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
 )
 
@@ -117,9 +116,6 @@ func kerasOf(cell birnnlib.Cell) (k keras, err error) {
 	switch c := cell.(type) {
 	case birnnlib.RNN:
 		k = keras{name: "SimpleRNN", gates: 1, bias: !c.NoBias}
-		if !slices.Contains([]activation.Type{activation.TypeNone, activation.TypeSigmoid, activation.TypeTanh, activation.TypeRelu}, c.Activation) {
-			return k, fmt.Errorf("torch: the activation of the cell is %s; a birnnlib.RNN has sigmoid, tanh or relu", c.Activation)
-		}
 	case birnnlib.LSTM:
 		k = keras{name: "LSTM", gates: 4, bias: !c.NoBias}
 		if c.Projection > 0 {

@@ -104,7 +104,7 @@ func TestKerasNotImported(t *testing.T) {
 		{"nil", "keras_rnn", nil, nil, func(w weights) { w["sequential/read/simple_rnn_cell/kernel"] = nil }, []string{"simple_rnn_cell/kernel", "nil"}},
 		{"projection", "keras_lstm", birnnlib.LSTM{Projection: 2}, nil, nil, []string{"projection"}},
 		{"peepholes", "keras_lstm", birnnlib.LSTM{Peepholes: true}, nil, nil, []string{"p_i", "Keras"}},
-		{"activation", "keras_rnn", birnnlib.RNN{Activation: activation.TypeGelu}, nil, nil, []string{"Gelu", "sigmoid"}},
+		{"activation", "keras_rnn", birnnlib.RNN{Activation: activation.TypeSwiGLU}, nil, nil, []string{"SwiGLU", "entry by entry"}},
 		{"a custom cell", "keras_lstm", struct{ birnnlib.Cell }{birnnlib.LSTM{}}, nil, nil, []string{"struct", "birnnlib.RNN, LSTM and GRU"}},
 	} {
 		weights, store := load(t, test.file), model.NewStore()

@@ -74,6 +74,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Options describes the module that the weights belong to.
@@ -205,15 +206,21 @@ func moduleOf(cell birnnlib.Cell) (m module, err error) {
 	switch c := cell.(type) {
 	case birnnlib.RNN:
 		m = module{name: "nn.RNN", gates: 1, bias: !c.NoBias}
-		if c.Activation != activation.TypeTanh && c.Activation != activation.TypeRelu {
+		if c.Function != nil || c.Activation != activation.TypeNone && c.Activation != activation.TypeTanh && c.Activation != activation.TypeRelu {
 			return m, fmt.Errorf("torch: the activation of the cell is %s; PyTorch's nn.RNN has tanh or relu: set Activation to the module's nonlinearity", activationName(c))
 		}
 	case birnnlib.LSTM:
 		m = module{name: "nn.LSTM", gates: 4, bias: !c.NoBias, projection: c.Projection}
+		if c.Gate != nil || c.Candidate != nil || c.Output != nil {
+			return m, fmt.Errorf("torch: the cell has other activations than PyTorch's nn.LSTM: leave Gate, Candidate and Output out")
+		}
 	case birnnlib.GRU:
 		m = module{name: "nn.GRU", gates: 3, bias: !c.NoBias}
 		if c.ResetBefore {
 			return m, fmt.Errorf("torch: the cell is %+v; PyTorch's nn.GRU resets after the product: leave ResetBefore out", cell)
+		}
+		if c.Gate != nil || c.Candidate != nil {
+			return m, fmt.Errorf("torch: the cell has other activations than PyTorch's nn.GRU: leave Gate and Candidate out")
 		}
 	default:
 		return m, fmt.Errorf("torch: the cell is a %T; PyTorch has only the cells birnnlib.RNN, LSTM and GRU", cell)
@@ -223,15 +230,19 @@ func moduleOf(cell birnnlib.Cell) (m module, err error) {
 }
 
 func activationName(c birnnlib.RNN) string {
-	if c.Activation == activation.TypeNone {
-		return "sigmoid"
+	if c.Function != nil {
+		return "a function"
 	}
 	return c.Activation.String()
 }
 
 // checkCell returns an error if the cell has a weight that neither PyTorch nor Keras has, such as a peephole.
 func checkCell(cell birnnlib.Cell) error {
-	for _, w := range cell.Layout(1).Weights {
+	var layout birnnlib.Layout
+	if err := exceptions.TryCatch[error](func() { layout = cell.Layout(1) }); err != nil {
+		return err
+	}
+	for _, w := range layout.Weights {
 		if !slices.Contains([]string{"W_hh", "W_h", "b_hh", "W_hr"}, w.Name) {
 			return fmt.Errorf("torch: the cell %T%+v has the weights %s, which neither PyTorch nor Keras has", cell, cell, w.Name)
 		}

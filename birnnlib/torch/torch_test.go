@@ -27,7 +27,7 @@ import (
 )
 
 var (
-	tanhRNN = birnnlib.RNN{Activation: activation.TypeTanh}
+	tanhRNN = birnnlib.RNN{}
 	reluRNN = birnnlib.RNN{Activation: activation.TypeRelu}
 )
 
@@ -190,7 +190,7 @@ func TestImportInto(t *testing.T) {
 	scope, sizes := store.Scope("/net"), pytorchFiles["torch_lstm"].sizes
 	if _, err := model.CallOnce(gobackend.GetBackend(), store, func(_ *model.Scope, x *Node) *Node {
 		h, _ := birnnlib.New(scope, x, sizes...).Cell(birnnlib.LSTM{}).Done()
-		return birnnlib.Output(scope, h, 2, birnnlib.Normal(1, 1))
+		return birnnlib.Output(scope, h, 2, birnnlib.Normal(1).Seed(1))
 	}, weights["x"]); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,10 @@ func TestNotImported(t *testing.T) {
 			w[prefix+"weight_hh_l0"] = tensors.FromScalarAndDimensions(int32(1), 9, 3)
 		}, []string{`"encoder.rnn.weight_hh_l0"`, "(Int32)[9, 3]", "BFloat16"}},
 		{"nil", "torch_gru", birnnlib.GRU{}, func(w weights) { w[prefix+"weight_hh_l0"] = nil }, []string{`"encoder.rnn.weight_hh_l0" is nil`}},
-		{"sigmoid", "torch_rnn_relu", birnnlib.RNN{NoBias: true}, nil, []string{"sigmoid", "tanh or relu"}},
+		{"sigmoid", "torch_rnn_relu", birnnlib.RNN{Activation: activation.TypeSigmoid, NoBias: true}, nil, []string{"Sigmoid", "tanh or relu"}},
+		{"a function", "torch_rnn_relu", birnnlib.RNN{NoBias: true, Function: Sin}, nil, []string{"a function", "tanh or relu"}},
+		{"activations of an LSTM", "torch_rnn_relu", birnnlib.LSTM{Output: Sin}, nil, []string{"nn.LSTM", "Output"}},
+		{"activations of a GRU", "torch_rnn_relu", birnnlib.GRU{Gate: Sin}, nil, []string{"nn.GRU", "Gate"}},
 		{"reset before", "torch_gru", birnnlib.GRU{ResetBefore: true}, nil, []string{"ResetBefore"}},
 		{"peepholes", "torch_lstm", birnnlib.LSTM{Peepholes: true}, nil, []string{"p_i", "PyTorch"}},
 		{"no cell", "torch_lstm", nil, nil, []string{"nil", "birnnlib.RNN, LSTM and GRU"}},
@@ -320,7 +323,7 @@ func TestNotImported(t *testing.T) {
 func built(t *testing.T, scope *model.Scope, cell birnnlib.Cell, dtype dtypes.DType, sizes ...birnnlib.Sizes) {
 	t.Helper()
 	if _, err := model.CallOnce(gobackend.GetBackend(), scope.Store(), func(_ *model.Scope, x *Node) *Node {
-		h, _ := birnnlib.New(scope, ConvertDType(x, dtype), sizes...).Cell(cell).Initializer(birnnlib.TorchUniform(1)).Done()
+		h, _ := birnnlib.New(scope, ConvertDType(x, dtype), sizes...).Cell(cell).Initializer(birnnlib.TorchUniform().Seed(1)).Done()
 		return h
 	}, inputs); err != nil {
 		t.Fatal(err)
@@ -352,7 +355,7 @@ func TestNotExported(t *testing.T) {
 		{"reset before as after", birnnlib.GRU{ResetBefore: true}, []birnnlib.Sizes{both}, birnnlib.GRU{}, nil, []string{"layer_1/b_hh^f is not in"}},
 		{"LSTM as GRU", birnnlib.LSTM{}, []birnnlib.Sizes{both}, birnnlib.GRU{}, nil, []string{"/net/layer_1/W_h^f", "[3, 12]"}},
 		{"LSTM as RNN", birnnlib.LSTM{}, []birnnlib.Sizes{both}, tanhRNN, nil, []string{"layer_1/W_xh^f"}},
-		{"sigmoid", birnnlib.RNN{}, []birnnlib.Sizes{both}, nil, nil, []string{"sigmoid", "tanh or relu"}},
+		{"sigmoid", birnnlib.RNN{Activation: activation.TypeSigmoid}, []birnnlib.Sizes{both}, nil, nil, []string{"Sigmoid", "tanh or relu"}},
 		{"projection as wide as the memory", birnnlib.LSTM{Projection: 3}, []birnnlib.Sizes{both}, nil, nil, []string{"Projection", "3 hidden units", "smaller"}},
 		{"a gap", birnnlib.GRU{}, []birnnlib.Sizes{both, both, both}, nil, func(t *testing.T, store *model.Store) {
 			if err := store.DeleteVariablesInScope("/net/layer_2"); err != nil {

@@ -168,7 +168,7 @@ func (t task) widest(cell birnnlib.Cell, layers int) (h int) {
 
 // train trains a network and returns its loss on 2,000 new sequences.
 func (t task) train(b compute.Backend, cell birnnlib.Cell, layers, h int, seed uint64) (float64, error) {
-	params, initial := model.NewStore(), birnnlib.Glorot(seed)
+	params, initial := model.NewStore(), birnnlib.Glorot().Seed(seed)
 	loss := func(scope *model.Scope, xy []*Node) *Node {
 		h, _ := birnnlib.New(scope, xy[0], t.sizes(layers, h)...).Cell(cell).Initializer(initial).Done()
 		return t.loss(birnnlib.Output(scope, h, t.outputs, initial), xy[1])

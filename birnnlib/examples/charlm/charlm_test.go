@@ -175,8 +175,8 @@ func TestSampling(t *testing.T) {
 			for window := range 2 {
 				read := func(from int) *Node { return Slice(x, AxisRange(from, from+4)) }
 				h, final := birnnlib.New(scope.ResetVisited(), read(4*window), config.Hidden...).OneHot(m.Vocabulary().Size()).
-					BothForward(test.asPosted).InitialStates(initial).Initializer(birnnlib.Normal(1, 1)).Done()
-				o := birnnlib.Output(scope, h, m.Vocabulary().Size(), birnnlib.Normal(1, 1))
+					Activation(activation.TypeSigmoid).BothForward(test.asPosted).InitialStates(initial).Initializer(birnnlib.Normal(1).Seed(1)).Done()
+				o := birnnlib.Output(scope, h, m.Vocabulary().Size(), birnnlib.Normal(1).Seed(1))
 				l := loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(read(4*window+1), -1)}, []*Node{o})
 				if sum == nil {
 					sum = l

@@ -164,4 +164,4 @@ func (m *Model) output(scope *model.Scope, h *Node) *Node {
 	return birnnlib.Output(scope, h, m.vocabulary.Size(), m.initializer())
 }
 
-func (m *Model) initializer() birnnlib.Initializer { return birnnlib.Normal(0.01, m.config.Seed) }
+func (m *Model) initializer() birnnlib.Initializer { return birnnlib.Normal(0.01).Seed(m.config.Seed) }

@@ -152,9 +152,9 @@ func (m *Model) outputs(scope *model.Scope, x, lengths *Node) *Node {
 	}
 	X := layers.DropoutStatic(scope, Concatenate(embedded, -1), m.config.Dropout)
 	h, _ := birnnlib.New(scope, X, m.config.Hidden...).Cell(birnnlib.LSTM{ForgetBias: 1}).Lengths(lengths).
-		Dropout(m.config.Dropout).Initializer(birnnlib.Glorot(m.config.Seed)).Done()
+		Dropout(m.config.Dropout).Initializer(birnnlib.Glorot().Seed(m.config.Seed)).Done()
 	h = layers.DropoutStatic(scope, h, m.config.Dropout)
-	return birnnlib.Output(scope, h, m.task.Classes, birnnlib.Glorot(m.config.Seed))
+	return birnnlib.Output(scope, h, m.task.Classes, birnnlib.Glorot().Seed(m.config.Seed))
 }
 
 // embedding returns the table of a feature, [Size, Embedding], drawn from N(0, 0.1²) if it does not exist yet.
@@ -163,7 +163,7 @@ func (m *Model) embedding(scope *model.Scope, f Feature) *model.Variable {
 		return v
 	}
 	dims := []int{f.Size, f.Embedding}
-	drawn := birnnlib.Normal(0.1, m.config.Seed)(birnnlib.Weight{Path: model.JoinPath(scope.Scope(), "E"), Dims: dims})
+	drawn := birnnlib.Normal(0.1).Seed(m.config.Seed)(birnnlib.Weight{Path: model.JoinPath(scope.Scope(), "E"), Dims: dims})
 	values := make([]float32, len(drawn))
 	for i, v := range drawn {
 		values[i] = float32(v)

@@ -17,6 +17,7 @@ import (
 	"iter"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -353,15 +354,37 @@ func (d *Differences) Add(name string, a, b any) {
 // String returns the list; "" for none.
 func (d Differences) String() string { return strings.Join(d, ", ") }
 
-// text writes hidden sizes as birnnlib.ParseSizes reads them.
 func text(v any) string {
-	sizes, ok := v.([]birnnlib.Sizes)
-	if !ok {
-		return fmt.Sprint(v)
+	if sizes, ok := v.([]birnnlib.Sizes); ok {
+		return FormatSizes(sizes)
 	}
+	return fmt.Sprint(v)
+}
+
+// FormatSizes writes the hidden sizes of several layers as [ParseSizes] reads them.
+func FormatSizes(sizes []birnnlib.Sizes) string {
 	parts := make([]string, len(sizes))
 	for i, s := range sizes {
 		parts[i] = s.String()
 	}
 	return strings.Join(parts, ",")
+}
+
+// ParseSizes reads the hidden sizes of several layers in the form of [birnnlib.Sizes.String], separated by commas: "256" is
+// one layer, "256+128,64" two, the first of different sizes forward and backward.
+func ParseSizes(s string) ([]birnnlib.Sizes, error) {
+	var sizes []birnnlib.Sizes
+	for layer := range strings.SplitSeq(s, ",") {
+		forward, backward, differ := strings.Cut(layer, "+")
+		if !differ {
+			backward = forward
+		}
+		hf, errF := strconv.Atoi(strings.TrimSpace(forward))
+		hb, errB := strconv.Atoi(strings.TrimSpace(backward))
+		if errF != nil || errB != nil || hf < 0 || hb < 0 || hf+hb == 0 {
+			return nil, fmt.Errorf("hidden sizes %q: layer %d is %q; write numbers, as in 256 or 256+128,64 (256+0 is forward only)", s, len(sizes)+1, layer)
+		}
+		sizes = append(sizes, birnnlib.Sizes{Forward: hf, Backward: hb})
+	}
+	return sizes, nil
 }

@@ -31,7 +31,7 @@ func TestNetwork(t *testing.T) {
 		_, err := model.CallOnce(gobackend.GetBackend(), params, func(scope *model.Scope, x *Node) *Node {
 			H, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 4, Backward: 2}, birnnlib.Sizes{Backward: 5}).Cell(test.cell).Done()
 			if test.output > 0 {
-				H = birnnlib.Output(scope, H, test.output, birnnlib.Glorot(1))
+				H = birnnlib.Output(scope, H, test.output, birnnlib.Glorot().Seed(1))
 			}
 			return H
 		}, [][][]float32{{{1, 2}}, {{3, 4}}})

@@ -21,7 +21,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
 	"birnn/birnnlib/examples/charlm"
 	"birnn/birnnlib/examples/cmd/internal/session"
@@ -64,7 +63,7 @@ func parse(args []string, config charlm.Config, stdout io.Writer) (*options, err
 	f.IntVar(&c.Steps, "steps", c.Steps, "time steps of a window")
 	f.IntVar(&c.Batch, "batch", c.Batch, "sequences in a mini-batch")
 	f.Func("hidden", "hidden `sizes`: 256 a direction, 256+128 for different ones forward and backward, 256,256 for two layers (default 256)", func(s string) (err error) {
-		c.Hidden, err = birnnlib.ParseSizes(s)
+		c.Hidden, err = training.ParseSizes(s)
 		return err
 	})
 	f.StringVar(&c.Activation, "activation", c.Activation, "`φ`: sigmoid, tanh or relu")

@@ -28,7 +28,6 @@ import (
 	"strings"
 	"time"
 
-	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
 	"birnn/birnnlib/examples/cmd/internal/session"
 	"birnn/birnnlib/examples/segment"
@@ -77,8 +76,8 @@ Flags:
 	f.StringVar(&o.separator, "separator", " ", "what to write between two words, a `text`")
 	f.StringVar(&o.backend, "backend", "", "`backend`: go, xla:cpu or xla:cuda (default: GOMLX_BACKEND if set, else the fastest available)")
 	f.StringVar(&o.corpus, "corpus", "", "with -train or -test: a UTF-8 `file`, or - for standard input, with a paragraph a line and spaces between the words, as in 新年 讲话 or 新年/t 讲话/n (default: the People's Daily of January 1998, for research use, which pip fetches)")
-	f.Func("hidden", "with -train: hidden `sizes`: 128 a direction, 256+0 forward only, 128,64 for two layers (default "+sizes(c.Hidden)+")", func(s string) (err error) {
-		c.Hidden, err = birnnlib.ParseSizes(s)
+	f.Func("hidden", "with -train: hidden `sizes`: 128 a direction, 256+0 forward only, 128,64 for two layers (default "+training.FormatSizes(c.Hidden)+")", func(s string) (err error) {
+		c.Hidden, err = training.ParseSizes(s)
 		return err
 	})
 	f.IntVar(&c.Embedding, "embedding", c.Embedding, "with -train: `entries` of the embedding of a character")
@@ -128,14 +127,6 @@ Flags:
 		o.model = filepath.Join(cache, "birnn", "segment")
 	}
 	return o, nil
-}
-
-func sizes(hidden []birnnlib.Sizes) string {
-	var parts []string
-	for _, s := range hidden {
-		parts = append(parts, s.String())
-	}
-	return strings.Join(parts, ",")
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (err error) {
