@@ -21,7 +21,7 @@ func TestParameters(t *testing.T) {
 				params, h := model.NewStore(), task.widest(c.cell, layers)
 				_, err := model.CallOnce(b, params, func(scope *model.Scope, xy []*Node) *Node {
 					h, _ := birnnlib.New(scope, xy[0], task.sizes(layers, h)...).Cell(c.cell).Done()
-					return task.loss(birnnlib.Output(scope, h, task.outputs, birnnlib.Glorot(1)), xy[1])
+					return task.loss(birnnlib.Output(scope, h, task.outputs, birnnlib.Glorot().Seed(1)), xy[1])
 				}, task.draw(rand.New(rand.NewPCG(1, 1)), 2)...)
 				if err != nil {
 					t.Fatal(err)
