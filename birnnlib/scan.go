@@ -41,6 +41,9 @@ type Loop struct {
 // (pure Go) the graph holds the step T times. Either way the last states and the results have a gradient with respect to
 // the initial states, the sequences and every other node that step uses. A loop has no second derivatives.
 //
+// Products x W, where W does not depend on the time step, leave the loop where they can: those of an entry of a sequence
+// are one product before it, and the gradient of W is one product after it.
+//
 // Scan calls step once to build a loop, so random numbers drawn in step, as for dropout, are the same at every time step.
 // To have different ones, pass them as a sequence.
 func Scan(step StepFunction, initial []*Node, sequences ...*Node) *Loop {
