@@ -26,6 +26,7 @@ type contender struct {
 	layer   string // … and whose layers they use: see stacks
 	cgo     string // … built with this CGO_ENABLED
 	simd    bool   // … and with SIMD instructions for the pure-Go backend
+	preempt bool   // … and run with asynchronous preemption all the same: see package preempt
 
 	peer bool // it is one of package peers, by its key
 
@@ -42,16 +43,17 @@ var amd64 = runtime.GOARCH == "amd64"
 
 // Contenders of every workload, by key; ratios are to the first.
 var (
-	xla    = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1"}
-	again  = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", once: true, note: "It takes part in one round only: what it is to save is memory"}
-	goSIMD = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", simd: true, optional: !amd64}
-	goOnly = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", optional: amd64}
-	gomlx  = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1", optional: true}
-	jax    = contender{key: "jax", name: "JAX, lax.scan", peer: true}
-	jaxLog = contender{key: "jax-associative", name: "JAX, lax.associative_scan", peer: true}
-	flax   = contender{key: "flax", name: "Flax NNX", peer: true}
-	torch  = contender{key: "torch", name: "PyTorch, by hand", peer: true}
-	nn     = contender{key: "torch-nn", name: "PyTorch, nn", peer: true}
+	xla       = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1"}
+	again     = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", once: true, note: "It takes part in one round only: what it is to save is memory"}
+	goSIMD    = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", simd: true, optional: !amd64}
+	goOnly    = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", optional: amd64}
+	goPreempt = contender{key: "go-simd-preempt", name: "birnnlib on pure Go, SIMD, asynchronous preemption", backend: "go", layer: ownLayer, cgo: "0", simd: true, preempt: true, optional: true}
+	gomlx     = contender{key: "gomlx", name: "GoMLX's own LSTM, unrolled", backend: "xla:cpu", layer: "gomlx", cgo: "1", optional: true}
+	jax       = contender{key: "jax", name: "JAX, lax.scan", peer: true}
+	jaxLog    = contender{key: "jax-associative", name: "JAX, lax.associative_scan", peer: true}
+	flax      = contender{key: "flax", name: "Flax NNX", peer: true}
+	torch     = contender{key: "torch", name: "PyTorch, by hand", peer: true}
+	nn        = contender{key: "torch-nn", name: "PyTorch, nn", peer: true}
 )
 
 // postField returns the contenders of the post's training.
@@ -63,7 +65,7 @@ func postField() []contender {
 	nn.name, nn.differs = "PyTorch, nn.RNN", true
 	nn.note = "nn.RNN takes dense input only, so it multiplies one-hot vectors where the others look rows up; it has no sigmoid, so it computes tanh"
 	compiled.key, compiled.name, compiled.matmul, compiled.optional = "torch-compile", "PyTorch, by hand, torch.compile", false, true
-	return []contender{xla, goSIMD, goOnly, jax, flax, torch, compiled, nn}
+	return []contender{xla, goSIMD, goPreempt, goOnly, jax, flax, torch, compiled, nn}
 }
 
 // layersField returns the contenders of a workload of layers.
@@ -173,7 +175,11 @@ func (c contender) env(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
-	return append(env, with...), nil
+	env = append(env, with...)
+	if c.preempt {
+		env = append(env, "GODEBUG=asyncpreemptoff=0")
+	}
+	return env, nil
 }
 
 // simdEnv returns the changes to the environment to build and run with SIMD instructions, by the Go that is here or by
