@@ -31,7 +31,7 @@
 // GOTOOLCHAIN=go1.26.11, or leave GOEXPERIMENT out.
 //
 // On Intel processors, run such a program with GODEBUG=asyncpreemptoff=1. After an asynchronous preemption, the runtime
-// leaves the upper halves of the vector registers in use; from then on math.Exp takes 1,200 ns instead of 8, and a training
+// leaves the upper halves of the vector registers in use; from then on math.Exp takes 5 to 150 times as long, and a training
 // step up to five times as long (golang/go#80835 is of the same kind; birnnlib/benchmarks/preempt shows it). AMD
 // processors are not affected. The setting has to come from the environment: the go command refuses it in a //go:debug line.
 // Ctrl-C and the garbage collector answer as fast with it during a training, since compute's kernels return within
