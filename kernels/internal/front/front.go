@@ -339,6 +339,10 @@ func (f *Front) startChild() {
 	f.mu.Unlock()
 	f.sent = nil
 	settings := slices.Concat([]string{"%noautoget"}, f.settings, f.fetchAgain())
+	var module string
+	var patchErr error
+	var patching sync.WaitGroup
+	patching.Go(func() { module, patchErr = f.patchedModule() })
 	go func() {
 		defer close(ready)
 		for _, dir := range f.programDirs() { // of an earlier GoNB
@@ -350,6 +354,13 @@ func (f *Front) startChild() {
 			c, err = startChild(f.ctx, f.childConfig())
 		}
 		if err == nil {
+			patching.Wait()
+			if patchErr == nil {
+				patchErr = f.useModule(module)
+			}
+			if patchErr != nil {
+				f.log.Printf("what is printed right after a display may come before it: %v", patchErr)
+			}
 			_, err = c.Execute(strings.Join(settings, "\n"), false, nil)
 		}
 		f.mu.Lock()

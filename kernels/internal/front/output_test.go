@@ -54,21 +54,21 @@ func TestDisplays(t *testing.T) {
 	if o := k.run(burst); o.status != "ok" || o.displays != n {
 		t.Errorf("%d of %d displays arrived: %+v", o.displays, n, o)
 	}
-	mixed := k.send(fmt.Sprintf(`import "birnn/kernels/show"
-%%%%
+	mixed := k.send(fmt.Sprintf(`%%%%
 for i := range %d {
 	fmt.Println("before", i)
-	show.Markdown(fmt.Sprint("display ", i))
+	gonbui.DisplayMarkdown(fmt.Sprint("display ", i))
 	fmt.Println("after", i)
 	fmt.Fprintln(os.Stderr, "error", i)
-	show.Markdown(fmt.Sprint("second ", i))
+	gonbui.DisplayMarkdown(fmt.Sprint("second ", i))
+	fmt.Println("last", i)
 }`, n/10))
 	if o := k.outcome(mixed, time.Now()); o.status != "ok" {
 		t.Fatalf("%+v", o)
 	}
 	var want []string
 	for i := range n / 10 {
-		for _, line := range []string{"before", "display", "after", "error", "second"} {
+		for _, line := range []string{"before", "display", "after", "error", "second", "last"} {
 			want = append(want, fmt.Sprint(line, " ", i))
 		}
 	}
