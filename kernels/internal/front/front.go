@@ -339,10 +339,10 @@ func (f *Front) startChild() {
 	f.mu.Unlock()
 	f.sent = nil
 	settings := slices.Concat([]string{"%noautoget"}, f.settings, f.fetchAgain())
-	var module string
+	var patched string
 	var patchErr error
 	var patching sync.WaitGroup
-	patching.Go(func() { module, patchErr = f.patchedModule() })
+	patching.Go(func() { patched, patchErr = f.patchedModule() })
 	go func() {
 		defer close(ready)
 		for _, dir := range f.programDirs() { // of an earlier GoNB
@@ -356,7 +356,7 @@ func (f *Front) startChild() {
 		if err == nil {
 			patching.Wait()
 			if patchErr == nil {
-				patchErr = f.useModule(module)
+				patchErr = f.addToWork(patched)
 			}
 			if patchErr != nil {
 				f.log.Printf("what is printed right after a display may come before it: %v", patchErr)

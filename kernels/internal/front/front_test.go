@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -39,7 +40,6 @@ func TestCells(t *testing.T) {
 		{code: "Repeat(\"分\", 2)", result: "\"分分\""},
 		{code: "y :=", err: "SyntaxError", trace: "cell 11, line 1"},
 		{code: "func g() {\n\tpanic(\"bad 坏\")\n}\n\ng()", err: "panic", trace: "cell 12, line 2"},
-		{code: "func deep(n int) int { return deep(n+1) + 1 }\ndeep(0)", stderr: "runtime: goroutine stack exceeds", err: "fatal error", trace: "frames of the same calls"},
 		{code: "os.Stderr.WriteString(\"panic: not one\\n\")\nfmt.Print()", stderr: "panic: not one\n"},
 		{code: "log.Fatal(\"gone\")", err: "ExitStatus 1", stderr: "20"},
 		{code: "var v = f(1)\nvar w = fmt.Sprint(v)"},
@@ -81,6 +81,18 @@ func TestCells(t *testing.T) {
 			t.Errorf("%d %q: the traceback has no %q:\n%s", i+1, step.code, step.trace, o.traceback)
 		}
 	}
+}
+
+// TestLongStackOverflow checks that an endless recursion shows few of its frames.
+func TestLongStackOverflow(t *testing.T) {
+	testall.Long(t)
+	t.Parallel()
+	k := start(t)
+	o := k.run("func deep(n int) int { return deep(n+1) + 1 }\ndeep(0)")
+	if o.name != "fatal error" || o.value != "stack overflow" || strings.Count(o.traceback, "cell 1, line 1") > 4 || !strings.Contains(o.traceback, "frames of the same calls") {
+		t.Errorf("%+v", o)
+	}
+	t.Logf("it took %v", o.took)
 }
 
 // TestOrder checks that standard error comes after what was printed before it.

@@ -32,24 +32,25 @@ func sendData(data *protocol.DisplayData) {
 	"\tSendData(data)\n\tLogf(\"\\tsync(%d) request sent", "\tsendData(data)\n\tLogf(\"\\tsync(%d) request sent",
 }
 
-// patchedModule returns the folder of that module with the patch. It is made once and stays, so that the packages stay
-// in the build cache.
+// patchedModule returns a line of go.work that replaces that module by a copy with the patch. The copy is made once and
+// stays, so that its packages stay in the build cache.
 func (f *Front) patchedModule() (string, error) {
-	cmd := exec.CommandContext(f.ctx, goCommand(), "list", "-m", "-f", "{{.Dir}}", gonbModule)
+	cmd := exec.CommandContext(f.ctx, goCommand(), "list", "-m", "-f", "{{.Version}} {{.Dir}}", gonbModule)
 	cmd.Dir = f.config.Root
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go list -m %s: %w", gonbModule, err)
 	}
-	module := strings.TrimSpace(string(out))
+	version, module, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(module + strings.Join(gonbuiPatch, "")))
 	dir := filepath.Join(cache, "birnn", "gonb-"+hex.EncodeToString(sum[:8]))
+	replace := fmt.Sprintf("replace %s %s => %q", gonbModule, version, dir)
 	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
+		return replace, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", err
@@ -81,19 +82,19 @@ func (f *Front) patchedModule() (string, error) {
 	}
 	err = os.Rename(staging, dir)
 	if _, made := os.Stat(dir); made == nil { // perhaps by another kernel
-		return dir, nil
+		return replace, nil
 	}
 	return "", err
 }
 
-// useModule adds the module to the workspace of GoNB's program.
-func (f *Front) useModule(module string) error {
+// addToWork adds a line to the workspace of GoNB's program.
+func (f *Front) addToWork(line string) error {
 	for _, dir := range f.programDirs() {
 		work, err := os.OpenFile(filepath.Join(dir, "go.work"), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(work, "\nreplace %s => %q\n", gonbModule, module)
+		_, err = fmt.Fprintf(work, "\n%s\n", line)
 		if err := errors.Join(err, work.Close()); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 // or "main.go:1:0: ". It gets only the lines of a stack; the others are disguised by a NUL, which the front removes.
 var (
 	place      = regexp.MustCompile(`(main(?:_test)?\.go)(:|$)`)
-	stackPlace = regexp.MustCompile(`^\t?/[^\s:]*/gonb_\w+/main(?:_test)?\.go:\d+(?: \+0x[0-9a-f]+)?\n?$`)
+	stackPlace = regexp.MustCompile(`^\t?/[^\s:]*/gonb_\w+/main(?:_test)?\.go:\d+(?: \+0x[0-9a-f]+)?(?: fp=0x[0-9a-f]+ sp=0x[0-9a-f]+ pc=0x[0-9a-f]+)?\n?$`)
 )
 
 // disguise disguises the places.

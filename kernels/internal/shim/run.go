@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -35,6 +36,7 @@ type job struct {
 	displays       *displays // nil if it cannot display anything
 	keyboard       *keyboard // nil if it passes
 	interrupted    atomic.Bool
+	overflowed     atomic.Bool // the program's stack is too large
 }
 
 const interruptedCode = 130 // exit code of what an interrupt keeps from starting, as a shell has it
@@ -88,6 +90,9 @@ func (j *job) run() {
 	if !failed {
 		return
 	}
+	if j.overflowed.Load() && exit.ExitCode() < 0 {
+		os.Exit(2) // as Go does
+	}
 	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
 		signal.Reset()
 		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // the program has left a core dump already
@@ -129,7 +134,7 @@ func (j *job) begin() error {
 		quiet(j.stdout)
 		j.displays.sync()
 	}
-	j.stderr.pump.Edit, j.stderr.pump.Rest = disguise, incompletePlace
+	j.stderr.pump.Edit, j.stderr.pump.Rest = j.edit, incompletePlace
 	j.stdout.pump.Before = j.displays.sync
 	j.cmd.Stdout, j.cmd.Stderr = j.stdout.w, j.stderr.w
 	events.Tell(events.Event{Kind: j.start, PID: os.Getpid()})
@@ -142,6 +147,20 @@ func (j *job) begin() error {
 		j.keyboard.r.Close()
 	}
 	return nil
+}
+
+// edit changes what GoNB reads of standard error. A program whose stack has become too large shows its first frames and
+// then counts the others, which takes seconds: edit has it killed meanwhile.
+func (j *job) edit(text []byte) []byte {
+	if j.start == events.Start && bytes.Contains(text, []byte("runtime: goroutine stack exceeds ")) && !j.overflowed.Swap(true) {
+		go func() {
+			for shown := int64(-1); shown != j.stderr.pump.Count(); time.Sleep(300 * time.Millisecond) {
+				shown = j.stderr.pump.Count()
+			}
+			j.cmd.Process.Kill()
+		}()
+	}
+	return disguise(text)
 }
 
 // stream is one of the job's output streams.
