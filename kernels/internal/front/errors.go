@@ -98,6 +98,10 @@ var (
 	undefined    = regexp.MustCompile(`^undefined: (\w+)$`)
 )
 
+// kernelNames replaces the names that the kernel gives its packages in a program.
+var kernelNames = strings.NewReplacer("argument to birnnshow.Result", "the result of the cell", "birnnshow.", "show.",
+	"birnnlower.", "lower.", "birnnbackend.", "backend.", "birnnshapes.", "shapes.")
+
 // internal matches what means nothing to the reader in a message of GoNB or the go command.
 var internal = regexp.MustCompile(`^executing special commands in cell: |[^\s"]*/gonb_\w+/`)
 
@@ -111,7 +115,7 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 		if m == nil || i >= len(traceback) || e.program == nil {
 			continue
 		}
-		message := m[3]
+		message := kernelNames.Replace(m[3])
 		column, _ := strconv.Atoi(m[2])
 		if result.value == "" {
 			result.value = message

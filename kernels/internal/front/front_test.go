@@ -61,6 +61,7 @@ func TestCells(t *testing.T) {
 		{code: "%with_inputs\n!read x; echo got $x", stdout: "got typed\n"},
 		{code: "%reset", stdout: "all declarations are dropped"},
 		{code: "f(1)", err: "CompileError", trace: "undefined: f"},
+		{code: "1 << 100", err: "CompileError", trace: "as int value in the result of the cell"},
 		{code: "  \n"},
 	} {
 		o := k.run(step.code)

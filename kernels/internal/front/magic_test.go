@@ -61,7 +61,7 @@ func TestCommands(t *testing.T) {
 		{code: "panic(\"a\\nxmain.go:1:0: b\")", err: "panic"},
 		{code: "log.SetFlags(log.LstdFlags | log.Llongfile)\nlog.Print(\"said 00:main.go:3:\")", stderr: "20", has: "cell %d, line 2: said 00:main.go:3:"},
 		{code: "func say() {\n\tlog.SetFlags(log.LstdFlags | log.Llongfile)\n\tlog.Print(\"said\")\n}\nsay()", has: "cell %d, line 3: said"},
-		{code: "fmt.Println(1)", stdout: "1\n"},
+		{code: "fmt.Println(strings.HasSuffix(os.Args[0], os.Getenv(\"GONB_TMP_DIR\")+\"/\"+filepath.Base(os.Args[0])), filepath.Ext(os.Args[0]))", stdout: "true \n"},
 	} {
 		o := k.run(step.code)
 		number := o.number

@@ -105,6 +105,9 @@ func (j *job) run() {
 // begin starts the job, with pipes for what it reads and writes.
 func (j *job) begin() error {
 	j.cmd = exec.Command(j.name, j.args...)
+	if j.start == events.Start {
+		j.cmd.Args[0] = os.Args[0] // the name that GoNB has given the program
+	}
 	if proxy, ok := os.LookupEnv("BIRNN_GOPROXY"); ok && os.Getenv("GOPROXY") == "off" { // the kernel's, for builds
 		os.Setenv("GOPROXY", proxy)
 	}
