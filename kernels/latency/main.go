@@ -112,8 +112,8 @@ func contenders(h home.Home, root string) ([]*kernel, error) {
 		}
 		bare := []string{filepath.Join(h.Bin(), "gonb"), "--kernel", "{connection_file}", "-go_work=" + root}
 		if name == kernelspec.XLA {
-			kernels = append(kernels, &kernel{name: "bare GoNB", argv: bare, env: append(spec.Environ(), "GOFLAGS=")},
-				&kernel{name: "bare GoNB, our flags", argv: bare, env: spec.Environ()})
+			kernels = append(kernels, &kernel{name: "bare GoNB", argv: bare, env: append(spec.Environ(), "GOPROXY=off", "GOFLAGS=")},
+				&kernel{name: "bare GoNB, our flags", argv: bare, env: append(spec.Environ(), "GOPROXY=off")})
 		}
 		kernels = append(kernels, &kernel{name: name, argv: spec.JSON.Argv, env: spec.Environ()})
 	}

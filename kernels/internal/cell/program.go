@@ -216,6 +216,13 @@ func (n *Notebook) needed(c *Cell) []*Decl {
 			name, _, _ := strings.Cut(d.Args(), " ")
 			names[name] = true
 		}
+		if d.Name() == "%test" && !slices.ContainsFunc(c.Decls, (*Decl).isTest) { // all tests
+			for _, d := range n.decls {
+				if d.isTest() {
+					names[d.Names[0]] = true
+				}
+			}
+		}
 	}
 	for _, d := range c.Decls {
 		if d.isMain() {
@@ -252,6 +259,13 @@ func (n *Notebook) needed(c *Cell) []*Decl {
 		}
 	}
 	return decls
+}
+
+// isTest reports whether the go command's tests call a function.
+func (d *Decl) isTest() bool {
+	return d.Kind == token.FUNC && slices.ContainsFunc([]string{"Test", "Benchmark", "Fuzz", "Example"}, func(prefix string) bool {
+		return strings.HasPrefix(d.Names[0], prefix)
+	})
 }
 
 // Closure returns the text of the declaration of name and of the declarations that it refers to, directly or

@@ -55,9 +55,11 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 		<-ended
 		end()
 	}()
+	proxy := os.Getenv("GOPROXY")
+	os.Setenv("GOPROXY", "off") // or listing packages would wait for the network
 	err = front.Run(own, front.Config{
 		ConnectionFile: *file, Root: *root, Bin: cmp.Or(*bin, f.options.Home.Bin()), Kernels: filepath.Join(f.options.Home.Jupyter(), "kernels"),
-		Project: folder, Log: a.Err, Interrupts: interrupts,
+		Project: folder, Proxy: proxy, Log: a.Err, Interrupts: interrupts,
 	})
 	if err != nil {
 		return a.failed(own, err)
@@ -85,9 +87,9 @@ func project(h home.Home, dir string) (string, error) {
 
 // guard is the hidden command by which a kernel starts GoNB.
 func (a *App) guard(_ context.Context, args []string) int {
-	if len(args) < 2 {
-		fmt.Fprintln(a.Err, "guard: expected a file and a command")
+	if len(args) < 3 {
+		fmt.Fprintln(a.Err, "guard: expected a folder, a file and a command")
 		return wrong
 	}
-	return process.Guard(args[0], args[1], args[2:]...)
+	return process.Guard(args[0], args[1], args[2], args[3:]...)
 }

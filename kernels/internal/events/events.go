@@ -1,9 +1,11 @@
-// Package events passes events from the programs of a kernel to its front, as lines of JSON appended to a file.
+// Package events passes events from the programs of a kernel to its front, as lines of JSON appended to a file, and the
+// state of the front to the programs.
 package events
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +21,8 @@ const (
 	BuildFail = "buildfail" // the build failed
 	Start     = "start"     // the program starts
 	Exit      = "exit"      // the program ended
+	Command   = "command"   // a shell command or script starts
+	Done      = "done"      // the shell command or script ended
 	Overflow  = "overflow"  // an output exceeds the limit
 )
 
@@ -26,8 +30,9 @@ const (
 type Event struct {
 	Kind    string        `json:"kind"`
 	Time    time.Time     `json:"time"`
-	Length  time.Duration `json:"length,omitempty"` // duration, for events at the end of something
-	Message string        `json:"message,omitempty"`
+	Length  time.Duration `json:"length,omitempty"`  // duration, for events at the end of something
+	Message string        `json:"message,omitempty"` // for Exit and Done: the error, such as "exit status 1"
+	PID     int           `json:"pid,omitempty"`     // for Start and Command: the process that takes interrupts for it
 }
 
 func file(run string) string { return filepath.Join(run, "events") }
@@ -72,3 +77,49 @@ func Clear(run string) error {
 	}
 	return err
 }
+
+// State is what the programs need to know of the front.
+type State struct {
+	Interrupted bool              `json:"interrupted,omitempty"` // the cell was interrupted: start nothing more
+	Input       bool              `json:"input,omitempty"`       // the client can be asked for input
+	Reads       bool              `json:"reads,omitempty"`       // the program's source mentions the standard input
+	Env         map[string]string `json:"env,omitempty"`         // variables that GoNB cannot set
+}
+
+func stateFile(run string) string { return filepath.Join(run, "state") }
+
+// Set stores the state in a run folder.
+func (s State) Set(run string) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	temp := stateFile(run) + ".new"
+	return errors.Join(os.WriteFile(temp, data, 0o600), os.Rename(temp, stateFile(run)))
+}
+
+// Now returns the state in the run folder in [Env]; the zero State if there is none.
+func Now() (s State) {
+	if run := os.Getenv(Env); run != "" {
+		if data, err := os.ReadFile(stateFile(run)); err == nil {
+			json.Unmarshal(data, &s)
+		}
+	}
+	return s
+}
+
+// Input is a request for a line of input, which a program sends to the socket [InputSocket]; the answer is an
+// [InputReply]. Both are JSON.
+type Input struct {
+	Prompt   string `json:"prompt"`
+	Password bool   `json:"password"`
+}
+
+// InputReply is the answer to an [Input]: a line, or the end of the input.
+type InputReply struct {
+	Value string `json:"value"`
+	End   bool   `json:"end"`
+}
+
+// InputSocket returns the path of the Unix socket on which the front with this run folder takes requests for input.
+func InputSocket(run string) string { return filepath.Join(run, "input") }

@@ -24,7 +24,7 @@ import (
 type child struct {
 	*client.Client
 	guard   *exec.Cmd
-	hold    io.Closer // closing it ends the guard, GoNB and its descendants
+	hold    io.WriteCloser // closing it ends the guard, GoNB and its descendants
 	pidFile string
 	cancel  context.CancelFunc
 	ended   chan struct{} // closed when the process has ended
@@ -60,7 +60,7 @@ func startChild(ctx context.Context, config childConfig) (*child, error) {
 	}
 	c := &child{ended: make(chan struct{}), pidFile: filepath.Join(dir, "pid")}
 	ctx, c.cancel = context.WithCancel(ctx)
-	c.guard = exec.Command(self, "guard", c.pidFile, config.gonb, "-kernel", file, "-raw_error=true", "-go_work="+config.root,
+	c.guard = exec.Command(self, "guard", config.dir, c.pidFile, config.gonb, "-kernel", file, "-raw_error=true", "-go_work="+config.root,
 		"-logtostderr=false", "-stderrthreshold=FATAL", "-log_file="+filepath.Join(dir, "gonb.log"))
 	c.guard.Env = process.Environ(os.Environ(), config.env)
 	c.guard.Stdout, c.guard.Stderr = config.log, config.log
@@ -91,11 +91,6 @@ func (c *child) pid() int {
 	return pid
 }
 
-// interrupt asks GoNB to interrupt the program.
-func (c *child) interrupt() {
-	c.Sockets.Control.SendMessage(wire.New(c.Session, "interrupt_request", nil, map[string]any{}))
-}
-
 // killWork kills the descendants of GoNB.
 func (c *child) killWork() {
 	if pid := c.pid(); pid > 0 {
@@ -111,9 +106,15 @@ func (c *child) kill() {
 	}
 }
 
+// dismiss has the guard end GoNB and its descendants.
+func (c *child) dismiss() {
+	io.WriteString(c.hold, process.Dismissed)
+	c.hold.Close()
+}
+
 // stop ends GoNB and its descendants and waits for them.
 func (c *child) stop() {
-	c.hold.Close()
+	c.dismiss()
 	select {
 	case <-c.ended:
 	case <-time.After(5 * time.Second): // the guard hangs
@@ -138,8 +139,7 @@ func (f *Front) theChild() (*child, error) {
 }
 
 func (f *Front) childConfig() childConfig {
-	temp := filepath.Join(f.run, "tmp")
-	os.MkdirAll(temp, 0o700)
+	os.MkdirAll(f.temp(), 0o700)
 	shims := filepath.Join(f.config.Bin, "shims")
 	path := []string{shims}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
@@ -152,10 +152,24 @@ func (f *Front) childConfig() childConfig {
 		env: []string{
 			"PATH=" + strings.Join(path, string(os.PathListSeparator)), "BIRNN_GO=" + goCommand(),
 			events.Env + "=" + f.run, "BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
-			"BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(), "TMPDIR=" + temp, "BIRNN_FRONT=1",
+			"BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(), "TMPDIR=" + f.temp(), "BIRNN_FRONT=1", "BIRNN_ROOT=" + f.config.Root,
+			// A build goes nowhere; the shim gives shell commands the user's proxy.
+			"GOPROXY=off", "BIRNN_GOPROXY=" + f.config.Proxy,
 		},
 		log: f.config.Log, logf: f.log.Printf, input: f.requestInput, orphan: f.publishOrphan,
 	}
+}
+
+// temp returns the directory of GoNB's and the cells' temporary files.
+func (f *Front) temp() string { return filepath.Join(f.run, "tmp") }
+
+// programDirs returns the directory of GoNB's program, if there is one.
+func (f *Front) programDirs() []string {
+	dirs, _ := filepath.Glob(filepath.Join(f.temp(), "gonb_*", "go.mod"))
+	for i, file := range dirs {
+		dirs[i] = filepath.Dir(file)
+	}
+	return dirs
 }
 
 const outputLimit = 1_000_000 // number of bytes of a stream that are shown

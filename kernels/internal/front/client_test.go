@@ -27,8 +27,8 @@ import (
 
 // TestMain runs the tests, or the guard that the kernel starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 3 && os.Args[1] == "guard" {
-		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4:]...))
+	if len(os.Args) > 4 && os.Args[1] == "guard" {
+		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4], os.Args[5:]...))
 	}
 	for key, value := range environment { // not by t.Setenv: most tests run in parallel
 		os.Setenv(key, value)
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // environment is that of the tests' kernels.
 var environment = map[string]string{
 	"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
-	"GOEXPERIMENT": "", "GODEBUG": "", kernelspec.PureGo: "",
+	"GOEXPERIMENT": "", "GODEBUG": "", kernelspec.PureGo: "", "GOSUMDB": "off",
 }
 
 // alone is for a test whose kernel changes the environment: the test cannot run in parallel, and the environment is
@@ -86,6 +86,9 @@ type kernel struct {
 	t     *testing.T
 	front *Front
 	done  chan error
+
+	mu    sync.Mutex
+	asked []string // the requests for input
 }
 
 // answer has the messages for a request.
@@ -173,6 +176,9 @@ func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
 		close(ended)
 	}()
 	if k.Client, err = client.Connect(ctx, connection, ended, func(m *wire.Message) {
+		k.mu.Lock()
+		k.asked = append(k.asked, string(m.Content))
+		k.mu.Unlock()
 		k.Sockets.Stdin.SendMessage(wire.New(k.Session, "input_reply", m, map[string]string{"value": "typed"}))
 	}, nil, func(string, ...any) {}); err != nil {
 		t.Fatal(err)
@@ -231,6 +237,14 @@ func (k *kernel) send(code string) *answer {
 	return k.ask(k.Sockets.Shell, "execute_request", map[string]any{
 		"code": code, "silent": false, "store_history": true, "user_expressions": map[string]any{}, "allow_stdin": true, "stop_on_error": true,
 	})
+}
+
+// takeAsked returns the requests for input since the last call.
+func (k *kernel) takeAsked() (asked []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	asked, k.asked = k.asked, nil
+	return asked
 }
 
 // run runs a cell.

@@ -37,7 +37,7 @@ func (f *Front) startGopls() {
 			return
 		}
 	}
-	client, err := gopls.Start(f.ctx, gopls.Options{Command: command, Dir: dir, Log: f.config.Log})
+	client, err := gopls.Start(f.ctx, gopls.Options{Command: command, Dir: dir, Temp: f.run, Log: f.config.Log})
 	if err != nil {
 		f.log.Printf("without completion: %v", err)
 		return
@@ -68,11 +68,11 @@ type cursor struct {
 // offset returns the byte offset of the cursor.
 func (c cursor) offset() int {
 	at := 0
-	for range c.Cursor {
+	for i := 0; i < c.Cursor && at < len(c.Code); i++ {
 		_, n := utf8.DecodeRuneInString(c.Code[at:])
 		at += n
 	}
-	return min(at, len(c.Code))
+	return at
 }
 
 // snapshot returns the current notebook.

@@ -98,6 +98,13 @@ var (
 	undefined    = regexp.MustCompile(`^undefined: (\w+)$`)
 )
 
+// kernelNames replaces the names that the kernel gives its packages in a program.
+var kernelNames = strings.NewReplacer("argument to birnnshow.Result", "the result of the cell", "birnnshow.", "show.",
+	"birnnlower.", "lower.", "birnnbackend.", "backend.", "birnnshapes.", "shapes.")
+
+// internal matches what means nothing to the reader in a message of GoNB or the go command.
+var internal = regexp.MustCompile(`^executing special commands in cell: |[^\s"]*/gonb_\w+/`)
+
 // compileError returns the error for a program that does not compile, with the places in the cells. GoNB's traceback
 // has the place in the program for each line of the go command's output.
 func (e *execution) compileError(value string, traceback []string) *cellError {
@@ -108,7 +115,7 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 		if m == nil || i >= len(traceback) || e.program == nil {
 			continue
 		}
-		message := m[3]
+		message := kernelNames.Replace(m[3])
 		column, _ := strconv.Atoi(m[2])
 		if result.value == "" {
 			result.value = message
@@ -123,7 +130,8 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 		result.traceback = append(result.traceback, "      "+message+e.hint(message))
 	}
 	if result.value == "" { // no message of the compiler about the cell
-		result.name = "GoNB"
+		result.name = "CommandError"
+		value = internal.ReplaceAllString(value, "")
 		if strings.Contains(value, "go: ") || strings.Contains(value, "go build") || strings.Contains(value, ".go:") {
 			result.name = "CompileError"
 		}
@@ -168,7 +176,8 @@ func (e *execution) programError(status, held string) *cellError {
 		e.output.release(held)
 		return &cellError{name: exitName(status), value: e.lastLine(), compiled: true, all: e.output.places(e.output.stacks.complete.String())}
 	}
-	value := strings.TrimSpace(strings.TrimPrefix(held[:at[0]], kind+": "))
+	value, _, _ := strings.Cut(strings.TrimPrefix(held[:at[0]], kind+": "), "\nruntime stack:\n")
+	value = strings.TrimSpace(value)
 	result := &cellError{name: kind, value: value, compiled: true, all: e.output.places(held)}
 	stack := held[at[1]:]
 	if end := strings.Index(stack, "\n\n"); end >= 0 {
@@ -194,26 +203,40 @@ func (e *execution) lastLine() string {
 	return ansi.ReplaceAllString(lines[len(lines)-1], "")
 }
 
-// frames returns the frames of a stack that are in the cells, with counts of the others.
+// frames returns the frames of a stack that are in the cells, with counts of the others and of those that recur.
 func (e *execution) frames(stack string) []string {
+	const most = 3 // times that a frame is shown
 	var shown []string
-	hidden := 0
+	hidden, recurring := 0, 0
+	seen := map[string]int{}
 	packages := map[string]bool{}
 	fold := func() {
 		if hidden > 0 {
 			shown = append(shown, fmt.Sprintf("%s      … %d frames in %s%s", faint, hidden, strings.Join(slices.Sorted(maps.Keys(packages)), ", "), plain))
 		}
-		hidden, packages = 0, map[string]bool{}
+		if recurring > 0 {
+			shown = append(shown, fmt.Sprintf("%s      … %d frames of the same calls%s", faint, recurring, plain))
+		}
+		hidden, recurring, packages = 0, 0, map[string]bool{}
 	}
 	lines := strings.Split(stack, "\n")
 	for i := 0; i+1 < len(lines); i += 2 {
 		function := lines[i]
+		if strings.HasPrefix(function, "...") { // "...100 frames elided..."
+			i--
+			continue
+		}
 		place := annotation.FindStringSubmatch(lines[i+1])
 		if place != nil && e.program != nil {
 			sent, _ := strconv.Atoi(place[1])
 			if number, line, _ := e.program.Place(sent, 0); line > 0 {
+				where := e.where(number, line, 0)
+				if seen[where]++; seen[where] > most {
+					recurring++
+					continue
+				}
 				fold()
-				shown = append(shown, e.where(number, line, 0))
+				shown = append(shown, where)
 				continue
 			}
 			continue // the call that the kernel added

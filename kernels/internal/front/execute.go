@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +29,8 @@ type execution struct {
 	output  *output
 	began   time.Time
 	program *cell.Program
-	after   []func() // run after the cell
+	after   []func()          // run after the cell
+	links   map[string]string // paths of the cell's commands, by the links that GoNB gets
 }
 
 // execute executes a cell. After an error it returns the requests that the client sent before it learned of the error;
@@ -74,6 +77,9 @@ func (f *Front) execute(r *request) (aborted []*request) {
 	}
 	answer := map[string]any{"status": "ok", "execution_count": number, "user_expressions": expressions, "payload": append([]any{}, e.payload...)}
 	if err != nil {
+		for link, path := range e.links {
+			err.value = strings.ReplaceAll(err.value, link, path)
+		}
 		answer["status"] = "error"
 		for key, value := range err.content() {
 			answer[key] = value
@@ -105,16 +111,25 @@ func (e *execution) run() *cellError {
 		return e.syntaxError(err)
 	}
 	if c.Foreign {
-		return e.send(code)
+		return e.foreign(code)
 	}
 	if err := e.commands(c); err != nil {
 		return err
 	}
 	e.program = nil
+	asks := false
 	for i, d := range c.Directives {
-		c.Directives[i].Text = f.shell(d.Text)
+		c.Directives[i].Text = f.shell(d.Text, asks)
+		asks = d.Name() == "%with_inputs" || d.Name() == "%with_password" || asks && d.Name() != "!"
 	}
-	if len(c.Decls) == 0 && len(c.Imports) == 0 && c.Body == "" && c.Entry.Text == "" {
+	bare := len(c.Decls) == 0 && len(c.Imports) == 0 && c.Body == "" && c.Entry.Text == ""
+	if bare {
+		var misuse *cellError
+		if c, misuse = e.callee(c); misuse != nil {
+			return misuse
+		}
+	}
+	if bare && c.Body == "" && !slices.ContainsFunc(c.Directives, isTest) {
 		if len(c.Directives) == 0 {
 			return nil
 		}
@@ -144,10 +159,18 @@ func (e *execution) run() *cellError {
 		opts.Unused = append(opts.Unused, m[1])
 		cellErr = e.sendProgram(notebook, c, opts)
 	}
-	if cellErr != nil && (cellErr.says("no required module provides package") || cellErr.says("cannot find module providing package")) {
-		e.program.Prepend("%autoget")
-		cellErr = e.sendThis()
-		f.tell("%noautoget")
+	const tries = 5 // the go command reports one lack after the other
+	for range tries {
+		if cellErr == nil || cellErr.compiled || f.noGet {
+			break
+		}
+		paths := missing(cellErr)
+		if len(paths) == 0 {
+			break
+		}
+		if cellErr = e.fetch(paths); cellErr == nil {
+			cellErr = e.sendThis()
+		}
 	}
 	if cellErr == nil || cellErr.compiled {
 		f.setNotebook(notebook)
@@ -199,6 +222,10 @@ func (e *execution) send(code string) *cellError {
 		return e.interruptedError()
 	}
 	e.output.reset()
+	f.mu.Lock()
+	f.state.Input, f.state.Reads = e.input, readsInput.MatchString(code)
+	f.storeState()
+	f.mu.Unlock()
 	reply, err := c.Execute(code, e.input, e.output.take)
 	held := e.output.end()
 	if err != nil {
@@ -222,15 +249,15 @@ func (e *execution) send(code string) *cellError {
 	}
 	told := events.Read(f.run)
 	f.noteSettings(code, content.Status)
-	if content.Status != "error" {
-		e.output.release(held)
-		return nil
-	}
-	if f.wasInterrupted() {
+	if f.wasInterrupted() && (content.Status == "error" || !endedWell(told)) {
 		e.output.release(strings.TrimSuffix(strings.TrimSuffix(held, "\n"), content.Value))
 		err := e.interruptedError()
 		err.compiled = slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Start })
 		return err
+	}
+	if content.Status != "error" {
+		e.output.release(held)
+		return nil
 	}
 	if slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Exit }) {
 		return e.programError(content.Value, held)
@@ -239,9 +266,103 @@ func (e *execution) send(code string) *cellError {
 	return e.compileError(content.Value, content.Traceback)
 }
 
+// foreign runs a cell that is a script or a file. The shim does that: GoNB garbles names that are not ASCII, takes the
+// line ends of Windows for part of the command, and cannot tell whether a script was interrupted.
+func (e *execution) foreign(code string) *cellError {
+	first, rest, _ := strings.Cut(code, "\n")
+	if command, ok := strings.CutSuffix(first, "\r"); ok {
+		first, rest = command, strings.ReplaceAll(rest, "\r\n", "\n")
+	}
+	words := splitWords(strings.TrimPrefix(first, "//gonb:"))
+	var run []string
+	switch name, args := words[0], words[1:]; {
+	case name == "%%writefile" && (len(args) == 1 || len(args) == 2 && args[0] == "-a"):
+		run = append([]string{"write"}, args...)
+	case (name == "%%bash" || name == "%%sh") && len(args) == 0:
+		run = []string{"script", strings.TrimPrefix(name, "%%")}
+	case name == "%%script" && len(args) > 0:
+		run = append([]string{"script"}, args...)
+	default:
+		return e.send(first + "\n" + rest)
+	}
+	for i, word := range run {
+		if run[i] = url.PathEscape(word); word == "" {
+			run[i] = `""`
+		}
+	}
+	if err := e.send("%%script " + gonbWord(e.front.shim(), "shell") + " " + strings.Join(run, " ") + "\n" + rest); err != nil {
+		return err
+	}
+	return e.failed(run[0] == "write")
+}
+
+// failed returns the error of the last command that the shim ran, if errors of it count.
+func (e *execution) failed(counts bool) *cellError {
+	told := events.Read(e.front.run)
+	if i := len(told) - 1; i >= 0 && counts && told[i].Message != "" {
+		return &cellError{name: "CommandError", value: told[i].Message}
+	}
+	return nil
+}
+
+func isTest(d cell.Directive) bool { return d.Name() == "%test" }
+
+// gonbWord returns a word as GoNB's commands read it, or the other one if they cannot.
+func gonbWord(word, other string) string {
+	if !isASCII(word) {
+		return other
+	}
+	return strconv.Quote(word)
+}
+
+// splitWords splits a command as GoNB does: at spaces, except in double quotes, in which a backslash is an escape.
+func splitWords(text string) (words []string) {
+	var word strings.Builder
+	started, inQuotes, escaped := false, false, false
+	for _, r := range text {
+		switch {
+		case escaped:
+			escaped = false
+			switch r {
+			case 'n':
+				r = '\n'
+			case 't':
+				r = '\t'
+			}
+			word.WriteRune(r)
+		case inQuotes && r == '\\':
+			escaped = true
+		case r == '"':
+			started, inQuotes = true, !inQuotes
+		case !inQuotes && (r == ' ' || r == '\t' || r == '\n'):
+			if started {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			started = false
+		default:
+			started = true
+			word.WriteRune(r)
+		}
+	}
+	if started {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+// endedWell reports whether the last program, shell command or script ended without an error.
+func endedWell(told []events.Event) bool {
+	well := false
+	for _, e := range told {
+		well = (e.Kind == events.Exit || e.Kind == events.Done) && e.Message == ""
+	}
+	return well
+}
+
 // shell returns the line that runs a shell command by the shim, which copies its output. In GoNB, a backslash at the
-// end of the line continues it.
-func (f *Front) shell(line string) string {
+// end of the line continues it. asks means that GoNB asks for the input.
+func (f *Front) shell(line string, asks bool) string {
 	command, ok := strings.CutPrefix(line, "!")
 	if !ok || strings.HasSuffix(line, `\`) {
 		return line
@@ -250,9 +371,17 @@ func (f *Front) shell(line string) string {
 	if after, ok := strings.CutPrefix(command, "*"); ok { // in the program's directory
 		star, command = "*", after
 	}
-	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-	return "!" + star + quote(filepath.Join(f.config.Bin, "shims", "shell")) + " " + quote(command)
+	if asks {
+		return "!" + star + quoted(f.shim()) + " asking " + quoted(command)
+	}
+	return "!" + star + quoted(f.shim()) + " " + quoted(command)
 }
+
+// shim returns the path of the program that runs shell commands.
+func (f *Front) shim() string { return filepath.Join(f.config.Bin, "shims", "shell") }
+
+// quoted quotes text for the shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // tell has GoNB execute commands without showing their output.
 func (f *Front) tell(commands ...string) {
@@ -262,7 +391,7 @@ func (f *Front) tell(commands ...string) {
 }
 
 // settingNames are the commands with a lasting effect on GoNB.
-var settingNames = []string{"%env", "%cd", "%goflags", "%track", "%untrack", "%autoget", "%noautoget", "%goworkfix"}
+var settingNames = []string{"%env", "%cd", "%goflags", "%track", "%untrack", "%goworkfix"}
 
 // noteSettings records the commands that a restarted GoNB must execute again.
 func (f *Front) noteSettings(code, status string) {

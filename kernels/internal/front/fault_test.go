@@ -98,8 +98,8 @@ func faults(t *testing.T, rounds int) {
 	}
 }
 
-// TestFrontKilled kills the kernel at random moments, as a user or the OOM killer may, and checks that no process is
-// left.
+// TestFrontKilled kills the kernel and its process group at random moments, as Jupyter, a user or the OOM killer may, and
+// checks that no process and no folder is left.
 func TestFrontKilled(t *testing.T) { frontKilled(t, 2) }
 
 func TestLongFrontKilled(t *testing.T) {
@@ -133,6 +133,7 @@ func frontKilled(t *testing.T, rounds int) {
 		}
 		cmd := exec.Command(program, "kernel", "-f", file, "-root", root(t), "-dir", home)
 		cmd.Env = append(os.Environ(), "GOMLX_BACKEND=go", "CGO_ENABLED=0", "GOPROXY=off", "GOFLAGS=-buildvcs=false", "TMPDIR="+temp)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -152,9 +153,14 @@ func frontKilled(t *testing.T, rounds int) {
 		} else {
 			time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
 		}
-		cmd.Process.Kill()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 		nothingMentions(t, temp)
+		if round%3 > 0 { // else it may not have started its guard yet
+			if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 1 {
+				t.Errorf("left are %q", left)
+			}
+		}
 	}
 }
 

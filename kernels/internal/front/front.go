@@ -10,6 +10,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"birnn/kernels/internal/events"
 	"birnn/kernels/internal/gopls"
 	"birnn/kernels/internal/history"
+	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
 
@@ -29,6 +31,7 @@ type Config struct {
 	Bin            string // directory of gonb, goimports, gopls and the shims
 	Kernels        string // directory of the installation's kernelspecs; "" for none
 	Project        string // directory of the history, the outputs and the lasting values
+	Proxy          string // $GOPROXY for fetching packages; "" for Go's default
 	Log            io.Writer
 	Interrupts     <-chan os.Signal // each interrupts the running cell
 
@@ -48,6 +51,9 @@ type Front struct {
 	// Used only by the executing goroutine.
 	sent       []string // GoNB's keys of the declarations in the last program
 	settings   []string // commands that a restarted GoNB must execute again
+	modules    []string // fetched, with their versions
+	links      int      // number of links to paths that GoNB garbles
+	noGet      bool     // whether missing packages are not fetched
 	timing     bool
 	limit      int    // number of bytes of a stream that are shown
 	backendNow string // the current backend
@@ -69,9 +75,11 @@ type Front struct {
 	notebook    *cell.Notebook // immutable; the executing goroutine replaces it
 	queue       []*request
 	wake        chan struct{}
-	running     *request // the current request, or nil
-	last        *request // the last one executed
-	interrupted bool
+	running     *request  // the current request, or nil
+	last        *request  // the last one executed
+	interrupted time.Time // when the current request was, or zero
+	state       events.State
+	answers     chan string // gets the answer to the request for input, or nil
 	count       int
 	sources     map[int]string // of the executed cells, by number
 	child       *child
@@ -118,6 +126,9 @@ func Run(ctx context.Context, config Config) error {
 	})
 	if config.started != nil {
 		config.started(f)
+	}
+	if err := f.serveInput(); err != nil {
+		return err
 	}
 	f.status(nil, "starting")
 	f.startChild()
@@ -177,7 +188,7 @@ func (f *Front) work() {
 		var r *request
 		if len(f.queue) > 0 {
 			r, f.queue = f.queue[0], f.queue[1:]
-			f.running, f.last, f.interrupted = r, r, false
+			f.running, f.last, f.interrupted = r, r, time.Time{}
 		}
 		f.mu.Unlock()
 		if r == nil {
@@ -210,56 +221,108 @@ func (f *Front) shutDown() {
 	f.mu.Unlock()
 	if ready != nil {
 		if c, _ := f.theChild(); c != nil {
-			c.hold.Close()
+			c.dismiss()
 		}
 	}
 	f.poke()
 }
 
-// interrupt stops the running cell: it asks the program, if there is one, and kills it if it does not end soon.
+// An interrupted program has grace to end; a second interrupt within double counts as the same.
+const (
+	grace  = time.Minute
+	double = 300 * time.Millisecond
+)
+
+// interrupt interrupts the running cell. A program, shell command or script gets the signal, as from a terminal, and
+// time to handle it; the second interrupt kills it. Everything else, such as a build, is killed at once.
 func (f *Front) interrupt() {
 	f.mu.Lock()
 	r := f.running
-	f.interrupted = r != nil
-	f.mu.Unlock()
-	c, _ := f.theChild()
-	if r == nil || c == nil {
+	again := r != nil && !f.interrupted.IsZero()
+	if again && time.Since(f.interrupted) < double {
+		f.mu.Unlock()
 		return
 	}
-	c.interrupt()
-	if !f.programRuns() {
-		c.killWork()
+	if r != nil {
+		f.interrupted = time.Now()
+		f.storeState()
 	}
-	go func() {
-		stillRuns := func(after time.Duration) bool {
-			time.Sleep(after)
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			return f.running == r
-		}
-		if !stillRuns(700 * time.Millisecond) {
-			return
-		}
+	f.mu.Unlock()
+	c, _ := f.theChild()
+	switch {
+	case r == nil || c == nil:
+	case again:
 		c.killWork()
-		if stillRuns(time.Second) {
-			c.stop() // GoNB hangs; it is restarted
+	default:
+		go f.endWork(r, c)
+	}
+}
+
+// endWork ends what runs for the interrupted request r.
+func (f *Front) endWork(r *request, c *child) {
+	const hang = 3 * time.Second
+	told := 0 // the process that got the signal
+	var since time.Time
+	hint := true
+	for idle := time.Now(); f.runs(r); time.Sleep(20 * time.Millisecond) {
+		switch pid := f.worker(); {
+		case pid == 0:
+			c.killWork()
+			if time.Since(idle) > hang {
+				c.stop() // GoNB hangs; it is restarted
+				return
+			}
+			continue
+		case pid != told:
+			process.Interrupt(pid)
+			told, since = pid, time.Now()
+		case time.Since(since) > grace:
+			c.killWork()
+		case hint && time.Since(since) > 2*time.Second:
+			hint = false
+			f.publish(r.Message, "stream", map[string]string{"name": "stderr", "text": "Interrupted, but still running: interrupt again to kill it.\n"})
 		}
-	}()
+		idle = time.Now()
+	}
+}
+
+func (f *Front) runs(r *request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.running == r
+}
+
+// worker returns the process that takes interrupts for the running program, shell command or script, or 0 if none runs.
+func (f *Front) worker() (pid int) {
+	for _, e := range events.Read(f.run) {
+		switch e.Kind {
+		case events.Start, events.Command:
+			pid = e.PID
+		case events.Exit, events.Done:
+			pid = 0
+		}
+	}
+	if pid != 0 && !alive(pid) {
+		return 0
+	}
+	return pid
 }
 
 // programRuns reports whether the program of a cell is running.
-func (f *Front) programRuns() bool {
-	runs := false
-	for _, e := range events.Read(f.run) {
-		runs = e.Kind == events.Start
+func (f *Front) programRuns() bool { return f.worker() != 0 }
+
+// storeState stores the state for the programs. f.mu must be locked.
+func (f *Front) storeState() {
+	f.state.Interrupted = !f.interrupted.IsZero()
+	if err := f.state.Set(f.run); err != nil {
+		f.log.Print(err)
 	}
-	return runs
 }
 
 func (f *Front) wasInterrupted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.interrupted
+	return !f.interrupted.IsZero()
 }
 
 func (f *Front) setNotebook(n *cell.Notebook) {
@@ -275,15 +338,29 @@ func (f *Front) startChild() {
 	f.child, f.childReady = nil, ready
 	f.mu.Unlock()
 	f.sent = nil
-	settings := append([]string{"%noautoget"}, f.settings...)
+	settings := slices.Concat([]string{"%noautoget"}, f.settings, f.fetchAgain())
+	var patched string
+	var patchErr error
+	var patching sync.WaitGroup
+	patching.Go(func() { patched, patchErr = f.patchedModule() })
 	go func() {
 		defer close(ready)
+		for _, dir := range f.programDirs() { // of an earlier GoNB
+			os.RemoveAll(dir)
+		}
 		c, err := startChild(f.ctx, f.childConfig())
 		for tries := 1; err != nil && tries < 3 && f.ctx.Err() == nil; tries++ {
 			f.log.Printf("trying again: %v", err) // another process may have taken a port
 			c, err = startChild(f.ctx, f.childConfig())
 		}
 		if err == nil {
+			patching.Wait()
+			if patchErr == nil {
+				patchErr = f.addToWork(patched)
+			}
+			if patchErr != nil {
+				f.log.Printf("what is printed right after a display may come before it: %v", patchErr)
+			}
 			_, err = c.Execute(strings.Join(settings, "\n"), false, nil)
 		}
 		f.mu.Lock()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"birnn/internal/testall"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -52,7 +53,7 @@ func TestCells(t *testing.T) {
 		{code: "%ls", stdout: "import . \"strings\"\nimport \"fmt\"\nfunc  f   (cell 2)\n"},
 		{code: "%rm w\n%rm nothing", stdout: "removed w\n", stderr: "nothing is not declared"},
 		{code: "w", err: "CompileError", trace: "undefined: w"},
-		{code: "%nonsense", stderr: "\"%nonsense\" unknown"},
+		{code: "%nonsense", err: "UsageError"},
 		{code: "%backend nonsense", err: "UsageError"},
 		{code: "%test\nimport \"testing\"\nfunc TestA(t *testing.T) { fmt.Println(\"tested\") }", stdout: "=== RUN   TestA\ntested\n"},
 		{code: "func main() { fmt.Println(\"main\") }", stdout: "main\n"},
@@ -60,6 +61,7 @@ func TestCells(t *testing.T) {
 		{code: "%with_inputs\n!read x; echo got $x", stdout: "got typed\n"},
 		{code: "%reset", stdout: "all declarations are dropped"},
 		{code: "f(1)", err: "CompileError", trace: "undefined: f"},
+		{code: "1 << 100", err: "CompileError", trace: "as int value in the result of the cell"},
 		{code: "  \n"},
 	} {
 		o := k.run(step.code)
@@ -80,6 +82,18 @@ func TestCells(t *testing.T) {
 			t.Errorf("%d %q: the traceback has no %q:\n%s", i+1, step.code, step.trace, o.traceback)
 		}
 	}
+}
+
+// TestLongStackOverflow checks that an endless recursion shows few of its frames.
+func TestLongStackOverflow(t *testing.T) {
+	testall.Long(t)
+	t.Parallel()
+	k := start(t)
+	o := k.run("func deep(n int) int { return deep(n+1) + 1 }\ndeep(0)")
+	if o.name != "fatal error" || o.value != "stack overflow" || strings.Count(o.traceback, "cell 1, line 1") > 4 || !strings.Contains(o.traceback, "frames of the same calls") {
+		t.Errorf("%+v", o)
+	}
+	t.Logf("it took %v", o.took)
 }
 
 // TestOrder checks that standard error comes after what was printed before it.
@@ -137,6 +151,9 @@ func TestInterrupt(t *testing.T) {
 	}{
 		{"at once", loop, time.Millisecond}, {"in the build", heavy, 150 * time.Millisecond}, {"in the run", loop, 0}, {"deaf", deaf, 0},
 		{"tight", tight, 0}, {"tight and deaf", tightDeaf, 0}, {"shell", "!echo started; sleep 100", 0},
+		{"two shells", "!echo started; sleep 100; echo second\n!sleep 101", 0}, {"script", "%%bash\necho started\nsleep 100", 0},
+		{"descendants", "%%script sh\necho started\n(setsid sleep 100 | cat); sleep 100", 0},
+		{"shell above a program", "!echo started; sleep 100\nfmt.Println(\"not interrupted\")", 0},
 	} {
 		a := k.send(step.code)
 		if step.wait > 0 {
@@ -146,9 +163,16 @@ func TestInterrupt(t *testing.T) {
 		}
 		began := time.Now()
 		k.ask(k.Sockets.Control, "interrupt_request", map[string]any{})
+		if strings.HasSuffix(step.name, "deaf") {
+			eventually(t, step.name+" still runs", func() bool { return a.has("interrupt again to kill it") })
+			k.ask(k.Sockets.Control, "interrupt_request", map[string]any{})
+		}
 		o := k.outcome(a, began)
-		if o.name != "Interrupted" && step.name != "shell" {
+		if o.name != "Interrupted" {
 			t.Errorf("%s: it ended with %q: %s", step.name, o.name, o.value)
+		}
+		if strings.Contains(o.stdout, "not interrupted") {
+			t.Errorf("%s: the rest of the cell ran", step.name)
 		}
 		t.Logf("%s: back after %v", step.name, o.took)
 		child, _ := k.front.theChild()
@@ -156,6 +180,58 @@ func TestInterrupt(t *testing.T) {
 	}
 	if o := k.run("fmt.Println(2)"); o.stdout != "2\n" {
 		t.Errorf("the next cell: %+v", o)
+	}
+}
+
+// TestInterruptHandled interrupts a program that handles it: it has time to end, and its children end with it.
+func TestInterruptHandled(t *testing.T) {
+	t.Parallel()
+	k := start(t)
+	a := k.send(`%%
+c := make(chan os.Signal, 1)
+signal.Notify(c, os.Interrupt)
+child := exec.Command("setsid", "sleep", "1000")
+child.Start()
+fmt.Println("started")
+<-c
+time.Sleep(2 * time.Second)
+fmt.Println("saved")`)
+	next := k.send("fmt.Println(\"next\")")
+	eventually(t, "the program runs", func() bool { return a.has("started") })
+	k.ask(k.Sockets.Control, "interrupt_request", map[string]any{})
+	if o := k.outcome(a, time.Now()); o.status != "ok" || o.stdout != "started\nsaved\n" {
+		t.Errorf("it ended with %+v", o)
+	}
+	if o := k.outcome(next, time.Now()); o.stdout != "next\n" {
+		t.Errorf("the next cell: %+v", o)
+	}
+	child, _ := k.front.theChild()
+	eventually(t, "no process is left", func() bool { return len(process.Descendants(child.guard.Process.Pid)) == 1 })
+}
+
+// TestLeftBehind starts processes that outlive the cell and have its output: the cell does not wait for them, they can
+// still write, and they end with the kernel, as start checks.
+func TestLeftBehind(t *testing.T) {
+	t.Parallel()
+	k := start(t)
+	dir := t.TempDir()
+	script := func(name string) string {
+		return fmt.Sprintf("echo first; while [ ! -e %[1]s/go ]; do sleep 0.05; done; echo second; echo third; touch %[1]s/%[2]s; sleep 1000", dir, name)
+	}
+	for _, code := range []string{
+		fmt.Sprintf("child := exec.Command(\"bash\", \"-c\", %q)\nchild.Stdout, child.Stderr = os.Stdout, os.Stderr\nchild.Start()\ntime.Sleep(300*time.Millisecond);", script("program")),
+		"!(" + script("shell") + ") & sleep 0.3",
+		"%%bash\n(" + script("bash") + ") & sleep 0.3",
+	} {
+		if o := k.run(code); o.status != "ok" || o.stdout != "first\n" {
+			t.Errorf("%s: %+v", code, o)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"program", "shell", "bash"} {
+		eventually(t, name+" can still write", func() bool { _, err := os.Stat(filepath.Join(dir, name)); return err == nil })
 	}
 }
 

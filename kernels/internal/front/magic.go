@@ -3,6 +3,7 @@ package front
 import (
 	_ "embed"
 	"fmt"
+	"go/token"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 	"github.com/rivo/uniseg"
@@ -33,33 +35,51 @@ func init() { // not in the declaration: help refers to magics
 		"%trace": (*execution).traceMagic, "%keep": (*execution).keep, "%output": (*execution).outputMagic,
 		"%ls": (*execution).list, "%list": (*execution).list, "%rm": (*execution).remove, "%remove": (*execution).remove,
 		"%reset": (*execution).resetMagic, "%clear": (*execution).clear,
+		"%modules": (*execution).listModules, "%autoget": (*execution).autoGet, "%noautoget": (*execution).noAutoGet,
+		"%wasm":  (*execution).wasm,
 		"%graph": (*execution).graph, "%stablehlo": (*execution).stableHLO,
 	}
 }
 
 // gonbMagics are GoNB's commands, for completion.
 var gonbMagics = []string{
-	"%%", "%%bash", "%%gx", "%%script", "%%sh", "%%writefile", "%args", "%autoget", "%capture", "%cd", "%env", "%exec", "%goflags",
-	"%goworkfix", "%main", "%noautoget", "%test", "%track", "%untrack", "%version", "%wasm", "%widgets", "%widgets_hb", "%with_inputs", "%with_password",
+	"%%", "%%bash", "%%gx", "%%script", "%%sh", "%%writefile", "%args", "%capture", "%cd", "%env", "%exec", "%goflags",
+	"%goworkfix", "%main", "%test", "%track", "%untrack", "%version", "%widgets", "%widgets_hb", "%with_inputs", "%with_password",
 }
 
 func magicNames() []string {
 	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(magics)), gonbMagics...)))
 }
 
-// commands executes the cell's commands that are in magics and keeps the others.
+// commands executes the cell's commands that are in magics, prepares those that GoNB would garble, and keeps the others.
 func (e *execution) commands(c *cell.Cell) *cellError {
 	var others []cell.Directive
 	captures := false
 	for _, d := range c.Directives {
-		magic, ours := magics[d.Name()]
-		if !ours || d.Name() == "%reset" && d.Args() != "" {
-			captures = captures || d.Name() == "%capture"
+		name := d.Name()
+		magic, ours := magics[name]
+		switch {
+		case ours && !(name == "%reset" && d.Args() != ""):
+			if err := magic(e, d.Args()); err != nil {
+				return err
+			}
+		case name == "%%" || name == "%main":
+			return &cellError{name: "SyntaxError", value: "a second " + name + ": a cell has one body of main", traceback: []string{e.where(e.number, d.Line, 0)}}
+		case name != "!" && !ours && !slices.Contains(gonbMagics, name):
+			return e.misuse("%s is not a command of this kernel; %%help lists the commands", name)
+		case name == "%env":
+			if e.setEnv(d) {
+				continue
+			}
 			others = append(others, d)
-			continue
+		case name == "%cd" || name == "%capture":
+			captures = captures || name == "%capture"
+			others = append(others, e.linked(d)...)
+		default:
+			others = append(others, d)
 		}
-		if err := magic(e, d.Args()); err != nil {
-			return err
+		if ours && name == "%reset" && d.Args() == "go.mod" {
+			e.front.modules = nil
 		}
 	}
 	c.Directives = others
@@ -68,6 +88,65 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 		e.after = append(e.after, func() { e.front.tell(fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", e.front.limit)) })
 	}
 	return nil
+}
+
+// setEnv executes a command %env with other characters than ASCII, which GoNB garbles: the shim sets the variable. It
+// reports whether the command was one.
+func (e *execution) setEnv(d cell.Directive) bool {
+	words := splitWords(d.Text)[1:]
+	if len(words) == 1 {
+		if name, value, ok := strings.Cut(words[0], "="); ok {
+			words = []string{name, value}
+		}
+	}
+	if len(words) != 2 {
+		return false // GoNB explains it
+	}
+	f := e.front
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	env := maps.Clone(f.state.Env)
+	delete(env, words[0])
+	ours := !isASCII(d.Text)
+	if ours {
+		if env == nil {
+			env = map[string]string{}
+		}
+		env[words[0]] = words[1]
+		e.say("Set: %s=%q", words[0], words[1])
+	}
+	f.state.Env = env
+	f.storeState()
+	return ours
+}
+
+// linked returns a command of GoNB with a path, or, if GoNB would garble the path, one that makes a link to it and one
+// with the link.
+func (e *execution) linked(d cell.Directive) []cell.Directive {
+	words := splitWords(d.Text)
+	if isASCII(d.Text) || len(words) < 2 {
+		return []cell.Directive{d}
+	}
+	f := e.front
+	f.links++
+	link := filepath.Join(f.run, fmt.Sprintf("link-%d", f.links))
+	path := words[len(words)-1]
+	if e.links == nil {
+		e.links = map[string]string{}
+	}
+	e.links[link] = path
+	words[len(words)-1] = link
+	for i, word := range words[1:] {
+		words[i+1] = strconv.Quote(word)
+	}
+	return []cell.Directive{
+		{Line: d.Line, Text: "!" + quoted(f.shim()) + " link " + quoted(path) + " " + quoted(link)},
+		{Line: d.Line, Text: strings.Join(words, " ")},
+	}
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 func (e *execution) misuse(format string, args ...any) *cellError {
@@ -306,6 +385,29 @@ func (e *execution) keep(args string) *cellError {
 		return &cellError{name: "KeepError", value: err.Error()}
 	}
 	return nil
+}
+
+func (e *execution) wasm(string) *cellError {
+	return e.misuse("%%wasm is not available: GoNB looks for wasm_exec.js where Go has not had it since version 1.24")
+}
+
+// callee returns, for a cell that consists of commands with "%exec FUNCTION ARGUMENTS" among them, the cell that does
+// the same below %%: GoNB does nothing for such a cell.
+func (e *execution) callee(c *cell.Cell) (*cell.Cell, *cellError) {
+	i := slices.IndexFunc(c.Directives, func(d cell.Directive) bool { return d.Name() == "%exec" })
+	if i < 0 {
+		return c, nil
+	}
+	function, args, _ := strings.Cut(c.Directives[i].Args(), " ")
+	if !token.IsIdentifier(function) {
+		return nil, e.misuse("use %%exec FUNCTION ARGUMENTS, with the name of a function")
+	}
+	call, err := cell.Parse("%% " + args + "\nflag.Parse()\n" + function + "()\n")
+	if err != nil {
+		return nil, e.misuse("%%exec: %v", err)
+	}
+	call.Directives = slices.Delete(slices.Clone(c.Directives), i, i+1)
+	return call, nil
 }
 
 // list lists the declarations of the cells.

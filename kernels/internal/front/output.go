@@ -4,7 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,9 +27,9 @@ type output struct {
 	line    string        // incomplete line of a timed program
 
 	mu    sync.Mutex
-	held  strings.Builder // the end of standard error, from what looks like a panic on
-	since time.Time
-	tail  string // the last part of standard error
+	held  string      // the end of standard error, if a program that dies may have written it
+	timer *time.Timer // publishes the held text, unless it certainly is such an end
+	tail  string      // the last part of standard error
 	stacks
 }
 
@@ -37,7 +42,7 @@ const (
 func (o *output) reset() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.held.Reset()
+	o.held = ""
 }
 
 // take processes a message that GoNB publishes.
@@ -81,28 +86,40 @@ func (o *output) stream(name, text string) {
 		return
 	}
 	if name != "stderr" {
-		o.text(name, text)
+		o.text(name, o.testPlaces(text))
 		return
 	}
+	text = o.undisguised(text)
 	if o.front.timing {
 		text = o.timed(text)
 	}
-	if o.held.Len() > 0 {
-		// A program that goes on after that has not panicked.
-		if time.Since(o.since) > 2*time.Second && !strings.Contains(o.held.String(), "\ngoroutine ") {
-			text = o.held.String() + text
-			o.held.Reset()
-		} else {
-			o.held.WriteString(text)
-			return
-		}
-	}
-	if at := dying(text); at >= 0 {
-		o.since = time.Now()
-		o.held.WriteString(text[at:])
-		text = text[:at]
+	o.stop()
+	text = o.held + text
+	var certain bool
+	text, o.held, certain = dying(text)
+	if o.held != "" && !certain {
+		o.timer = time.AfterFunc(time.Second, o.goesOn)
 	}
 	o.text(name, o.places(o.stacks.feed(text, o.place)))
+}
+
+// stop stops the timer.
+func (o *output) stop() {
+	if o.timer != nil {
+		o.timer.Stop()
+		o.timer = nil
+	}
+}
+
+// goesOn publishes the held text of a program that has not died.
+func (o *output) goesOn() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.timer != nil {
+		o.timer = nil
+		o.text("stderr", o.places(o.stacks.feed(o.held, o.place)))
+		o.held = ""
+	}
 }
 
 // place returns the place in the cells of a line of a stack.
@@ -138,22 +155,57 @@ func (o *output) timed(text string) string {
 	return kept.String()
 }
 
-var lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |SIG[A-Z]+: |\^C\n|exit status \d+\n|signal: [a-z ]+)`)
+var (
+	lastWords = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |SIG[A-Z]+: |\^C\n|exit status \d+\n|signal: [a-z ]+)`)
+	exitLine  = regexp.MustCompile(`^(?:\^C|exit status \d+|signal: [a-z ()]+)$`)            // by GoNB
+	panicLine = regexp.MustCompile(`^(?:\t.*|\[signal .*|panic: .*|fatal error: .*|)$`)      // between the first line of a panic and its stacks
+	stackLine = regexp.MustCompile(`^(?:goroutine \d+.*|runtime stack:|PC=.*|runtime: .*)$`) // the first of the stacks
+)
 
-// dying returns the offset of a panic or fatal error, or of GoNB's report of one, or -1.
-func dying(text string) int {
-	if at := lastWords.FindStringIndex(text); at != nil {
-		return at[0]
+// dying divides text into what a program has written and what it may have died with: a panic or fatal error, or GoNB's
+// report of its exit. certain means that the latter has a stack, so that more of it may follow.
+func dying(text string) (alive, last string, certain bool) {
+	for _, at := range lastWords.FindAllStringIndex(text, -1) {
+		last := text[at[0]:]
+		if ends, certain := isEnd(last); ends {
+			return text[:at[0]], last, certain
+		}
 	}
-	return -1
+	return text, "", false
+}
+
+// isEnd reports whether text, which begins with lastWords, may be all that follows, and whether that is certain.
+func isEnd(text string) (ends, certain bool) {
+	exited := exitLine.MatchString(strings.SplitN(text, "\n", 2)[0])
+	first := true
+	for line := range strings.Lines(text) {
+		bare, whole := strings.CutSuffix(line, "\n")
+		switch {
+		case !whole: // it may become anything
+		case first:
+		case exitLine.MatchString(bare):
+			exited = true
+		case exited:
+			return false, false
+		case stackLine.MatchString(bare):
+			return true, true
+		case !panicLine.MatchString(bare):
+			return false, false
+		}
+		first = false
+	}
+	return true, false
 }
 
 // end ends the output and returns the held text.
 func (o *output) end() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.stop()
 	o.text("stderr", o.places(o.stacks.end(o.place)))
-	return o.held.String()
+	held := o.held
+	o.held = ""
+	return held
 }
 
 // release publishes held text.
@@ -172,6 +224,106 @@ func (o *output) places(text string) string {
 		}
 		return fmt.Sprintf("cell %d, line %d", number, line)
 	})
+}
+
+var (
+	disguised = regexp.MustCompile(`\S*main(?:_test)?\.go\x00:(\d+)`) // by the shim
+	testPlace = regexp.MustCompile(`(?m)^(\s+)main_test\.go:(\d+): `) // in the output of a test
+)
+
+// undisguised replaces the places that the shim has disguised.
+func (o *output) undisguised(text string) string {
+	text = disguised.ReplaceAllStringFunc(text, func(match string) string {
+		line, _ := strconv.Atoi(disguised.FindStringSubmatch(match)[1])
+		if number, line := o.written(line); line > 0 && strings.Contains(match, "/gonb_") {
+			return fmt.Sprintf("cell %d, line %d", number, line)
+		}
+		return match
+	})
+	return strings.ReplaceAll(text, "go\x00", "go")
+}
+
+// testPlaces replaces the places in the output of a test.
+func (o *output) testPlaces(text string) string {
+	return testPlace.ReplaceAllStringFunc(text, func(match string) string {
+		m := testPlace.FindStringSubmatch(match)
+		line, _ := strconv.Atoi(m[2])
+		if number, line := o.written(line); line > 0 {
+			return fmt.Sprintf("%scell %d, line %d: ", m[1], number, line)
+		}
+		return match
+	})
+}
+
+// written returns the place in the cells of a line in a function of the file that GoNB has made of the program; line is
+// 0 if there is none.
+func (o *output) written(line int) (number, cellLine int) {
+	if o.program == nil {
+		return 0, 0
+	}
+	names, _ := filepath.Glob(filepath.Join(o.front.temp(), "gonb_*", "main*.go")) // there is one
+	for _, name := range names {
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			continue
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || line < files.Position(f.Pos()).Line || line > files.Position(f.End()).Line {
+				continue
+			}
+			within := line - files.Position(f.Pos()).Line
+			if f.Name.Name == "main" && f.Recv == nil && !slices.Contains(o.program.Keys, "main") {
+				return o.inMain(within)
+			}
+			for _, d := range o.program.Decls {
+				if at := functionLine(d.Text, f); at > 0 {
+					return d.Cell, d.Line + at - 1 + within
+				}
+			}
+		}
+	}
+	return 0, 0
+}
+
+// inMain returns the place in the cells of a line below that of main, which GoNB has made of the statements.
+func (o *output) inMain(below int) (number, cellLine int) {
+	for i, line := range strings.Split(o.program.Source, "\n") {
+		if strings.HasPrefix(line, "%%") || strings.HasPrefix(line, "%main") {
+			number, cellLine, _ = o.program.Place(i+below, 0) // GoNB inserts flag.Parse()
+			break
+		}
+	}
+	return number, cellLine
+}
+
+// functionLine returns the line of the declaration of a function in a text, or 0 if that is another declaration.
+func functionLine(text string, f *ast.FuncDecl) int {
+	files := token.NewFileSet()
+	const clause = "package main;"
+	file, err := parser.ParseFile(files, "", clause+text, parser.SkipObjectResolution)
+	if err != nil || len(file.Decls) != 1 {
+		return 0
+	}
+	g, ok := file.Decls[0].(*ast.FuncDecl)
+	if !ok || g.Name.Name != f.Name.Name || receiver(g) != receiver(f) {
+		return 0
+	}
+	return files.Position(g.Pos()).Line
+}
+
+// receiver returns the name of the type of a method, or "".
+func receiver(f *ast.FuncDecl) (name string) {
+	if f.Recv != nil {
+		ast.Inspect(f.Recv.List[0].Type, func(n ast.Node) bool {
+			if id, ok := n.(*ast.Ident); ok && name == "" {
+				name = id.Name
+			}
+			return name == ""
+		})
+	}
+	return name
 }
 
 func (o *output) text(name, text string) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"strings"
-	"time"
 
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/history"
@@ -101,24 +100,6 @@ func (f *Front) publishMessage(parent *wire.Message, m *wire.Message) {
 	m.Identities = [][]byte{[]byte("kernel." + m.Header.Type)}
 	if err := f.sockets.IOPub.SendMessage(m); err != nil && f.ctx.Err() == nil {
 		f.log.Printf("iopub: %v", err)
-	}
-}
-
-// requestInput asks the client for the input of a command.
-func (f *Front) requestInput(m *wire.Message) {
-	f.mu.Lock()
-	r := f.running
-	f.mu.Unlock()
-	if r != nil {
-		f.sockets.Stdin.SendMessage(wire.New(f.session, m.Header.Type, r.Message, m.Content))
-	}
-}
-
-// onInput passes the client's input on, with a delay: GoNB begins to listen only after its request.
-func (f *Front) onInput(m *wire.Message) {
-	time.Sleep(50 * time.Millisecond)
-	if c, _ := f.theChild(); c != nil {
-		c.Sockets.Stdin.SendMessage(wire.New(c.Session, m.Header.Type, nil, m.Content))
 	}
 }
 

@@ -41,7 +41,7 @@ type overlay struct {
 }
 
 func startSession(ctx context.Context, opts Options) (*session, error) {
-	temp, err := os.MkdirTemp("", "gopls-") // a killed gopls leaves files there
+	temp, err := os.MkdirTemp(opts.Temp, "gopls-") // a killed gopls leaves files there
 	if err != nil {
 		return nil, err
 	}

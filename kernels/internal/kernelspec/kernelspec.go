@@ -92,9 +92,6 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 		"GOROOT":      "",
 		"GOMODCACHE":  tools.GOMODCACHE,
 		"GOCACHE":     tools.GOCACHE,
-		// Otherwise the "go get" that GoNB runs for each cell would look up the module "birnn" online, and fail
-		// offline.
-		"GOPROXY":     "off",
 		"GOWORK":      "",
 		"GO111MODULE": "",
 		"GOOS":        "",
@@ -111,6 +108,9 @@ func (c Config) spec(name, display, color string, env map[string]string) Spec {
 	}
 	argv := []string{filepath.Join(c.Bin, "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", c.Checkout.Root, "-dir", c.Home, "-bin", c.Bin}
 	if c.Plain {
+		// Otherwise the "go get" that GoNB runs for each cell would look up the module "birnn" online, and fail
+		// offline.
+		env["GOPROXY"] = "off"
 		argv = []string{filepath.Join(c.Bin, "gonb"), "--kernel", "{connection_file}", "-go_work=" + c.Checkout.Root}
 	}
 	return Spec{Name: name, Color: color, JSON: JSON{

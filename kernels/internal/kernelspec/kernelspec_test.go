@@ -38,7 +38,7 @@ func TestBuild(t *testing.T) {
 		t.Fatalf("got %v", specs)
 	}
 	common := map[string]string{
-		"GOPROXY": "off", "GOMLX_NO_AUTO_INSTALL": "1", "GOTOOLCHAIN": "local", "GOROOT": "", "GOWORK": "",
+		"GOMLX_NO_AUTO_INSTALL": "1", "GOTOOLCHAIN": "local", "GOROOT": "", "GOWORK": "",
 		"GOFLAGS": "-buildvcs=false '-ldflags=-libgcc=none -linkmode=internal -s -w'", "GOMODCACHE": "/mod", "GOCACHE": "/cache$$1",
 		"PATH": "/home/bin:/go/bin:/opt/cc:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:${PATH}",
 	}
@@ -54,6 +54,9 @@ func TestBuild(t *testing.T) {
 					t.Errorf("%s: %s=%q, want %q", s.Name, key, got, want)
 				}
 			}
+		}
+		if proxy, ok := s.JSON.Env["GOPROXY"]; ok {
+			t.Errorf("%s: GOPROXY=%q hides the user's", s.Name, proxy)
 		}
 		want := []string{filepath.Join("/home/bin", "birnn-kernels"), "kernel", "-f", "{connection_file}", "-root", "/src/bi rnn", "-dir", "/home", "-bin", "/home/bin"}
 		if !slices.Equal(s.JSON.Argv, want) {

@@ -2,4 +2,5 @@
 
 package process
 
-func adopt() {}
+// Adopt does nothing: only Linux has it.
+func Adopt() {}

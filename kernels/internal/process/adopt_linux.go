@@ -4,5 +4,5 @@ package process
 
 import "golang.org/x/sys/unix"
 
-// adopt makes this process the parent of descendants whose parent ends.
-func adopt() { unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+// Adopt makes this process the parent of descendants whose parent ends.
+func Adopt() { unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }

@@ -8,3 +8,6 @@ func group(*exec.Cmd) {}
 
 // End does nothing: this system has no process groups.
 func End(*exec.Cmd) {}
+
+// Interrupt does nothing: it is implemented only for Unix.
+func Interrupt(int) {}

@@ -18,3 +18,6 @@ func End(cmd *exec.Cmd) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if nothing is left
 	}
 }
+
+// Interrupt sends SIGINT to a process.
+func Interrupt(pid int) { syscall.Kill(pid, syscall.SIGINT) }

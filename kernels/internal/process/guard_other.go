@@ -8,7 +8,7 @@ import (
 )
 
 // Guard returns an error: it is implemented only for Unix.
-func Guard(pid string, name string, args ...string) int {
+func Guard(folder, pid string, name string, args ...string) int {
 	fmt.Fprintln(os.Stderr, "the kernel needs a Unix")
 	return 1
 }

@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// Dismissed is what the owner of a [Guard] writes to it before it ends it in order.
+const Dismissed = "."
+
 // Options are the options of a command. The zero value runs it in the current directory with this process's
 // environment.
 type Options struct {

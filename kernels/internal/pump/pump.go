@@ -22,14 +22,17 @@ type Pump struct {
 
 	// Drained, if not nil, waits until the reader has read what was written.
 	Drained func()
-	Before  func()               // if not nil, is called before each write
-	Told    func(message string) // if not nil, is called with the file's name when the output goes there
+	Before  func()                    // if not nil, is called before each write
+	Edit    func(piece []byte) []byte // if not nil, changes each piece before it is written
+	Rest    func(text []byte) int     // if not nil, returns the number of bytes at the end that wait for the next read
+	Told    func(message string)      // if not nil, is called with the file's name when the output goes there
 
-	read atomic.Int64 // number of chunks that were read but not yet written
-	sent int
-	head []byte // the output so far, until there is a file
-	file *os.File
-	size int64
+	read  atomic.Int64 // number of chunks that were read but not yet written
+	count atomic.Int64 // number of chunks that were read
+	sent  int
+	head  []byte // the output so far, until there is a file
+	file  *os.File
+	size  int64
 }
 
 // pieceSize is the size up to which a write to a pipe is atomic on every Unix.
@@ -51,6 +54,7 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 			n, err := r.Read(buffer)
 			if n > 0 {
 				p.read.Add(1)
+				p.count.Add(1)
 				chunks <- buffer[:n]
 			}
 			if err != nil {
@@ -102,6 +106,9 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 // Idle reports whether everything that was read has been written.
 func (p *Pump) Idle() bool { return p.read.Load() == 0 }
 
+// Count returns a number that grows with every read.
+func (p *Pump) Count() int64 { return p.count.Load() }
+
 // flush writes what is pending, except an incomplete character at its end.
 func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 	text := *pending
@@ -113,6 +120,9 @@ func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 	keep := 0
 	if !last {
 		keep = len(text) - whole(text)
+		if p.Rest != nil {
+			keep = max(keep, p.Rest(text))
+		}
 	}
 	*pending = append([]byte(nil), text[len(text)-keep:]...)
 	text = text[:len(text)-keep]
@@ -147,7 +157,11 @@ func (p *Pump) write(w io.Writer, text []byte) error {
 		if p.Before != nil {
 			p.Before()
 		}
-		if _, err := w.Write(piece); err != nil {
+		edited := piece
+		if p.Edit != nil {
+			edited = p.Edit(piece)
+		}
+		if _, err := w.Write(edited); err != nil {
 			return err
 		}
 		if p.Drained != nil {

@@ -178,7 +178,7 @@ func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []str
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	offline := append(spec.Environ(), "GOBIN")
+	offline := append(spec.Environ(), "GOBIN", "GOPROXY=off")
 	online := append(slices.Clone(offline), "GOPROXY="+p.Checkout.Go.GOPROXY)
 	run := func(dir string, env []string, args ...string) (string, error) {
 		return process.Run(ctx, process.Options{Dir: dir, Env: env, Log: log}, spec.GoCommand(), args...)

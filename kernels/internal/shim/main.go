@@ -5,41 +5,142 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
+	"unicode/utf8"
 
 	"birnn/kernels/internal/events"
-	"birnn/kernels/internal/pump"
 )
 
 // program is the suffix of the built program.
 const program = ".cell"
 
 func main() {
-	switch filepath.Base(os.Args[0]) {
+	name, args := filepath.Base(os.Args[0]), os.Args[1:]
+	if name == drainName {
+		drain()
+		return
+	}
+	state := events.Now()
+	for key, value := range state.Env {
+		os.Setenv(key, value)
+	}
+	switch name {
 	case "go":
-		os.Exit(goCommand(os.Args[1:]))
-	case "shell": // for lines that begin with "!"
-		run("/bin/bash", append([]string{"-c"}, os.Args[1:]...), func(events.Event) {})
+		os.Exit(goCommand(args, state))
+	case "shell":
+		shell(args, state)
 	default:
-		run(os.Args[0]+program, os.Args[1:], events.Tell)
+		(&job{name: os.Args[0] + program, args: ungarbled(args), state: state, start: events.Start, exit: events.Exit}).run()
 	}
 }
 
+// shell runs a line that begins with "!", or, after one of the words below, something else.
+func shell(args []string, state events.State) {
+	j := &job{name: "/bin/bash", args: append([]string{"-c"}, args...), state: state, start: events.Command, exit: events.Done}
+	if len(args) > 1 {
+		switch args[0] {
+		case "asking": // GoNB asks for input
+			j.args, j.passes = append([]string{"-c"}, args[1:]...), true
+		case "script": // a script on standard input; the arguments are encoded, since GoNB garbles them
+			args = decoded(args[1:])
+			j.name, j.args, j.passes = args[0], args[1:], true
+		case "write":
+			write(decoded(args[1:]))
+			return
+		case "link":
+			link(args[1], args[2])
+			return
+		}
+	}
+	j.run()
+}
+
+// write writes standard input to a file, or, after "-a", appends it.
+func write(args []string) {
+	flags, done := os.O_TRUNC, "written"
+	if len(args) > 1 && args[0] == "-a" {
+		flags, done, args = os.O_APPEND, "appended", args[1:]
+	}
+	path := atHome(os.ExpandEnv(args[0]))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|flags, 0o644)
+	if err == nil {
+		_, err = io.Copy(f, os.Stdin)
+		err = errors.Join(err, f.Close())
+	}
+	end(err)
+	fmt.Fprintf(os.Stderr, "Cell contents %s to %q.\n", done, path)
+}
+
+// link makes a symbolic link to a path, for a command of GoNB, which garbles the path.
+func link(path, name string) {
+	path, err := filepath.Abs(atHome(os.ExpandEnv(path)))
+	end(errors.Join(err, os.Symlink(path, name)))
+}
+
+// end tells the end of a command, and ends this process if there was an error.
+func end(err error) {
+	done := events.Event{Kind: events.Done}
+	if err != nil {
+		done.Message = err.Error()
+	}
+	events.Tell(done)
+	if err != nil {
+		os.Exit(0) // GoNB would show another code
+	}
+}
+
+// atHome replaces "~" at the beginning of a path by the user's home directory.
+func atHome(path string) string {
+	if home, err := os.UserHomeDir(); err == nil && (path == "~" || strings.HasPrefix(path, "~/")) {
+		return home + path[1:]
+	}
+	return path
+}
+
+// ungarbled repairs arguments in which GoNB has taken each byte for a character.
+func ungarbled(args []string) []string {
+	whole := slices.Clone(args)
+	for i, arg := range whole {
+		var raw []byte
+		for _, r := range arg {
+			if r > 0xff {
+				raw = nil
+				break
+			}
+			raw = append(raw, byte(r))
+		}
+		if utf8.Valid(raw) && raw != nil {
+			whole[i] = string(raw)
+		}
+	}
+	return whole
+}
+
+// decoded decodes arguments that the front has encoded.
+func decoded(args []string) []string {
+	whole := slices.Clone(args)
+	for i, arg := range whole {
+		if text, err := url.PathUnescape(arg); err == nil {
+			whole[i] = text
+		}
+	}
+	return whole
+}
+
 // goCommand runs the go command that $BIRNN_GO names.
-func goCommand(args []string) int {
+func goCommand(args []string, state events.State) int {
 	command := os.Getenv("BIRNN_GO")
 	i := slices.Index(args, "-o")
 	if i < 0 || i+1 >= len(args) || args[0] != "build" && args[0] != "test" || !strings.HasPrefix(filepath.Base(args[i+1]), "gonb_") {
@@ -47,13 +148,24 @@ func goCommand(args []string) int {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", command, err)
 		return 1
 	}
+	if state.Interrupted {
+		return interruptedCode
+	}
 	place := args[i+1]
-	args = slices.Clone(args)
+	args = append(slices.Clone(args[:i+2]), ungarbled(args[i+2:])...)
 	args[i+1] = place + program
 	events.Tell(events.Event{Kind: events.Build})
 	begin := time.Now()
+	if slices.Contains(args, "-race") || slices.Contains(args, "-msan") || slices.Contains(args, "-asan") {
+		// These need the C linker, without the flags that keep it from cells.
+		os.Setenv("GOFLAGS", linkerFlags.ReplaceAllString(os.Getenv("GOFLAGS"), ""))
+		os.Setenv("CGO_ENABLED", "1")
+	}
 	dir, err := os.Getwd()
-	b := builder{command: command, args: args, dir: dir, output: args[i+1]}
+	if err == nil {
+		err = reachRoot(command, dir)
+	}
+	b := builder{command: command, args: args, dir: dir, output: place + program}
 	can, done := false, false
 	if err == nil && args[0] == "build" {
 		if can, done = b.quick(); !can {
@@ -83,6 +195,35 @@ func goCommand(args []string) int {
 	return 0
 }
 
+// linkerFlags matches the linker's flags in GOFLAGS.
+var linkerFlags = regexp.MustCompile(`'-ldflags=[^']*'`)
+
+// reachRoot adds the repository to the workspace of the program in dir if the program needs it and a command such as
+// "go work init" has removed it.
+func reachRoot(command, dir string) error {
+	root, work := os.Getenv("BIRNN_ROOT"), filepath.Join(dir, "go.work")
+	source, _ := os.ReadFile(filepath.Join(dir, "main.go"))
+	if root == "" || !bytes.Contains(source, []byte(`"birnn/`)) {
+		return nil
+	}
+	uses, err := os.ReadFile(work)
+	if bytes.Contains(uses, []byte(root)) {
+		return nil
+	}
+	var steps [][]string
+	if err != nil {
+		steps = append(steps, []string{"work", "init"})
+	}
+	for _, step := range append(steps, []string{"work", "use", ".", root}) {
+		cmd := exec.Command(command, step...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+	}
+	return nil
+}
+
 // putSelf makes place a link to this executable.
 func putSelf(place string) error {
 	self, err := os.Executable()
@@ -95,90 +236,4 @@ func putSelf(place string) error {
 	link := place + ".link"
 	os.Remove(link)
 	return errors.Join(os.Symlink(self, link), os.Rename(link, place))
-}
-
-// run runs a program and ends with its exit code or signal.
-func run(name string, args []string, tell func(events.Event)) {
-	cmd := exec.Command(name, args...)
-	cmd.Stdin = os.Stdin
-	stdout, err1 := cmd.StdoutPipe()
-	stderr, err2 := cmd.StderrPipe()
-	interrupts := make(chan os.Signal, 4)
-	signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM)
-	trace := os.Getenv("BIRNN_TRACE_INIT") != ""
-	if trace {
-		cmd.Env = append(os.Environ(), "GODEBUG="+strings.Trim(os.Getenv("GODEBUG")+",inittrace=1", ","))
-	}
-	tell(events.Event{Kind: events.Start})
-	begin := time.Now()
-	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	go func() {
-		for s := range interrupts {
-			cmd.Process.Signal(s)
-		}
-	}()
-	var streams sync.WaitGroup
-	printed, failed := newPump("stdout", os.Stdout), newPump("stderr", os.Stderr)
-	failed.Before = func() { quiet(printed, stdout) }
-	streams.Go(func() { printed.Copy(os.Stdout, stdout) })
-	streams.Go(func() { failed.Copy(os.Stderr, stderr) })
-	streams.Wait()
-	err := cmd.Wait()
-	tell(events.Event{Kind: events.Exit, Length: time.Since(begin)})
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		return
-	}
-	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
-		signal.Reset()
-		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // the program has left a core dump already
-		unix.Kill(os.Getpid(), status.Signal())
-		time.Sleep(time.Second) // until the signal arrives
-	}
-	os.Exit(exit.ExitCode())
-}
-
-// newPump returns the pump of a stream, with the limits in the environment.
-func newPump(stream string, w *os.File) *pump.Pump {
-	p := &pump.Pump{Drained: func() { drained(w) }}
-	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(events.Env) != "" {
-		p.Limit = limit
-		p.Most = 1_000_000_000
-		p.File = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
-		p.Told = func(file string) { events.Tell(events.Event{Kind: events.Overflow, Message: file}) }
-	}
-	return p
-}
-
-// drained waits until the pipe is empty, so that GoNB reads each piece separately.
-func drained(w *os.File) {
-	for wait := 20 * time.Microsecond; !empty(w); wait = min(2*wait, 5*time.Millisecond) {
-		time.Sleep(wait)
-	}
-}
-
-// quiet waits until GoNB has read what the program has printed, so that errors come after what was printed before them:
-// GoNB reads standard output and standard error concurrently. If the program keeps printing, quiet gives up soon.
-func quiet(p *pump.Pump, r any) {
-	const looks, pause, longest = 2, time.Millisecond, 200 * time.Millisecond
-	found := 0
-	for begin := time.Now(); found < looks && time.Since(begin) < longest; time.Sleep(pause) {
-		if found++; !empty(r) || !p.Idle() {
-			found = 0
-		}
-	}
-}
-
-// empty reports whether a pipe is empty; anything else counts as empty.
-func empty(f any) bool {
-	n := 0
-	if c, ok := f.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), fionread) })
-		}
-	}
-	return n == 0
 }
