@@ -76,7 +76,7 @@ func TestMeaning(t *testing.T) {
 			t.Errorf("%s: main is lost", name)
 		}
 		for function, body := range sent {
-			if function != "init" && written[function] != body {
+			if !strings.HasPrefix(function, "init") && !strings.Contains(function, "birnn_") && written[function] != body {
 				t.Errorf("%s: %s was\n%s\nand is\n%s", name, function, written[function], body)
 			}
 		}
@@ -167,7 +167,7 @@ func functions(t *testing.T, source string) map[string]string {
 		}
 		name := fn.Name.Name
 		if fn.Recv != nil && len(fn.Recv.List) > 0 {
-			base, _ := receiver(files, source, fn.Recv.List[0].Type)
+			base := receiver(fn.Recv.List[0].Type)
 			name = base + "." + name
 		}
 		fn.Doc = nil

@@ -46,7 +46,6 @@ type Front struct {
 	end     context.CancelFunc
 
 	// Used only by the executing goroutine.
-	sent       []string // GoNB's keys of the declarations in the last program
 	settings   []string // commands that a restarted GoNB must execute again
 	timing     bool
 	limit      int    // number of bytes of a stream that are shown
@@ -274,7 +273,6 @@ func (f *Front) startChild() {
 	f.mu.Lock()
 	f.child, f.childReady = nil, ready
 	f.mu.Unlock()
-	f.sent = nil
 	settings := append([]string{"%noautoget"}, f.settings...)
 	go func() {
 		defer close(ready)

@@ -16,7 +16,7 @@ import (
 // output passes the output of a cell from GoNB to the client.
 type output struct {
 	*execution
-	removed int           // number of GoNB's lines about removed declarations
+	forgets bool          // GoNB will say that it forgets declarations
 	start   time.Duration // time until main began, of a timed program
 	compile time.Duration // time of XLA's compilations, of a timed program
 	line    string        // incomplete line of a timed program
@@ -63,7 +63,6 @@ func (o *output) take(m *wire.Message) {
 }
 
 var (
-	forgotten  = regexp.MustCompile(`^(?:\. removed (?:import|const|type|var|func) .*|\. key ".*" not found in any definition, not removed)\n$`)
 	settingOf  = regexp.MustCompile(`^Set: BIRNN_[A-Z_]+=".*"\n$`)
 	annotation = regexp.MustCompile(`(?: ?\x1b\[7m)?\[\[ Cell (?:\[-?\d+\] )?Line (\d+) \]\](?:\x1b\[0m)? \S*main(?:_test)?\.go:\d+`)
 	// Output of a timed program: by Go for each package, by go-xla for each compilation.
@@ -73,8 +72,8 @@ var (
 
 // stream publishes text, except what only the front needs.
 func (o *output) stream(name, text string) {
-	if o.removed > 0 && forgotten.MatchString(text) {
-		o.removed--
+	if o.forgets && strings.HasPrefix(text, "* State reset: ") {
+		o.forgets = false
 		return
 	}
 	if settingOf.MatchString(text) {
