@@ -3,7 +3,6 @@ package cell
 import (
 	"cmp"
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"maps"
 	"slices"
@@ -257,19 +256,13 @@ func (d *Decl) without(i int) *Decl {
 // blankName replaces the i-th name in a declaration of variables or constants by a blank identifier, without moving
 // columns.
 func blankName(text string, i int) string {
-	files := token.NewFileSet()
-	f, err := parser.ParseFile(files, "", clause+text, parser.SkipObjectResolution)
-	if err != nil {
-		return text // unreachable: it was parsed before
-	}
-	for _, spec := range f.Decls[0].(*ast.GenDecl).Specs {
-		names := spec.(*ast.ValueSpec).Names
-		if i >= len(names) {
-			i -= len(names)
+	specs, offset := valueSpecs(text)
+	for _, s := range specs {
+		if i >= len(s.Names) {
+			i -= len(s.Names)
 			continue
 		}
-		at := files.Position(names[i].Pos()).Offset - len(clause)
-		n := len(names[i].Name)
+		at, n := offset(s.Names[i].Pos()), len(s.Names[i].Name)
 		return text[:at] + "_" + strings.Repeat(" ", n-1) + text[at+n:]
 	}
 	return text

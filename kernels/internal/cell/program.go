@@ -85,7 +85,11 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 		if d.Kind == token.VAR {
 			shift += len("var ") - len("\t") // GoNB writes it into a block
 		}
-		for k, line := range strings.Split(protect(d.forGoNB(i)), "\n") {
+		text := d.forGoNB(i)
+		if d.Kind == token.VAR && d.Names[0] == "_" {
+			shift -= len(text) - len(d.Text)
+		}
+		for k, line := range strings.Split(protect(text), "\n") {
 			p.add(line, d.Cell, d.Line+k, shift)
 			p.places[len(p.places)-1].decl = d
 			shift = 0
@@ -154,16 +158,18 @@ func (p *Program) DeclAt(line int) *Decl {
 	return p.places[line-1].decl
 }
 
-// forGoNB returns the text of the i-th declaration of a program for GoNB, which tells declarations apart by their names:
-// it gives names to those that have none. GoNB itself calls functions init again that have longer names.
+// forGoNB returns the text of the i-th declaration of a program for GoNB, which tells declarations apart by their names
+// and repeats or loses those without: it gives them names. GoNB itself calls functions init again that have longer names.
 func (d *Decl) forGoNB(i int) string {
 	rename := func(name string) string { return d.Text[:d.name] + name + d.Text[d.name+len(last(d.Names[0])):] }
 	switch {
+	case d.Kind == token.VAR:
+		return nameBlanks(d.Text, i)
+	case d.Kind == token.CONST:
+		return withoutLists(nameBlanks(d.Text, i))
 	case d.Names[0] == "init":
 		return rename(fmt.Sprintf("init_%06d", i))
-	case d.Kind == token.CONST:
-		return constants(d.Text, i)
-	case d.Kind != token.VAR && last(d.Names[0]) == "_":
+	case last(d.Names[0]) == "_":
 		return rename(fmt.Sprintf("birnn_%d", i))
 	}
 	return d.Text
@@ -172,43 +178,57 @@ func (d *Decl) forGoNB(i int) string {
 // last returns the name of a method, or else the name.
 func last(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-// constants returns the text of constants with a name for each blank one, and without lists.
-func constants(text string, number int) string {
+// valueSpecs returns the parsed lines of variables or constants, and a function that returns offsets in their text.
+func valueSpecs(text string) (specs []*ast.ValueSpec, offset func(token.Pos) int) {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, "", clause+text, parser.SkipObjectResolution)
 	if err != nil {
-		return text // unreachable: it was parsed before
+		return nil, nil // unreachable: it was parsed before
 	}
-	specs := f.Decls[0].(*ast.GenDecl).Specs
-	lists := slices.ContainsFunc(specs, func(spec ast.Spec) bool { return len(spec.(*ast.ValueSpec).Names) > 1 })
-	source := func(n ast.Node) string {
-		return text[files.Position(n.Pos()).Offset-len(clause) : files.Position(n.End()).Offset-len(clause)]
+	for _, spec := range f.Decls[0].(*ast.GenDecl).Specs {
+		specs = append(specs, spec.(*ast.ValueSpec))
 	}
+	return specs, func(p token.Pos) int { return files.Position(p).Offset - len(clause) }
+}
+
+// nameBlanks gives names to the blank variables or constants.
+func nameBlanks(text string, number int) string {
+	specs, offset := valueSpecs(text)
 	var b strings.Builder
 	done, blank := 0, 0
+	for _, s := range specs {
+		for _, id := range s.Names {
+			if id.Name == "_" {
+				blank++
+				b.WriteString(text[done:offset(id.Pos())] + fmt.Sprintf("birnn_%d_%d", number, blank))
+				done = offset(id.End())
+			}
+		}
+	}
+	return b.String() + text[done:]
+}
+
+// withoutLists writes each constant of a list separately, with its value: GoNB would count lines for iota.
+func withoutLists(text string) string {
+	specs, offset := valueSpecs(text)
+	if !slices.ContainsFunc(specs, func(s *ast.ValueSpec) bool { return len(s.Names) > 1 }) {
+		return text
+	}
+	source := func(n ast.Node) string { return text[offset(n.Pos()):offset(n.End())] }
+	var b strings.Builder
+	done := 0
 	var typ ast.Expr
 	var values []ast.Expr // the last ones, which are repeated
-	for iota, spec := range specs {
-		s := spec.(*ast.ValueSpec)
+	for iota, s := range specs {
 		if len(s.Values) > 0 {
 			typ, values = s.Type, s.Values
 		}
-		from, to := files.Position(s.Pos()).Offset-len(clause), files.Position(s.End()).Offset-len(clause)
-		b.WriteString(text[done:from])
+		b.WriteString(text[done:offset(s.Pos())])
 		for i, id := range s.Names {
-			name := id.Name
-			if name == "_" {
-				blank++
-				name = fmt.Sprintf("birnn_%d_%d", number, blank)
-			}
-			if !lists {
-				b.WriteString(name + text[from+len(id.Name):to])
-				break
-			}
 			if i > 0 {
 				b.WriteString("; ")
 			}
-			b.WriteString(name)
+			b.WriteString(id.Name)
 			if typ != nil {
 				b.WriteString(" " + source(typ))
 			}
@@ -216,7 +236,7 @@ func constants(text string, number int) string {
 				b.WriteString(" = " + withIota(source(values[i]), iota))
 			}
 		}
-		done = to
+		done = offset(s.End())
 	}
 	return b.String() + text[done:]
 }

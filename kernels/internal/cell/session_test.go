@@ -213,7 +213,7 @@ func exact(n *Notebook, c *Cell, number int) error {
 	declare := func(node ast.Node, names ...*ast.Ident) {
 		var objects []types.Object
 		for _, id := range names {
-			if id.Name != "_" {
+			if !strings.HasPrefix(id.Name, "birnn_") { // a blank one
 				objects = append(objects, info.Defs[id])
 			}
 		}
@@ -230,7 +230,7 @@ func exact(n *Notebook, c *Cell, number int) error {
 		case *ast.FuncDecl:
 			if d.Recv == nil {
 				declare(d, d.Name)
-				if name := d.Name.Name; name == "main" || strings.HasPrefix(name, "init_") || strings.HasPrefix(name, "birnn_") {
+				if name := d.Name.Name; name == "main" || strings.HasPrefix(name, "init_") {
 					queue = append(queue, info.Defs[d.Name])
 				}
 				continue
