@@ -148,7 +148,8 @@ func (c *Cell) localDecls(declared lookup) map[int]bool {
 	local := map[int]bool{}
 	above := map[string]bool{}
 	i := 0
-	for _, d := range c.Decls {
+	inOrder := slices.SortedFunc(slices.Values(c.Decls), func(a, b *Decl) int { return cmp.Compare(a.at, b.at) }) // kept values are last
+	for _, d := range inOrder {
 		for ; i < len(c.Locals) && c.at[i] < d.at; i++ {
 			above[c.Locals[i]] = true
 		}
@@ -229,8 +230,10 @@ func (c *Cell) leavePredeclared() {
 			own[name] = true
 		}
 	}
+	predeclared := func(name string, _ bool) bool { return !own[name] && types.Universe.Lookup(name) != nil }
+	maps.DeleteFunc(c.free.names, predeclared)
 	for _, d := range c.Decls {
-		maps.DeleteFunc(d.free.names, func(name string, _ bool) bool { return !own[name] && types.Universe.Lookup(name) != nil })
+		maps.DeleteFunc(d.free.names, predeclared)
 	}
 }
 

@@ -159,6 +159,8 @@ func TestProgram(t *testing.T) {
 		"an import of a declared name":      {[]string{"var list = load()\nfunc load() int { return 1 }", "import \"container/list\"\nlist.New()"}, []string{"container/list"}, []string{"load"}},
 		"a declaration of an import's name": {[]string{"import \"container/list\"", "var list = 1\nlist"}, []string{"var list"}, []string{"container"}},
 		"lists of constants":                {[]string{"const (\n\tA, _ = iota, 10 * iota\n\t_, _\n\tB, C\n)", "C"}, []string{"\tA = 0; birnn_0_1 = 10 * 0\n", "\tB = 2; C = 10 * 2\n"}, []string{"iota"}},
+		"a type, replaced by a function":    {[]string{"type T int\nfunc (T) m() {}", "func T() {}", "T()"}, []string{"func T()"}, []string{"func (T)"}},
+		"methods of generic types":          {[]string{"type A[T any] struct{}\ntype B[T any] struct{}\nfunc (A[T]) m() {}\nfunc (B[T]) m() {}\nfunc (*B[T]) n() {}", "A[int]{}\nB[int]{}"}, []string{"func (A[T]) birnn_2_m() {}", "func (B[T]) birnn_3_m() {}", "func (*B[T]) n() {}"}, nil},
 		"blank constants":                   {[]string{"const (\n\t_ int = iota\n\tA\n\t_\n\tB\n)", "B"}, []string{"\tbirnn_0_1 int = iota\n\tA\n\tbirnn_0_2\n\tB\n"}, nil},
 		"a program needs no other cell":     {[]string{"import . \"strings\"\nfunc init() {}\nfunc true() int { return 1 }\nfunc (T) old() {}\ntype T int", "package main\ntype T bool\nfunc main() { println(T(true), Repeat) }\nvar Repeat = 1"}, []string{"type T bool"}, []string{"init", "func true", "old", "strings"}},
 		"iota":                              {[]string{"const (\n\tA = iota\n\tB\n\tC\n)", "const B = 10", "C"}, []string{"A = iota", "\tbirnn_0_1\n", "\tC\n"}, []string{"\tB\n"}},

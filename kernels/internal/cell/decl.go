@@ -23,6 +23,7 @@ type Decl struct {
 	origin  string // of a declaration without a name: what identifies its cell
 	at      int    // offset in the cell of the first specification
 	name    int    // offset in Text of the name of a function or type
+	mixedUp bool   // a method that GoNB takes for that of another type
 	free    free
 	effects effects  // of a variable's value
 	typ     ast.Expr // of a type
@@ -66,7 +67,13 @@ func newDecls(files *token.FileSet, source string, find *finder, node ast.Decl) 
 	case *ast.FuncDecl:
 		d := make(token.FUNC, "", n, n.Name.Name)
 		if n.Recv != nil && len(n.Recv.List) > 0 {
-			d.Names[0] = receiver(n.Recv.List[0].Type) + "." + n.Name.Name
+			of := n.Recv.List[0].Type
+			d.Names[0] = receiver(of) + "." + n.Name.Name
+			switch of.(type) {
+			case *ast.Ident, *ast.StarExpr:
+			default:
+				d.mixedUp = true
+			}
 		}
 		start := n.Pos()
 		if n.Doc != nil {
@@ -161,8 +168,8 @@ func impliedName(path string) string {
 }
 
 // With returns the notebook with the declarations of cell c, which has that number, added. They replace those of the
-// same name, and the nameless ones of the same cell, run earlier; the types of a cell with a package clause have no
-// methods in other cells. An import and a declaration of the same name replace each other.
+// same name, and the nameless ones of the same cell, run earlier. Methods go with a type that something else replaces, or
+// another type in a cell with a package clause. An import and a declaration of the same name replace each other.
 func (n *Notebook) With(c *Cell, number int) *Notebook {
 	m := &Notebook{imports: map[string]Import{}, locals: map[string]int{}, decls: slices.Clone(n.decls)}
 	maps.Copy(m.imports, n.imports)
@@ -190,21 +197,27 @@ func (n *Notebook) With(c *Cell, number int) *Notebook {
 		}
 		m.decls = append(m.decls, d)
 	}
-	own := c.ownTypes()
+	types, others := c.ownNames()
 	m.decls = slices.DeleteFunc(m.decls, func(d *Decl) bool {
-		return !c.declares(d) && (d.isNameless() && n.isReplaced(d, c, m) || c.Package && d.isMethod() && own[base(d.Names[0])])
+		of := base(d.Names[0])
+		return !c.declares(d) && (d.isNameless() && n.isReplaced(d, c, m) || d.isMethod() && (c.Package && types[of] || others[of]))
 	})
 	return m
 }
 
-func (c *Cell) ownTypes() map[string]bool {
-	own := map[string]bool{}
+// ownNames returns the names that the cell declares: those of types, and the others.
+func (c *Cell) ownNames() (types, others map[string]bool) {
+	types, others = map[string]bool{}, map[string]bool{}
 	for _, d := range c.Decls {
-		if d.Kind == token.TYPE {
-			own[d.Names[0]] = true
+		for _, name := range d.Names {
+			if d.Kind == token.TYPE {
+				types[name] = true
+			} else {
+				others[name] = true
+			}
 		}
 	}
-	return own
+	return types, others
 }
 
 // declares reports whether a declaration of the notebook is the cell's.
@@ -296,10 +309,10 @@ func (n *Notebook) Forget(name string) bool {
 // the cell does not need them: they only have an effect, or are methods of a type that the cell declares. It returns nil
 // if the cell itself is broken, which is what a nil declaration stands for, or needs what is broken.
 func (n *Notebook) Dispensable(c *Cell, broken []*Decl) []*Decl {
-	own := c.ownTypes()
+	types, _ := c.ownNames()
 	var candidates []*Decl
 	for _, d := range n.decls {
-		if !c.declares(d) && (d.isNameless() || d.isMethod() && own[base(d.Names[0])]) {
+		if !c.declares(d) && (d.isNameless() || d.isMethod() && types[base(d.Names[0])]) {
 			candidates = append(candidates, d)
 		}
 	}

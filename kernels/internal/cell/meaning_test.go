@@ -66,7 +66,7 @@ func TestMeaning(t *testing.T) {
 			n = n.With(c, k+1)
 			p = n.Program(c, k+1, Options{})
 		}
-		composed := "package main\n" + importsUsed(t, p.Source)
+		composed := "package main\n" + importsUsed(t, string(Restore([]byte(p.Source))))
 		if err := compiles(composed); err != nil && !strings.Contains(err.Error(), "imported and not used") {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,9 +172,16 @@ func (d *Decl) forGoNB(i int) string {
 		return rename(fmt.Sprintf("init_%06d", i))
 	case last(d.Names[0]) == "_":
 		return rename(fmt.Sprintf("birnn_%d", i))
+	case d.mixedUp: // until Restore
+		return rename(fmt.Sprintf("birnn_%d_%s", i, last(d.Names[0])))
 	}
 	return d.Text
 }
+
+var prefixed = regexp.MustCompile(`(?m)^(func \(.*?\) )birnn_\d+_([\pL_])`)
+
+// Restore changes GoNB's source of a program before it is compiled: it takes the prefixes of methods away.
+func Restore(source []byte) []byte { return prefixed.ReplaceAll(source, []byte("$1$2")) }
 
 // last returns the name of a method, or else the name.
 func last(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }

@@ -3,8 +3,11 @@
 package front
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"birnn/kernels/internal/wire"
 )
 
 // step is a cell and what it must lead to.
@@ -56,7 +59,17 @@ func TestDeclarations(t *testing.T) {
 		step{code: "verr := 5\nverr", result: "5"},
 		step{code: "type pair struct{ va, verr int }\npair{va: 1, verr: 2}.verr", result: "2"},
 		step{code: "verr == nil", stdout: "loading\n", result: "true"},
+		step{code: "func say(n int) int { fmt.Println(n); return n }"},
 	)
+	// A client that identifies cells has one edited.
+	for n := range 3 {
+		m := wire.New(k.Session, "execute_request", nil, map[string]any{"code": fmt.Sprintf("var _ = say(%d)", n), "store_history": true})
+		m.Metadata = []byte(`{"cellId": "a"}`)
+		if err := k.Forward(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.follow(step{code: "6", stdout: "2\n", result: "6"})
 }
 
 // TestValidGo checks that valid Go runs, and that its strings are unchanged.
@@ -77,6 +90,8 @@ func TestValidGo(t *testing.T) {
 		step{code: "[]byte{65, 66, 200}", result: "[65 66 200]"},
 		step{code: "const (\n\tA, _ = iota, 10 * iota\n\t_, _\n\tB, C\n)\nfmt.Println(A, B, C)", stdout: "0 2 20\n"},
 		step{code: "const (\n\t_ = 1 << iota\n\tD\n\t_\n\tE\n)\nconst _ = 3\nfmt.Println(D, E)", stdout: "2 8\n"},
+		step{code: "type box[T any] struct{ v T }\nfunc (b box[T]) Get() T { return b.v }\ntype two[T any] struct{ v, w T }\nfunc (t two[T]) Get() T { return t.w }"},
+		step{code: "fmt.Println(box[int]{1}.Get(), two[int]{2, 3}.Get())", stdout: "1 3\n"},
 		step{code: "//go:embed a.txt\nvar text string", err: "//go:embed does not work in a cell"},
 		step{code: "// #include <math.h>\nimport \"C\"\nC.sqrt(2)", err: "import \"C\" does not work in a cell"},
 	)

@@ -43,6 +43,14 @@ func (e *cellError) says(text string) bool {
 	return strings.Contains(e.value, text) || strings.Contains(e.all, text)
 }
 
+// beforeMain reports whether the program of cell c ended before its function main began, as far as one can tell.
+func (e *cellError) beforeMain(c *cell.Cell) bool {
+	if goroutine.MatchString(e.all) {
+		return !strings.Contains(e.all, "main.main")
+	}
+	return c.Body == "" && !c.Main
+}
+
 func (e *execution) interruptedError() *cellError {
 	return &cellError{name: "Interrupted", value: "the cell was stopped"}
 }

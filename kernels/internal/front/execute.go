@@ -153,9 +153,8 @@ func (e *execution) run() *cellError {
 		cellErr = e.sendThis()
 		f.tell("%noautoget")
 	}
-	if cellErr != nil && !strings.Contains(cellErr.all, "main.main(") {
-		// It may have failed in an initialiser without a name, which would fail every later cell.
-		notebook = notebook.WithoutEffects(c)
+	if cellErr != nil && cellErr.beforeMain(c) {
+		notebook = notebook.WithoutEffects(c) // else every later cell would fail
 	}
 	if cellErr == nil || cellErr.compiled {
 		f.setNotebook(notebook)
@@ -212,7 +211,7 @@ func (e *execution) cellID() string {
 // sendThis sends the program, which has all declarations that it needs: GoNB forgets what it remembers.
 func (e *execution) sendThis() *cellError {
 	e.program.Prepend("%reset")
-	e.output.forgets = true
+	e.output.forgets = strings.Count("\n"+e.program.Source, "\n%reset\n")
 	return e.send(e.program.Source)
 }
 

@@ -16,7 +16,7 @@ import (
 // output passes the output of a cell from GoNB to the client.
 type output struct {
 	*execution
-	forgets bool          // GoNB will say that it forgets declarations
+	forgets int           // number of GoNB's lines that it forgets declarations
 	start   time.Duration // time until main began, of a timed program
 	compile time.Duration // time of XLA's compilations, of a timed program
 	line    string        // incomplete line of a timed program
@@ -72,8 +72,8 @@ var (
 
 // stream publishes text, except what only the front needs.
 func (o *output) stream(name, text string) {
-	if o.forgets && strings.HasPrefix(text, "* State reset: ") {
-		o.forgets = false
+	if o.forgets > 0 && strings.HasPrefix(text, "* State reset: ") {
+		o.forgets--
 		return
 	}
 	if settingOf.MatchString(text) {

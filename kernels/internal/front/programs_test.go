@@ -103,7 +103,7 @@ func compareProgram(t *testing.T, k *kernel, file string) {
 	compare(t, file, k.run(string(source)))
 }
 
-var mainFunction = regexp.MustCompile(`(?m)^func main\(\)`)
+var mainFunction = regexp.MustCompile(`(?m)^func\s+main\(\)`)
 
 // compareCalled declares a program in a cell and calls it in the next.
 func compareCalled(t *testing.T, k *kernel, file string) {
