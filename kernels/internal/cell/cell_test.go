@@ -154,7 +154,7 @@ func TestProgram(t *testing.T) {
 		"init, replaced":                    {[]string{"func init() { a() }\nfunc a() {}", "func init() { b() }\nfunc b() {}", "1"}, []string{"{ b() }"}, []string{"a()"}},
 		"an initialiser, run again":         {[]string{"var va, verr = load()\nfunc load() (int, int) { return 1, 2 }", "var va, verr = load()\nfunc load() (int, int) { return 1, 2 }", "1"}, nil, []string{"load"}},
 		"a local of that name":              {[]string{"var err = load()\nfunc load() error { return nil }", "err := error(nil)\nfor err := range 3 { _ = err }\nfunc(err int) {}(1)\n_ = func() (err error) { return err }"}, nil, []string{"load"}},
-		"a field of that name":              {[]string{"var err = load()\nfunc load() error { return nil }\ntype T struct{ err int }\ntype L []T", "T{err: 1}.err\nL{{err: 2}}[0].err\n_ = struct{ err int }{err: 3}"}, []string{"type L"}, []string{"load"}},
+		"a field of that name":              {[]string{"var err = load()\nfunc load() error { return nil }\ntype T struct{ err int }\ntype P *T\ntype L []P\nfunc f[Q ~*T]() []Q { return []Q{{err: 4}} }", "T{err: 1}.err\nf[P]()\nL{{err: 2}}[0].err\n_ = struct{ err int }{err: 3}"}, []string{"type L"}, []string{"load"}},
 		"a key of that name":                {[]string{"var err = load()\nfunc load() error { return nil }\ntype M map[error]int", "M{err: 1}"}, []string{"load"}, nil},
 		"an import of a declared name":      {[]string{"var list = load()\nfunc load() int { return 1 }", "import \"container/list\"\nlist.New()"}, []string{"container/list"}, []string{"load"}},
 		"a declaration of an import's name": {[]string{"import \"container/list\"", "var list = 1\nlist"}, []string{"var list"}, []string{"container"}},

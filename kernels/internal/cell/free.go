@@ -73,10 +73,10 @@ func (k key) isExpression(declared lookup, unknown bool) bool {
 		default:
 			return unknown
 		}
-		if p, ok := t.(*ast.StarExpr); ok { // {…} stands for &T{…}
-			t = p.X
-		}
 		t = underlying(t, declared)
+		if p, ok := t.(*ast.StarExpr); ok { // {…} stands for &T{…}
+			t = underlying(p.X, declared)
+		}
 	}
 	switch t.(type) {
 	case *ast.StructType:
@@ -99,14 +99,19 @@ func underlying(t ast.Expr, declared lookup) ast.Expr {
 			t = x.X
 		case *ast.Ident:
 			if x.Obj != nil { // in the same function
-				spec, ok := x.Obj.Decl.(*ast.TypeSpec)
-				if !ok {
+				switch d := x.Obj.Decl.(type) {
+				case *ast.TypeSpec:
+					t = d.Type
+				case *ast.Field: // of a type parameter
+					t = d.Type
+				default:
 					return nil
 				}
-				t = spec.Type
 				continue
 			}
 			t = declared(x.Name)
+		case *ast.UnaryExpr: // ~T
+			t = x.X
 		default:
 			return t
 		}

@@ -45,12 +45,12 @@ func split(code string) []item {
 	var tokens []token.Token // of the current item
 	now := item{Span: Span{From: -1}}
 	comments := -1 // the offset of the comments before the item
-	depth, lastComment := 0, 0
+	depth, lastComment, headers := 0, 0, 0
 	end := func(at int) {
 		now.To = max(now.From, len(strings.TrimRight(code[:min(at, len(code))], " \t\r\n")))
 		now.declares = declares(tokens)
 		items = append(items, now)
-		now, tokens, comments = item{Span: Span{From: -1}}, nil, -1
+		now, tokens, comments, headers = item{Span: Span{From: -1}}, nil, -1, 0
 	}
 	for {
 		pos, tok, lit := s.Scan()
@@ -76,7 +76,8 @@ func split(code string) []item {
 			if now.From < 0 {
 				continue // an empty statement
 			}
-			if lit == ";" && isHeader(code[now.From:at], tokens) {
+			if lit == ";" && headers < mostHeaders && isHeader(code[now.From:at], tokens) {
+				headers++
 				continue
 			}
 			if now.semicolon = lit == ";"; now.semicolon {
@@ -100,6 +101,9 @@ func split(code string) []item {
 		tokens = append(tokens, tok)
 	}
 }
+
+// mostHeaders bounds the semicolons in the headers of a statement: each is parsed with all before it.
+const mostHeaders = 100
 
 // isHeader reports whether the text before a semicolon is only the beginning of a statement, as of for i := 0; i < n; i++.
 func isHeader(text string, tokens []token.Token) bool {

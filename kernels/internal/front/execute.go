@@ -188,6 +188,9 @@ func (e *execution) sendWithout(notebook *cell.Notebook, c *cell.Cell, opts cell
 			}
 			return err, notebook.Without(opts.Without)
 		}
+		if e.front.wasInterrupted() {
+			return err, notebook
+		}
 	}
 	if err != first { // the program of the first error
 		opts.Without = nil

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -53,7 +52,8 @@ func TestLongGoPrograms(t *testing.T) {
 // downloads as a module.
 func goTests(t *testing.T) string {
 	t.Helper()
-	roots := []string{runtime.GOROOT(), os.Getenv("GOROOT"), "/usr/local/go", "/usr/lib/go", "/usr/share/go", "/opt/homebrew/opt/go/libexec"}
+	root, _ := exec.Command("go", "env", "GOROOT").Output()
+	roots := []string{strings.TrimSpace(string(root)), "/usr/local/go", "/usr/lib/go", "/usr/share/go", "/opt/homebrew/opt/go/libexec"}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		if command, err := filepath.EvalSymlinks(filepath.Join(dir, "go")); err == nil {
 			roots = append(roots, filepath.Dir(filepath.Dir(command)))
@@ -91,7 +91,7 @@ func goPrograms(t *testing.T) (files []string) {
 	return files
 }
 
-// ending of "go run", and of a panic with its place, which a cell shows in its own way.
+// goRunStatus is what "go run" adds to the errors of a program that fails.
 var goRunStatus = regexp.MustCompile(`(?m)^exit status \d+\n`)
 
 // compareProgram runs a program with "go run" and as a cell.
