@@ -85,7 +85,7 @@ func newDecls(files *token.FileSet, source string, find *finder, node ast.Decl) 
 		d.name = int(n.Name.Pos() - start)
 		return []*Decl{d}
 	case *ast.GenDecl:
-		if n.Tok == token.CONST {
+		if n.Tok == token.CONST && len(n.Specs) > 0 {
 			d := make(token.CONST, "", n)
 			for _, spec := range n.Specs {
 				for _, id := range spec.(*ast.ValueSpec).Names {

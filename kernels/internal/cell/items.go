@@ -107,7 +107,7 @@ const mostHeaders = 100
 
 // isHeader reports whether the text before a semicolon is only the beginning of a statement, as of for i := 0; i < n; i++.
 func isHeader(text string, tokens []token.Token) bool {
-	for len(tokens) > 1 && tokens[0] == token.IDENT && tokens[1] == token.COLON { // labels
+	for len(tokens) > 2 && tokens[0] == token.IDENT && tokens[1] == token.COLON { // labels
 		tokens = tokens[2:]
 	}
 	switch tokens[0] {
