@@ -77,7 +77,7 @@ func TestText(t *testing.T) {
 		{[]int{}, "[]"}, {[]int(nil), "[]"}, {[]string{"a b", "c"}, `["a b" "c"]`}, {[2]bool{}, "[false false]"}, {[]any{1, "a", nil}, `[1 "a" <nil>]`},
 		{map[string]int{"b": 2, "a": 1}, `map["a":1 "b":2]`}, {map[float64]bool{10: true, 9: false}, "map[9:false 10:true]"}, {map[int]int(nil), "map[]"},
 		{map[any]int{"a": 1, 2: 2, nil: 3}, `map[<nil>:3 2:2 "a":1]`}, {map[point]int{{2, 1}: 1, {1, 2}: 2}, "map[{X:1 y:2}:2 {X:2 y:1}:1]"},
-		{[]byte("ab\n"), `"ab\n"`}, {[]byte("语言"), `"语言"`}, {[]byte{0xff, 1}, "[255 1]"}, {[]byte{}, "[]"},
+		{[]byte("ab\n"), `"ab\n"`}, {[]byte("语言"), `"语言"`}, {[]byte{0xff, 1}, "[255 1]"}, {[]byte{65, 66, 200}, "[65 66 200]"}, {[]byte("ab语")[:4], "[97 98 232 175]"}, {[]byte{}, "[]"},
 		{func(int) string { return "" }, "func(int) string"}, {(func())(nil), "<nil>"}, {make(chan int), "chan int"},
 		{loop, `&{Name:"a" Next:&{Name:"b" Next:…}}`}, {ring, "[1 …]"}, {self, `map["self":…]`}, {[]*node{two, two}, `[&{Name:"two" Next:<nil>} &{Name:"two" Next:<nil>}]`},
 		{deep, strings.Repeat("[", mostLevels+1) + "…" + strings.Repeat("]", mostLevels+1)},

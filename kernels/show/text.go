@@ -196,16 +196,16 @@ func asText(v reflect.Value) (string, bool) {
 	}
 	data := v.Bytes()
 	start := data[:min(len(data), mostBytes)]
-	for i := range min(len(start), utf8.UTFMax) { // the cut may split a character
-		if utf8.Valid(start[:len(start)-i]) {
-			text := quote(string(start[:len(start)-i]))
-			if len(start) < len(data) {
-				text += fmt.Sprintf("… (%s bytes)", thousands(len(data)))
-			}
-			return text, !strings.Contains(text, `\x`)
+	if len(start) < len(data) { // the cut may split a character
+		for i := 1; i < utf8.UTFMax && !utf8.Valid(start); i++ {
+			start = data[:mostBytes-i]
 		}
 	}
-	return "", false
+	text := quote(string(start))
+	if len(start) < len(data) {
+		text += fmt.Sprintf("… (%s bytes)", thousands(len(data)))
+	}
+	return text, utf8.Valid(start) && !strings.Contains(text, `\x`)
 }
 
 func sortedKeys(v reflect.Value) []reflect.Value {

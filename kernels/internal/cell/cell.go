@@ -3,12 +3,15 @@
 package cell
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/scanner"
 	"go/token"
+	"go/types"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -16,6 +19,7 @@ import (
 // Cell is a parsed cell. Line numbers count from 1 in the cell.
 type Cell struct {
 	Source     string
+	ID         string      // identifies the cell when it runs again; empty if the client names none
 	Foreign    bool        // begins with a command such as %%bash: the cell is not Go
 	Directives []Directive // the lines for GoNB or the kernel, in order
 	Imports    []Import
@@ -26,14 +30,20 @@ type Cell struct {
 	Body string
 	// Locals are the variables that the statements declare at the top level.
 	Locals []string
-	// Result is the expression at the end of the statements, if any; statements below "%%" have none.
-	Result *Span
-	Main   bool // whether a function main is among Decls
+	// Result is the expression at the end of the statements, if any; below "%%" a call is none.
+	Result  *Span
+	Main    bool // whether a function main is among Decls
+	Package bool // whether there is a package clause
 	// Entry is the line that precedes the statements, such as "%%" with arguments, if any.
 	Entry Directive
 
-	uses map[string]bool // identifiers in Body
+	runs bool  // whether Result may be a statement
+	free free  // of Body
+	at   []int // offset of the statement of each of Locals
 }
+
+// origin identifies the cell when it runs again.
+func (c *Cell) origin() string { return cmp.Or(c.ID, c.Source) }
 
 // Directive is a line that begins with % or !, with its continuation lines.
 type Directive struct {
@@ -99,49 +109,87 @@ func IsForeign(source string) bool {
 	return foreign[strings.TrimRight(first, "\r")]
 }
 
-// Parse parses a cell. Its error joins [*SyntaxError]s.
-func Parse(source string) (*Cell, error) {
+// Parse parses a cell after the cells of the notebook. Its error joins [*SyntaxError]s.
+func (n *Notebook) Parse(source string) (*Cell, error) {
 	if IsForeign(source) {
 		return &Cell{Source: source, Foreign: true}, nil
 	}
-	c, err := parse(source, nil)
+	c, err := n.parse(source, nil)
 	if err != nil || len(c.Locals) == 0 {
 		return c, err
 	}
-	// A variable declaration that needs a variable of the statements is a statement.
-	local := map[int]bool{}
-	for _, d := range c.Decls {
-		if d.Kind == token.VAR && slices.ContainsFunc(c.Locals, func(name string) bool { return d.uses[name] }) {
-			local[d.Line] = true
+	if local := c.localDecls(n.types(c)); len(local) > 0 {
+		if again, err := n.parse(source, local); err == nil {
+			return again, nil
 		}
-	}
-	if len(local) == 0 {
-		return c, nil
-	}
-	if again, err := parse(source, local); err == nil {
-		return again, nil
 	}
 	return c, nil
 }
 
-// parse parses a cell. Declarations that begin on a line in local are statements.
-func parse(source string, local map[int]bool) (*Cell, error) {
-	c := &Cell{Source: source, uses: map[string]bool{}}
+// Parse parses a cell without a notebook.
+func Parse(source string) (*Cell, error) { return (&Notebook{}).Parse(source) }
+
+// types returns the types of a cell after the notebook.
+func (n *Notebook) types(c *Cell) lookup {
+	return func(name string) ast.Expr {
+		for _, decls := range [][]*Decl{c.Decls, n.decls} {
+			for _, d := range decls {
+				if d.Kind == token.TYPE && d.Names[0] == name {
+					return d.typ
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// localDecls returns the offsets of the declarations that are statements: they need a variable of the statements above.
+func (c *Cell) localDecls(declared lookup) map[int]bool {
+	local := map[int]bool{}
+	above := map[string]bool{}
+	i := 0
+	inOrder := slices.SortedFunc(slices.Values(c.Decls), func(a, b *Decl) int { return cmp.Compare(a.at, b.at) }) // kept values are last
+	for _, d := range inOrder {
+		for ; i < len(c.Locals) && c.at[i] < d.at; i++ {
+			above[c.Locals[i]] = true
+		}
+		if d.Kind != token.VAR && d.Kind != token.CONST {
+			continue
+		}
+		for name := range above {
+			if d.free.has(name, declared, false) {
+				local[d.at] = true
+			}
+		}
+		for _, name := range d.Names {
+			if name != "_" && local[d.at] {
+				above[name] = true
+			}
+		}
+	}
+	return local
+}
+
+// parse parses a cell. Declarations with an offset in local are statements.
+func (n *Notebook) parse(source string, local map[int]bool) (*Cell, error) {
+	c := &Cell{Source: source}
 	code, entry := c.takeDirectives()
 	before, body := code, ""
 	if entry > 0 {
 		before, body = divide(code, entry)
 	}
-	items := split(before)
 	var imports, decls, statements []Span
 	silent := false
-	for _, item := range items {
+	for _, item := range split(before) {
 		switch {
 		case item.token == token.PACKAGE: // GoNB adds the package clause
+			c.Package = true
 		case item.token == token.IMPORT:
 			imports = append(imports, item.Span)
-		case item.declares && !local[lineOf(code, item.From)]:
-			decls = append(decls, item.Span)
+		case item.declares:
+			global, inside := separate(before, item.Span, local)
+			decls, statements = append(decls, global...), append(statements, inside...)
+			silent = silent && len(inside) == 0
 		default:
 			statements = append(statements, item.Span)
 			silent = item.semicolon
@@ -155,8 +203,14 @@ func parse(source string, local map[int]bool) (*Cell, error) {
 		body = keepOnly(code, statements)
 	}
 	err := errors.Join(c.parseImports(keepOnly(code, imports)), c.parseDecls(keepOnly(code, decls)))
+	if c.Main && entry == 0 && strings.TrimRight(strings.TrimSpace(body), ";") == "main()" {
+		body = "" // that is what happens to main anyway
+	}
 	if strings.TrimSpace(body) != "" || entry > 0 {
-		err = errors.Join(err, c.parseBody(body, entry == 0, silent))
+		err = errors.Join(err, c.parseBody(body, n.types(c), entry == 0, silent))
+	}
+	if c.Package {
+		c.leavePredeclared()
 	}
 	if err == nil && c.Main && entry == 0 && c.Body != "" {
 		line, column := position(code, statements[0].From)
@@ -165,10 +219,22 @@ func parse(source string, local map[int]bool) (*Cell, error) {
 	return c, err
 }
 
-// lineOf returns the line of an offset in code.
-func lineOf(code string, offset int) int {
-	line, _ := position(code, offset)
-	return line
+// IsProgram reports whether the cell is a complete program, which needs no other cell.
+func (c *Cell) IsProgram() bool { return c.Package && c.Main }
+
+// leavePredeclared gives Go's own names their meaning, even if other cells declare them: the cell is a file.
+func (c *Cell) leavePredeclared() {
+	own := map[string]bool{}
+	for _, d := range c.Decls {
+		for _, name := range d.Names {
+			own[name] = true
+		}
+	}
+	predeclared := func(name string, _ bool) bool { return !own[name] && types.Universe.Lookup(name) != nil }
+	maps.DeleteFunc(c.free.names, predeclared)
+	for _, d := range c.Decls {
+		maps.DeleteFunc(d.free.names, predeclared)
+	}
 }
 
 // takeDirectives sets c.Directives and returns the cell with empty lines instead of them; entry is the line of "%%", if
@@ -213,7 +279,11 @@ func (c *Cell) parseImports(code string) error {
 		return syntaxErrors(err, code, 1)
 	}
 	for _, spec := range f.Imports {
-		i := Import{Path: unquote(spec.Path.Value), Line: files.Position(spec.Pos()).Line - 1}
+		at := files.Position(spec.Pos())
+		i := Import{Path: unquote(spec.Path.Value), Line: at.Line - 1}
+		if i.Path == "C" {
+			return &SyntaxError{i.Line, at.Column, "import \"C\" does not work in a cell, as GoNB drops the comment above it: put the C code into a package and import that"}
+		}
 		if spec.Name != nil {
 			i.Name = spec.Name.Name
 		}
@@ -225,12 +295,23 @@ func (c *Cell) parseImports(code string) error {
 func (c *Cell) parseDecls(code string) error {
 	files := token.NewFileSet()
 	source := clause + code
-	f, err := parser.ParseFile(files, "", source, parser.ParseComments|parser.SkipObjectResolution)
+	f, err := parser.ParseFile(files, "", source, parser.ParseComments)
 	if err != nil {
 		return syntaxErrors(err, code, 1)
 	}
+	for _, group := range f.Comments {
+		for _, comment := range group.List {
+			if at := files.Position(comment.Pos()); at.Column == 1 && strings.HasPrefix(comment.Text, "//go:embed ") {
+				return &SyntaxError{at.Line - 1, at.Column, "//go:embed does not work in a cell, as GoNB drops the comment: read the file with os.ReadFile, or put the variable into a package"}
+			}
+		}
+	}
+	find := newFinder(f)
 	for _, d := range f.Decls {
-		for _, decl := range newDecls(files, source, d) {
+		for _, decl := range newDecls(files, source, find, d) {
+			for _, name := range decl.Names {
+				delete(decl.free.names, name)
+			}
 			c.Decls = append(c.Decls, decl)
 			c.Main = c.Main || decl.isMain()
 		}
@@ -238,13 +319,13 @@ func (c *Cell) parseDecls(code string) error {
 	return nil
 }
 
-// parseBody parses the statements. If they are free, that is, not below "%%", the last one may be an expression, and
-// variables need not be used.
-func (c *Cell) parseBody(code string, free, silent bool) error {
+// parseBody parses the statements. The last one may be an expression. If they are free, that is, not below "%%", it may
+// also be a call, and variables need not be used.
+func (c *Cell) parseBody(code string, declared lookup, free, silent bool) error {
 	c.Body = code
-	const opening = clause + "func main() {\n"
+	const opening = clause + "func _() {\n"
 	files := token.NewFileSet()
-	f, err := parser.ParseFile(files, "", opening+code+"\n}\n", parser.SkipObjectResolution)
+	f, err := parser.ParseFile(files, "", opening+code+"\n}\n", 0)
 	if err != nil {
 		return syntaxErrors(err, code, 2)
 	}
@@ -253,42 +334,61 @@ func (c *Cell) parseBody(code string, free, silent bool) error {
 		return nil // unreachable
 	}
 	offset := func(p token.Pos) int { return files.Position(p).Offset - len(opening) }
-	ast.Inspect(main.Body, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok {
-			c.uses[id.Name] = true
+	c.free = newFinder(f).find(main.Body)
+	if c.free.names["main"] && !c.Main {
+		for _, id := range f.Unresolved {
+			if id.Name == "main" {
+				at := files.Position(id.Pos())
+				return &SyntaxError{at.Line - 2, at.Column, "func main is not kept after its cell, which has run it: to call it in other cells, give it another name"}
+			}
 		}
-		return true
-	})
-	if !free {
-		return nil
 	}
 	for i, statement := range main.Body.List {
 		switch s := statement.(type) {
-		case *ast.AssignStmt:
-			if s.Tok != token.DEFINE {
-				continue
+		case *ast.DeclStmt:
+			if d := s.Decl.(*ast.GenDecl); free && d.Tok == token.VAR {
+				for _, spec := range d.Specs {
+					c.local(offset(spec.Pos()), spec.(*ast.ValueSpec).Names...)
+				}
 			}
-			if d := c.keeps(s, offset); d != nil {
+		case *ast.AssignStmt:
+			if !free || s.Tok != token.DEFINE || c.keeps(s, declared, offset) {
 				continue
 			}
 			for _, left := range s.Lhs {
-				if id, ok := left.(*ast.Ident); ok && id.Name != "_" {
-					c.Locals = append(c.Locals, id.Name)
+				if id, ok := left.(*ast.Ident); ok {
+					c.local(offset(s.Pos()), id)
 				}
 			}
 		case *ast.ExprStmt:
-			if i == len(main.Body.List)-1 && !(silent && isCall(s.X)) && !printsOnly(s.X) {
-				c.Result = &Span{offset(s.X.Pos()), offset(s.X.End())}
-				if silent { // "x;" hides the result
-					c.discard()
-				}
+			if i < len(main.Body.List)-1 || silent && isCall(s.X) || printsOnly(s.X) || !free && isCallOrReceive(s.X) {
+				continue
+			}
+			c.Result, c.runs = &Span{offset(s.X.Pos()), offset(s.X.End())}, isCallOrReceive(s.X)
+			if silent { // "x;" hides the result
+				c.discard()
 			}
 		}
 	}
 	return nil
 }
 
+// local notes variables of the statements.
+func (c *Cell) local(at int, names ...*ast.Ident) {
+	for _, id := range names {
+		if id.Name != "_" {
+			c.Locals, c.at = append(c.Locals, id.Name), append(c.at, at)
+		}
+	}
+}
+
 func isCall(x ast.Expr) bool { _, ok := ast.Unparen(x).(*ast.CallExpr); return ok }
+
+// isCallOrReceive reports whether an expression may be a statement.
+func isCallOrReceive(x ast.Expr) bool {
+	receive, ok := ast.Unparen(x).(*ast.UnaryExpr)
+	return isCall(x) || ok && receive.Op == token.ARROW
+}
 
 // discard turns the result into an expression that is evaluated but not shown.
 func (c *Cell) discard() {
@@ -296,30 +396,31 @@ func (c *Cell) discard() {
 	c.Result = nil
 }
 
-// keeps turns the statement "x := keep.Value(…)" into a declaration, so that later cells have x. It returns nil if the
+// keeps turns the statement "x := keep.Value(…)" into a declaration, so that later cells have x. It returns false if the
 // call needs a variable of the statements.
-func (c *Cell) keeps(s *ast.AssignStmt, offset func(token.Pos) int) *Decl {
+func (c *Cell) keeps(s *ast.AssignStmt, declared lookup, offset func(token.Pos) int) bool {
 	if len(s.Lhs) != 1 || len(s.Rhs) != 1 {
-		return nil
+		return false
 	}
 	id, ok := s.Lhs[0].(*ast.Ident)
 	call, isCall := s.Rhs[0].(*ast.CallExpr)
 	if !ok || !isCall || !isKeepValue(call) {
-		return nil
-	}
-	uses := identifiers(call)
-	for _, local := range c.Locals {
-		if uses[local] {
-			return nil
-		}
+		return false
 	}
 	from, to := offset(s.Pos()), offset(s.End())
-	line, column := position(c.Body, from)
-	value := c.Body[offset(call.Pos()):to]
-	d := &Decl{Kind: token.VAR, Names: []string{id.Name}, Text: "var " + id.Name + " = " + value, Line: line, Column: column, uses: uses}
+	alone := &Cell{}
+	if alone.parseDecls("var "+id.Name+" = "+c.Body[offset(call.Pos()):to]) != nil {
+		return false // unreachable: it was parsed before
+	}
+	d := alone.Decls[0]
+	if slices.ContainsFunc(c.Locals, func(name string) bool { return d.free.has(name, declared, false) }) {
+		return false
+	}
+	d.at = from
+	d.Line, d.Column = position(c.Body, from)
 	c.Decls = append(c.Decls, d)
 	c.Body = keepOnly(c.Body, []Span{{0, from}, {to, len(c.Body)}})
-	return d
+	return true
 }
 
 func isKeepValue(call *ast.CallExpr) bool {

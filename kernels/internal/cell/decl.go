@@ -1,8 +1,8 @@
 package cell
 
 import (
+	"cmp"
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"maps"
 	"slices"
@@ -19,51 +19,73 @@ type Decl struct {
 	Line   int // in that cell, of the first line of Text
 	Column int // in that cell, of the first byte of Text
 
-	receiver string // of a method: GoNB's name of the type
-	uses     map[string]bool
+	whole   *Decl  // as it was written, if a name has been dropped
+	origin  string // of a declaration without a name: what identifies its cell
+	at      int    // offset in the cell of the first specification
+	name    int    // offset in Text of the name of a function or type
+	mixedUp bool   // a method that GoNB takes for that of another type
+	free    free
+	effects effects  // of a variable's value
+	typ     ast.Expr // of a type
 }
 
 func (d *Decl) isMain() bool { return d.Kind == token.FUNC && d.Names[0] == "main" }
 
-// isRoot reports whether the declaration is part of every program: nothing refers to it, but it may have an effect.
-func (d *Decl) isRoot() bool {
-	if d.Kind == token.FUNC {
-		return d.Names[0] == "init" || strings.HasPrefix(d.Names[0], "init_")
-	}
-	return d.Kind == token.VAR && !slices.ContainsFunc(d.Names, func(name string) bool { return name != "_" })
+// isNameless reports whether nothing can refer to the declaration.
+func (d *Decl) isNameless() bool {
+	return d.isInit() || !slices.ContainsFunc(d.Names, func(name string) bool { return last(name) != "_" })
 }
 
-// gonbKeys returns GoNB's keys of the declaration.
-func (d *Decl) gonbKeys() []string {
-	if d.receiver != "" {
-		_, method, _ := strings.Cut(d.Names[0], ".")
-		return []string{d.receiver + "~" + method}
-	}
-	return d.Names
+func (d *Decl) isInit() bool {
+	return d.Kind == token.FUNC && (d.Names[0] == "init" || strings.HasPrefix(d.Names[0], "init_"))
+}
+
+// base returns the type of a method, or else the name.
+func base(name string) string {
+	name, _, _ = strings.Cut(name, ".")
+	return name
+}
+
+func (d *Decl) isMethod() bool { return d.Kind == token.FUNC && strings.Contains(d.Names[0], ".") }
+
+// hasEffect reports whether the declaration is part of every program, although nothing refers to it.
+func (d *Decl) hasEffect(declared lookup) bool {
+	return d.isInit() || d.Kind == token.VAR && d.isNameless() && d.effects.any(declared)
 }
 
 // newDecls returns the Decls of a parsed declaration.
-func newDecls(files *token.FileSet, source string, node ast.Decl) []*Decl {
+func newDecls(files *token.FileSet, source string, find *finder, node ast.Decl) []*Decl {
 	make := func(kind token.Token, prefix string, part ast.Node, names ...string) *Decl {
 		at, end := files.Position(part.Pos()), files.Position(part.End())
 		text := source[at.Offset:end.Offset]
-		return &Decl{Kind: kind, Names: names, Text: prefix + text, Line: at.Line - 1, Column: at.Column - len(prefix), uses: identifiers(part)}
+		return &Decl{
+			Kind: kind, Names: names, Text: prefix + text, Line: at.Line - 1, Column: at.Column - len(prefix),
+			at: at.Offset - len(clause), name: len(prefix), free: find.find(part),
+		}
 	}
 	switch n := node.(type) {
 	case *ast.FuncDecl:
 		d := make(token.FUNC, "", n, n.Name.Name)
 		if n.Recv != nil && len(n.Recv.List) > 0 {
-			base, key := receiver(files, source, n.Recv.List[0].Type)
-			d.Names[0], d.receiver = base+"."+n.Name.Name, key
+			of := n.Recv.List[0].Type
+			d.Names[0] = receiver(of) + "." + n.Name.Name
+			switch of.(type) {
+			case *ast.Ident, *ast.StarExpr:
+			default:
+				d.mixedUp = true
+			}
 		}
+		start := n.Pos()
 		if n.Doc != nil {
-			at := files.Position(n.Doc.Pos())
+			start = n.Doc.Pos()
+			at := files.Position(start)
 			d.Text = source[at.Offset:files.Position(n.End()).Offset]
 			d.Line, d.Column = at.Line-1, at.Column
 		}
+		d.name = int(n.Name.Pos() - start)
 		return []*Decl{d}
 	case *ast.GenDecl:
-		if n.Tok == token.CONST {
+		if n.Tok == token.CONST && len(n.Specs) > 0 {
 			d := make(token.CONST, "", n)
 			for _, spec := range n.Specs {
 				for _, id := range spec.(*ast.ValueSpec).Names {
@@ -76,11 +98,17 @@ func newDecls(files *token.FileSet, source string, node ast.Decl) []*Decl {
 		for _, spec := range n.Specs {
 			switch s := spec.(type) {
 			case *ast.TypeSpec:
-				decls = append(decls, make(token.TYPE, "type ", s, s.Name.Name))
+				d := make(token.TYPE, "type ", s, s.Name.Name)
+				d.typ = s.Type
+				decls = append(decls, d)
 			case *ast.ValueSpec:
 				d := make(token.VAR, "var ", s)
 				for _, id := range s.Names {
 					d.Names = append(d.Names, id.Name)
+				}
+				for _, value := range s.Values {
+					e := effectsOf(value)
+					d.effects = effects{d.effects.some || e.some, append(d.effects.calls, e.calls...)}
 				}
 				decls = append(decls, d)
 			}
@@ -90,15 +118,8 @@ func newDecls(files *token.FileSet, source string, node ast.Decl) []*Decl {
 	return nil
 }
 
-// receiver returns the name of a method's type, and GoNB's key of it.
-func receiver(files *token.FileSet, source string, x ast.Expr) (base, key string) {
-	key = "unknown"
-	switch t := x.(type) {
-	case *ast.Ident:
-		key = t.Name
-	case *ast.StarExpr:
-		key = source[files.Position(t.X.Pos()).Offset:files.Position(t.X.End()).Offset]
-	}
+// receiver returns the name of a method's type.
+func receiver(x ast.Expr) string {
 	for {
 		switch t := x.(type) {
 		case *ast.StarExpr:
@@ -110,23 +131,11 @@ func receiver(files *token.FileSet, source string, x ast.Expr) (base, key string
 		case *ast.IndexListExpr:
 			x = t.X
 		case *ast.Ident:
-			return t.Name, key
+			return t.Name
 		default:
-			return key, key
+			return "unknown"
 		}
 	}
-}
-
-// identifiers returns the identifiers in a node.
-func identifiers(node ast.Node) map[string]bool {
-	names := map[string]bool{}
-	ast.Inspect(node, func(n ast.Node) bool {
-		if id, ok := n.(*ast.Ident); ok {
-			names[id.Name] = true
-		}
-		return true
-	})
-	return names
 }
 
 // Notebook has the declarations of the cells so far.
@@ -147,26 +156,6 @@ func (i Import) key() string {
 	return i.Name
 }
 
-// gonbKey returns GoNB's key of the import.
-func (i Import) gonbKey() string {
-	switch i.Name {
-	case ".":
-		return ".~" + i.Path
-	case "":
-		// The last run of letters, digits and underscores.
-		key := i.Path[strings.LastIndexFunc(i.Path, func(r rune) bool { return !isWord(r) })+1:]
-		if key == "" {
-			return i.Path
-		}
-		return key
-	}
-	return i.Name
-}
-
-func isWord(r rune) bool {
-	return r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-}
-
 // impliedName guesses the name of a package from its path.
 func impliedName(path string) string {
 	parts := strings.Split(path, "/")
@@ -178,30 +167,73 @@ func impliedName(path string) string {
 	return strings.TrimPrefix(name, "go-")
 }
 
-// With returns the notebook with the declarations of cell c, which has that number, added.
+// With returns the notebook with the declarations of cell c, which has that number, added. They replace those of the
+// same name, and the nameless ones of the same cell, run earlier. Methods go with a type that something else replaces, or
+// another type in a cell with a package clause. An import and a declaration of the same name replace each other.
 func (n *Notebook) With(c *Cell, number int) *Notebook {
 	m := &Notebook{imports: map[string]Import{}, locals: map[string]int{}, decls: slices.Clone(n.decls)}
 	maps.Copy(m.imports, n.imports)
 	maps.Copy(m.locals, n.locals)
 	for _, i := range c.Imports {
 		m.imports[i.key()] = i
+		m.forget(i.key())
 	}
 	for _, name := range c.Locals {
 		m.locals[name] = number
 	}
+	if slices.ContainsFunc(c.Decls, func(d *Decl) bool { return d.Names[0] == "init" }) {
+		m.forget("init") // those of this cell stand next to each other
+	}
 	for _, d := range c.Decls {
-		d.Cell = number
+		d.Cell, d.origin = number, c.origin()
 		if d.isMain() {
 			continue
 		}
 		for _, name := range d.Names {
-			if name != "_" {
+			if last(name) != "_" && name != "init" {
 				m.forget(name)
+				delete(m.imports, name)
 			}
 		}
 		m.decls = append(m.decls, d)
 	}
+	types, others := c.ownNames()
+	m.decls = slices.DeleteFunc(m.decls, func(d *Decl) bool {
+		of := base(d.Names[0])
+		return !c.declares(d) && (d.isNameless() && n.isReplaced(d, c, m) || d.isMethod() && (c.Package && types[of] || others[of]))
+	})
 	return m
+}
+
+// ownNames returns the names that the cell declares: those of types, and the others.
+func (c *Cell) ownNames() (types, others map[string]bool) {
+	types, others = map[string]bool{}, map[string]bool{}
+	for _, d := range c.Decls {
+		for _, name := range d.Names {
+			if d.Kind == token.TYPE {
+				types[name] = true
+			} else {
+				others[name] = true
+			}
+		}
+	}
+	return types, others
+}
+
+// declares reports whether a declaration of the notebook is the cell's.
+func (c *Cell) declares(d *Decl) bool {
+	return slices.ContainsFunc(c.Decls, func(own *Decl) bool { return own == d || own == d.whole })
+}
+
+// isReplaced reports whether the cell of a nameless declaration has run again as c, which led to the notebook m: it is
+// the same by its identifier or its text, or declares a nameless one again and all that has a name.
+func (n *Notebook) isReplaced(d *Decl, c *Cell, m *Notebook) bool {
+	if d.origin == c.origin() {
+		return true
+	}
+	named := func(other *Decl) bool { return other.Cell == d.Cell && !other.isNameless() }
+	again := func(other *Decl) bool { return other.Kind == d.Kind && other.isNameless() }
+	return c.ID == "" && slices.ContainsFunc(c.Decls, again) && slices.ContainsFunc(n.decls, named) && !slices.ContainsFunc(m.decls, named)
 }
 
 // forget drops a name. Names declared together with it stay.
@@ -214,8 +246,8 @@ func (n *Notebook) forget(name string) (found bool) {
 			continue
 		}
 		found = true
-		if len(d.Names) > 1 {
-			kept = append(kept, d.without(i))
+		if left := d.without(i); !left.isNameless() {
+			kept = append(kept, left)
 		}
 	}
 	n.decls = kept
@@ -226,41 +258,44 @@ func (n *Notebook) forget(name string) (found bool) {
 // without returns the declaration with the i-th name replaced by a blank identifier.
 func (d *Decl) without(i int) *Decl {
 	copy := *d
+	copy.whole = cmp.Or(d.whole, d)
 	copy.Names = slices.Clone(d.Names)
-	copy.Names[i] = "_"
-	copy.Text = blankName(d.Text, i)
+	if copy.Names[i] = "_"; len(d.Names) > 1 {
+		copy.Text = blankName(d.Text, i)
+	}
 	return &copy
 }
 
 // blankName replaces the i-th name in a declaration of variables or constants by a blank identifier, without moving
 // columns.
 func blankName(text string, i int) string {
-	files := token.NewFileSet()
-	f, err := parser.ParseFile(files, "", clause+text, parser.SkipObjectResolution)
-	if err != nil {
-		return text // unreachable: it was parsed before
-	}
-	for _, spec := range f.Decls[0].(*ast.GenDecl).Specs {
-		names := spec.(*ast.ValueSpec).Names
-		if i >= len(names) {
-			i -= len(names)
+	specs, offset := valueSpecs(text)
+	for _, s := range specs {
+		if i >= len(s.Names) {
+			i -= len(s.Names)
 			continue
 		}
-		at := files.Position(names[i].Pos()).Offset - len(clause)
-		n := len(names[i].Name)
+		at, n := offset(s.Names[i].Pos()), len(s.Names[i].Name)
 		return text[:at] + "_" + strings.Repeat(" ", n-1) + text[at+n:]
 	}
 	return text
 }
 
-// Forget drops a name or an import; a type is dropped with its methods.
+// Forget drops a name or an import; a type is dropped with its methods, and "_" are all blank ones. The nameless declarations that need what is
+// dropped go with it: nobody could repair them.
 func (n *Notebook) Forget(name string) bool {
-	found := n.forget(name)
-	for _, d := range slices.Clone(n.decls) {
-		if strings.HasPrefix(d.Names[0], name+".") {
-			n.forget(d.Names[0])
+	var needed []*Decl
+	for _, d := range n.decls {
+		if d.isNameless() && slices.ContainsFunc(n.reach([]*Decl{d}, nil), func(d *Decl) bool { return slices.Contains(d.Names, name) }) {
+			needed = append(needed, d)
 		}
 	}
+	found := name != "_" && n.forget(name)
+	n.decls = slices.DeleteFunc(slices.Clone(n.decls), func(d *Decl) bool {
+		dropped := strings.HasPrefix(d.Names[0], name+".") || slices.Contains(needed, d) || name == "_" && d.isNameless() && !d.isInit()
+		found = found || dropped
+		return dropped
+	})
 	for key, i := range n.imports {
 		if i.Name == name || i.Path == name {
 			delete(n.imports, key)
@@ -269,6 +304,50 @@ func (n *Notebook) Forget(name string) bool {
 	}
 	return found
 }
+
+// Dispensable returns the declarations of other cells because of which the program of cell c has the broken ones, although
+// the cell does not need them: they only have an effect, or are methods of a type that the cell declares. It returns nil
+// if the cell itself is broken, which is what a nil declaration stands for, or needs what is broken.
+func (n *Notebook) Dispensable(c *Cell, broken []*Decl) []*Decl {
+	types, _ := c.ownNames()
+	var candidates []*Decl
+	for _, d := range n.decls {
+		if !c.declares(d) && (d.isNameless() || d.isMethod() && types[base(d.Names[0])]) {
+			candidates = append(candidates, d)
+		}
+	}
+	var chosen []*Decl
+	explained := map[*Decl]bool{}
+	for _, d := range candidates {
+		others := slices.DeleteFunc(slices.Clone(candidates), func(other *Decl) bool { return other == d })
+		needs := n.reach([]*Decl{d}, nil, others...)
+		if slices.ContainsFunc(broken, func(d *Decl) bool { return slices.Contains(needs, d) }) {
+			chosen = append(chosen, d)
+			for _, d := range needs {
+				explained[d] = true
+			}
+		}
+	}
+	if slices.ContainsFunc(broken, func(d *Decl) bool { return !explained[d] }) {
+		return nil
+	}
+	return chosen
+}
+
+// Without returns the notebook without some declarations.
+func (n *Notebook) Without(decls []*Decl) *Notebook {
+	m := *n
+	m.decls = slices.DeleteFunc(slices.Clone(n.decls), func(d *Decl) bool { return slices.Contains(decls, d) })
+	return &m
+}
+
+// WithoutEffects returns the notebook without the nameless declarations of cell c.
+func (n *Notebook) WithoutEffects(c *Cell) *Notebook {
+	return n.Without(slices.DeleteFunc(slices.Clone(c.Decls), func(d *Decl) bool { return !d.isNameless() }))
+}
+
+// Title returns the keyword and the names.
+func (d *Decl) Title() string { return d.Kind.String() + " " + strings.Join(d.Names, ", ") }
 
 // Decls returns the declarations.
 func (n *Notebook) Decls() []*Decl { return n.decls }

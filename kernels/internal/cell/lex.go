@@ -1,6 +1,9 @@
 package cell
 
 import (
+	"go/scanner"
+	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -73,26 +76,36 @@ func quoted(text string) int {
 // protect changes Go source so that GoNB mistakes no line for a command or package clause: GoNB looks only at the
 // beginning of a line, even inside a literal or comment. Lines keep their numbers.
 func protect(source string) string {
-	lines := strings.Split(source, "\n")
-	begins, _ := lineStates(lines, func(string) bool { return false })
-	for i := 0; i < len(lines); i++ {
-		if !misread(lines[i]) {
-			continue
+	if !slices.ContainsFunc(strings.Split(source, "\n"), misread) {
+		return source
+	}
+	var s scanner.Scanner
+	file := token.NewFileSet().AddFile("", -1, len(source))
+	s.Init(file, []byte(source), func(token.Position, string) {}, 0)
+	var changed strings.Builder
+	done, before := 0, token.ILLEGAL
+	for {
+		pos, tok, lit := s.Scan()
+		if tok == token.EOF {
+			break
 		}
-		if begins[i] != inRaw {
-			lines[i] = " " + lines[i]
-			continue
+		// The scanner leaves carriage returns out of lit.
+		if at := file.Offset(pos); tok == token.STRING && lit[0] == '`' {
+			end := at + 2 + strings.IndexByte(source[at+1:]+"`", '`')
+			if lines := strings.Split(source[at:min(end, len(source))], "\n"); slices.ContainsFunc(lines[1:], misread) {
+				changed.WriteString(source[done:at])
+				changed.WriteString(interpret(lines, before))
+				done = end
+			}
 		}
-		first := i // the line with the opening quote
-		for begins[first] == inRaw {
-			first--
+		before = tok
+	}
+	changed.WriteString(source[min(done, len(source)):])
+	lines := strings.Split(changed.String(), "\n")
+	for i, line := range lines {
+		if misread(line) {
+			lines[i] = " " + line
 		}
-		last := i // the line with the closing quote
-		for last+1 < len(lines) && begins[last+1] == inRaw {
-			last++
-		}
-		interpret(lines[first : last+1])
-		i = last
 	}
 	return strings.Join(lines, "\n")
 }
@@ -101,27 +114,21 @@ func misread(line string) bool {
 	return strings.HasPrefix(line, "%") || strings.HasPrefix(line, "!") || strings.HasPrefix(line, "package") || strings.HasPrefix(line, "//gonb:")
 }
 
-// interpret replaces a raw string that spans the lines by a sum of interpreted strings, one per line.
-func interpret(lines []string) {
-	open := openingQuote(lines[0])
-	lines[0] = lines[0][:open] + "(" + quote(lines[0][open+1:]+"\n") + " +"
-	for i := 1; i < len(lines)-1; i++ {
-		lines[i] = quote(lines[i]+"\n") + " +"
-	}
+// interpret returns the raw string of the lines as a sum of interpreted strings, one per line. The tag of a field, which
+// stands behind the tokens that end a type, cannot be a sum; empty lines may follow it.
+func interpret(lines []string, before token.Token) string {
 	last := len(lines) - 1
-	text, rest, _ := strings.Cut(lines[last], "`")
-	lines[last] = quote(text) + ")" + rest
-}
-
-// quote quotes the content of a raw string, without its carriage returns, which Go ignores.
-func quote(text string) string { return strconv.Quote(strings.ReplaceAll(text, "\r", "")) }
-
-// openingQuote returns the offset of the raw string that is open at the end of the line.
-func openingQuote(line string) int {
-	for i := len(line) - 1; i >= 0; i-- {
-		if line[i] == '`' && after(line[:i], inCode) == inCode {
-			return i
-		}
+	text := make([]string, len(lines))
+	for i, line := range lines {
+		text[i] = strings.ReplaceAll(line, "\r", "") // which Go ignores
 	}
-	return 0 // unreachable: the caller knows that one is open
+	text[0], text[last] = text[0][1:], strings.TrimSuffix(text[last], "`")
+	switch before {
+	case token.IDENT, token.RPAREN, token.RBRACK, token.RBRACE:
+		return strconv.Quote(strings.Join(text, "\n")) + strings.Repeat("\n", last)
+	}
+	for i, line := range text[:last] {
+		text[i] = strconv.Quote(line+"\n") + " +\n"
+	}
+	return "(" + strings.Join(text[:last], "") + strconv.Quote(text[last]) + ")"
 }

@@ -6,23 +6,29 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Program is the program that GoNB runs for a cell: the cell, and the declarations of earlier cells that it needs.
 type Program struct {
 	Source string
-	Keys   []string // GoNB's keys of the declarations in it
 	Decls  []*Decl
 
+	number int // of the cell
 	places []place
 }
+
+// HasMain reports whether the program declares func main.
+func (p *Program) HasMain() bool { return slices.ContainsFunc(p.Decls, (*Decl).isMain) }
 
 // place is the origin of a line of the program.
 type place struct {
 	cell, line   int
 	after, shift int // columns beyond after are shift columns further right in the cell
+	decl         *Decl
 }
 
 // resultCall shows the result of a cell. The import has a name that users do not choose.
@@ -40,20 +46,24 @@ type Options struct {
 	Unused []string
 	// Quiet suppresses the display of the result.
 	Quiet bool
+	// Without are declarations that the program leaves out.
+	Without []*Decl
 }
 
 // Program returns the program of cell c, which has that number and whose declarations the notebook includes already.
 func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
-	p := &Program{}
+	p := &Program{number: number}
 	for _, d := range c.Directives {
 		if d.Name() != "%exec" { // GoNB writes that as a function
 			p.add(d.Text, number, d.Line, 0)
 		}
 	}
-	p.Decls = n.needed(c)
-	foreign := unresolved(p.Decls, c.Body)
-	keys := map[string]bool{}
+	p.Decls = n.needed(c, opts.Without)
+	foreign := n.foreign(c, p.Decls)
 	for _, i := range n.Imports() {
+		if c.IsProgram() && !slices.Contains(c.Imports, i) {
+			continue
+		}
 		if i.Name == "." && opts.Exports != nil {
 			exports := opts.Exports(i.Path)
 			if slices.Contains(opts.Unused, i.Path) || exports != nil && !overlap(exports, foreign) {
@@ -61,32 +71,32 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 			}
 		}
 		p.add(strings.TrimSpace(fmt.Sprintf("import %s %q", i.Name, i.Path)), number, i.Line, 0)
-		keys[i.gonbKey()] = true
 	}
 	body := c.Body
 	var shown place
 	if c.Result != nil && !opts.Quiet {
 		p.add("import "+resultImport, number, 0, 0)
-		keys["birnnshow"] = true
 		r := *c.Result
 		_, column := position(body, r.From)
 		shown.line, _ = position(body, r.From)
 		shown.after, shown.shift = column-1, -len(resultCall)
 		body = body[:r.From] + resultCall + body[r.From:r.To] + ")" + body[r.To:]
-	} else if c.Result != nil && !isCallText(body[c.Result.From:c.Result.To]) {
+	} else if c.Result != nil && !c.runs {
 		body = body[:c.Result.From] + "_ = " + body[c.Result.From:]
 	}
-	for _, d := range p.Decls {
+	for i, d := range p.Decls {
 		shift := d.Column - 1
 		if d.Kind == token.VAR {
 			shift += len("var ") - len("\t") // GoNB writes it into a block
 		}
-		for i, line := range strings.Split(protect(d.Text), "\n") {
-			p.add(line, d.Cell, d.Line+i, shift)
-			shift = 0
+		text := d.forGoNB(i)
+		if d.Kind == token.VAR && d.Names[0] == "_" {
+			shift -= len(text) - len(d.Text)
 		}
-		for _, key := range d.gonbKeys() {
-			keys[key] = true
+		for k, line := range strings.Split(protect(text), "\n") {
+			p.add(line, d.Cell, d.Line+k, shift)
+			p.places[len(p.places)-1].decl = d
+			shift = 0
 		}
 	}
 	for _, d := range c.Directives {
@@ -116,14 +126,7 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 			p.add("_ = "+local, number, 0, 0)
 		}
 	}
-	p.Keys = slices.Sorted(maps.Keys(keys))
 	return p
-}
-
-// isCallText reports whether an expression may be a statement.
-func isCallText(text string) bool {
-	text = strings.TrimSpace(text)
-	return strings.HasSuffix(text, ")") || strings.HasPrefix(text, "<-")
 }
 
 // add adds a line from a line of a cell, or, if line is 0, from no cell.
@@ -151,33 +154,133 @@ func (p *Program) Place(line, column int) (cell, cellLine, cellColumn int) {
 	return at.cell, at.line, column
 }
 
-// unresolved returns the names that declarations and statements use but do not declare: those of packages, of dot
-// imports and of Go.
-func unresolved(decls []*Decl, body string) map[string]bool {
-	var source strings.Builder
-	source.WriteString(clause)
-	for _, d := range decls {
-		source.WriteString(d.Text + "\n")
-	}
-	source.WriteString("func main() {\n" + body + "\n}\n")
-	f, err := parser.ParseFile(token.NewFileSet(), "", source.String(), 0)
-	if f == nil || err != nil && len(f.Unresolved) == 0 {
+// DeclAt returns the declaration on a line of the program, counted from 1, or nil if the line has none or the cell's own.
+func (p *Program) DeclAt(line int) *Decl {
+	if line < 1 || line > len(p.places) || p.places[line-1].decl == nil || p.places[line-1].decl.Cell == p.number {
 		return nil
 	}
-	// Names of fields are listed as unresolved.
-	fields := map[*ast.Ident]bool{}
-	ast.Inspect(f, func(n ast.Node) bool {
-		if pair, ok := n.(*ast.KeyValueExpr); ok {
-			if id, ok := pair.Key.(*ast.Ident); ok {
-				fields[id] = true
+	return p.places[line-1].decl
+}
+
+// forGoNB returns the text of the i-th declaration of a program for GoNB, which tells declarations apart by their names
+// and repeats or loses those without: it gives them names. GoNB itself calls functions init again that have longer names.
+func (d *Decl) forGoNB(i int) string {
+	rename := func(name string) string { return d.Text[:d.name] + name + d.Text[d.name+len(last(d.Names[0])):] }
+	switch {
+	case d.Kind == token.VAR:
+		return nameBlanks(d.Text, i)
+	case d.Kind == token.CONST:
+		return withoutLists(nameBlanks(d.Text, i))
+	case d.Names[0] == "init":
+		return rename(fmt.Sprintf("init_%06d", i))
+	case last(d.Names[0]) == "_":
+		return rename(fmt.Sprintf("birnn_%d", i))
+	case d.mixedUp: // until Restore
+		return rename(fmt.Sprintf("birnn_%d_%s", i, last(d.Names[0])))
+	}
+	return d.Text
+}
+
+var prefixed = regexp.MustCompile(`(?m)^(func \(.*?\) )birnn_\d+_([\pL_])`)
+
+// Restore changes GoNB's source of a program before it is compiled: it takes the prefixes of methods away.
+func Restore(source []byte) []byte { return prefixed.ReplaceAll(source, []byte("$1$2")) }
+
+// last returns the name of a method, or else the name.
+func last(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+// valueSpecs returns the parsed lines of variables or constants, and a function that returns offsets in their text.
+func valueSpecs(text string) (specs []*ast.ValueSpec, offset func(token.Pos) int) {
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, "", clause+text, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, nil // unreachable: it was parsed before
+	}
+	for _, spec := range f.Decls[0].(*ast.GenDecl).Specs {
+		specs = append(specs, spec.(*ast.ValueSpec))
+	}
+	return specs, func(p token.Pos) int { return files.Position(p).Offset - len(clause) }
+}
+
+// nameBlanks gives names to the blank variables or constants.
+func nameBlanks(text string, number int) string {
+	specs, offset := valueSpecs(text)
+	var b strings.Builder
+	done, blank := 0, 0
+	for _, s := range specs {
+		for _, id := range s.Names {
+			if id.Name == "_" {
+				blank++
+				b.WriteString(text[done:offset(id.Pos())] + fmt.Sprintf("birnn_%d_%d", number, blank))
+				done = offset(id.End())
 			}
+		}
+	}
+	return b.String() + text[done:]
+}
+
+// withoutLists writes each constant of a list separately, with its value: GoNB would count lines for iota.
+func withoutLists(text string) string {
+	specs, offset := valueSpecs(text)
+	if !slices.ContainsFunc(specs, func(s *ast.ValueSpec) bool { return len(s.Names) > 1 }) {
+		return text
+	}
+	source := func(n ast.Node) string { return text[offset(n.Pos()):offset(n.End())] }
+	var b strings.Builder
+	done := 0
+	var typ ast.Expr
+	var values []ast.Expr // the last ones, which are repeated
+	for iota, s := range specs {
+		if len(s.Values) > 0 {
+			typ, values = s.Type, s.Values
+		}
+		b.WriteString(text[done:offset(s.Pos())])
+		for i, id := range s.Names {
+			if i > 0 {
+				b.WriteString("; ")
+			}
+			b.WriteString(id.Name)
+			if typ != nil {
+				b.WriteString(" " + source(typ))
+			}
+			if i < len(values) {
+				b.WriteString(" = " + withIota(source(values[i]), iota))
+			}
+		}
+		done = offset(s.End())
+	}
+	return b.String() + text[done:]
+}
+
+// withIota returns an expression with the value of iota.
+func withIota(expression string, value int) string {
+	x, err := parser.ParseExpr(expression)
+	if err != nil {
+		return expression // unreachable: it was parsed before
+	}
+	var b strings.Builder
+	done := 0
+	ast.Inspect(x, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok && id.Name == "iota" {
+			b.WriteString(expression[done:id.Pos()-1] + strconv.Itoa(value))
+			done = int(id.End()) - 1
 		}
 		return true
 	})
+	return b.String() + expression[done:]
+}
+
+// foreign returns the names that a program uses but does not declare: those of packages, of dot imports and of Go.
+func (n *Notebook) foreign(c *Cell, decls []*Decl) map[string]bool {
+	declared := n.types(c)
 	names := map[string]bool{}
-	for _, id := range f.Unresolved {
-		if !fields[id] {
-			names[id.Name] = true
+	maps.Copy(names, c.free.all(declared))
+	for _, d := range decls {
+		maps.Copy(names, d.free.all(declared))
+	}
+	for _, d := range decls {
+		for _, name := range d.Names {
+			delete(names, name)
 		}
 	}
 	return names
@@ -192,25 +295,25 @@ func overlap(a, b map[string]bool) bool {
 	return false
 }
 
-// needed returns the declarations in a cell's program: the cell's, those that they and the statements refer to,
-// directly or indirectly, and those in every program.
-func (n *Notebook) needed(c *Cell) []*Decl {
-	byName := map[string][]*Decl{}
-	own := map[*Decl]bool{}
+// needed returns the declarations in a cell's program, in the order of the notebook: the cell's, those of other cells
+// that nothing refers to but that have an effect, and those that they and the statements refer to, directly or
+// indirectly.
+func (n *Notebook) needed(c *Cell, without []*Decl) []*Decl {
+	m := &Notebook{decls: slices.Clone(n.decls)}
 	for _, d := range c.Decls {
-		own[d] = true
-	}
-	var queue []*Decl
-	for _, d := range n.decls {
-		for _, name := range d.Names {
-			base, _, _ := strings.Cut(name, ".") // a type is included with its methods
-			byName[base] = append(byName[base], d)
-		}
-		if own[d] || d.isRoot() {
-			queue = append(queue, d)
+		if d.isMain() {
+			m.decls = append(m.decls, d)
 		}
 	}
-	names := maps.Clone(c.uses)
+	declared := n.types(c)
+	var roots []*Decl
+	for _, d := range m.decls {
+		if c.declares(d) || !c.IsProgram() && d.hasEffect(declared) {
+			roots = append(roots, d)
+		}
+	}
+	names := map[string]bool{}
+	maps.Copy(names, c.free.all(declared))
 	for _, d := range c.Directives {
 		if d.Name() == "%exec" {
 			name, _, _ := strings.Cut(d.Args(), " ")
@@ -224,19 +327,33 @@ func (n *Notebook) needed(c *Cell) []*Decl {
 			}
 		}
 	}
-	for _, d := range c.Decls {
-		if d.isMain() {
-			queue = append(queue, d)
+	return m.reach(roots, names, without...)
+}
+
+// reach returns the declarations in roots, those of names, and those that they refer to, directly or indirectly. A type
+// refers to its methods.
+func (n *Notebook) reach(roots []*Decl, names map[string]bool, without ...*Decl) []*Decl {
+	byName := map[string][]*Decl{}
+	for _, d := range n.decls {
+		for _, name := range d.Names {
+			if base(name) != "_" {
+				byName[base(name)] = append(byName[base(name)], d)
+			}
 		}
 	}
+	declared := n.types(&Cell{})
 	reached := map[*Decl]bool{}
-	reach := func(names map[string]bool) {
-		for name := range names {
-			queue = append(queue, byName[name]...)
-			delete(byName, name)
-		}
+	for _, d := range without {
+		reached[d] = true
 	}
-	reach(names)
+	queue := slices.Clone(roots)
+	add := func(name string) {
+		queue = append(queue, byName[name]...)
+		delete(byName, name)
+	}
+	for name := range names {
+		add(name)
+	}
 	for len(queue) > 0 {
 		d := queue[0]
 		queue = queue[1:]
@@ -244,21 +361,14 @@ func (n *Notebook) needed(c *Cell) []*Decl {
 			continue
 		}
 		reached[d] = true
-		reach(d.uses)
-		declared := map[string]bool{}
+		for name := range d.free.all(declared) {
+			add(name)
+		}
 		for _, name := range d.Names {
-			declared[name] = true
-		}
-		reach(declared)
-	}
-	var decls []*Decl
-	for _, d := range append(slices.Clone(n.decls), c.Decls...) {
-		if reached[d] {
-			decls = append(decls, d)
-			delete(reached, d)
+			add(base(name))
 		}
 	}
-	return decls
+	return slices.DeleteFunc(slices.Clone(n.decls), func(d *Decl) bool { return !reached[d] || slices.Contains(without, d) })
 }
 
 // isTest reports whether the go command's tests call a function.
@@ -271,9 +381,8 @@ func (d *Decl) isTest() bool {
 // Closure returns the text of the declaration of name and of the declarations that it refers to, directly or
 // indirectly: while the text is the same, so is the value.
 func (n *Notebook) Closure(name string) string {
-	c := &Cell{uses: map[string]bool{name: true}}
 	var text strings.Builder
-	for _, d := range n.needed(c) {
+	for _, d := range n.reach(nil, map[string]bool{name: true}) {
 		text.WriteString(d.Text + "\n")
 	}
 	return text.String()

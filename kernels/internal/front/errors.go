@@ -19,6 +19,8 @@ type cellError struct {
 	traceback   []string
 	all         string // the complete text; empty if the traceback is complete
 	compiled    bool   // the program was built, so its declarations are kept
+	// blamed are the declarations of other cells that do not compile; nil stands for the cell itself.
+	blamed []*cell.Decl
 }
 
 // Terminal colours for errors in Jupyter.
@@ -39,6 +41,14 @@ func (e *cellError) content() map[string]any {
 
 func (e *cellError) says(text string) bool {
 	return strings.Contains(e.value, text) || strings.Contains(e.all, text)
+}
+
+// beforeMain reports whether the program of cell c ended before its function main began, as far as one can tell.
+func (e *cellError) beforeMain(c *cell.Cell) bool {
+	if goroutine.MatchString(e.all) {
+		return !strings.Contains(e.all, "main.main")
+	}
+	return c.Body == "" && !c.Main
 }
 
 func (e *execution) interruptedError() *cellError {
@@ -121,12 +131,15 @@ func (e *execution) compileError(value string, traceback []string) *cellError {
 			result.value = message
 		}
 		first, _, _ := strings.Cut(traceback[i], "\n")
+		var blamed *cell.Decl
 		if c := cellLine.FindStringSubmatch(first); c != nil {
 			sent, _ := strconv.Atoi(c[1])
+			blamed = e.program.DeclAt(sent)
 			if number, at, column := e.program.Place(sent, column); e.wrote(number, at) {
 				result.traceback = append(result.traceback, e.where(number, at, column))
 			}
 		}
+		result.blamed = append(result.blamed, blamed)
 		result.traceback = append(result.traceback, "      "+message+e.hint(message))
 	}
 	if result.value == "" { // no message of the compiler about the cell

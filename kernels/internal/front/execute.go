@@ -106,13 +106,14 @@ func (e *execution) run() *cellError {
 	if name, ok := asksFor(code); ok {
 		return e.page(name)
 	}
-	c, err := cell.Parse(code)
+	c, err := f.notebook.Parse(code)
 	if err != nil {
 		return e.syntaxError(err)
 	}
 	if c.Foreign {
 		return e.foreign(code)
 	}
+	c.ID = e.cellID()
 	if err := e.commands(c); err != nil {
 		return err
 	}
@@ -172,6 +173,12 @@ func (e *execution) run() *cellError {
 			cellErr = e.sendThis()
 		}
 	}
+	if cellErr != nil {
+		cellErr, notebook = e.sendWithout(notebook, c, opts, cellErr)
+	}
+	if cellErr != nil && cellErr.beforeMain(c) {
+		notebook = notebook.WithoutEffects(c) // else every later cell would fail
+	}
 	if cellErr == nil || cellErr.compiled {
 		f.setNotebook(notebook)
 	}
@@ -187,26 +194,51 @@ func (e *execution) sendProgram(notebook *cell.Notebook, c *cell.Cell, opts cell
 	return e.sendThis()
 }
 
-// sendThis sends the program, preceded by a line with which GoNB forgets the declarations of the previous program that
-// this one lacks.
-func (e *execution) sendThis() *cellError {
-	f := e.front
-	var gone []string
-	for _, key := range f.sent {
-		if !slices.Contains(e.program.Keys, key) {
-			gone = append(gone, key)
+// sendWithout sends the program again without declarations of other cells that do not compile and that the cell does not
+// need: they have an effect, or are methods of a type that the cell changes. If that succeeds, it returns the notebook
+// without them: else no later cell could run, nor the cell change the type.
+func (e *execution) sendWithout(notebook *cell.Notebook, c *cell.Cell, opts cell.Options, first *cellError) (*cellError, *cell.Notebook) {
+	err := first
+	for range mostTries {
+		blamed := notebook.Dispensable(c, err.blamed)
+		if len(blamed) == 0 || slices.ContainsFunc(blamed, func(d *cell.Decl) bool { return slices.Contains(opts.Without, d) }) {
+			break
+		}
+		opts.Without = append(opts.Without, blamed...)
+		if err = e.sendProgram(notebook, c, opts); err == nil || err.compiled {
+			for _, d := range opts.Without {
+				e.output.text("stderr", fmt.Sprintf("%s of cell %d does not compile any more and is dropped; change that cell and run it again\n", d.Title(), d.Cell))
+			}
+			return err, notebook.Without(opts.Without)
+		}
+		if e.front.wasInterrupted() {
+			return err, notebook
 		}
 	}
-	e.output.removed = len(gone)
-	if len(gone) > 0 {
-		e.program.Prepend("%rm " + strings.Join(gone, " "))
+	if err != first { // the program of the first error
+		opts.Without = nil
+		e.program = notebook.Program(c, e.number, opts)
 	}
-	f.sent = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(f.sent), e.program.Keys...))))
-	err := e.send(e.program.Source)
-	if err == nil || err.compiled {
-		f.sent = e.program.Keys
+	return first, notebook
+}
+
+// mostTries is how often a program is sent without more declarations. The compiler reports ten errors at once.
+const mostTries = 5
+
+// cellID returns what identifies the cell when it runs again, if the client tells.
+func (e *execution) cellID() string {
+	var metadata struct {
+		ID string `json:"cellId"`
 	}
-	return err
+	json.Unmarshal(e.Metadata, &metadata)
+	return metadata.ID
+}
+
+// sendThis sends the program, which has all declarations that it needs: GoNB forgets what it remembers.
+func (e *execution) sendThis() *cellError {
+	e.program.Prepend("%reset")
+	e.output.forgets = strings.Count("\n"+e.program.Source, "\n%reset\n")
+	return e.send(e.program.Source)
 }
 
 // send has GoNB execute code and waits for the end.

@@ -49,7 +49,6 @@ type Front struct {
 	end     context.CancelFunc
 
 	// Used only by the executing goroutine.
-	sent       []string // GoNB's keys of the declarations in the last program
 	settings   []string // commands that a restarted GoNB must execute again
 	modules    []string // fetched, with their versions
 	links      int      // number of links to paths that GoNB garbles
@@ -337,7 +336,6 @@ func (f *Front) startChild() {
 	f.mu.Lock()
 	f.child, f.childReady = nil, ready
 	f.mu.Unlock()
-	f.sent = nil
 	settings := slices.Concat([]string{"%noautoget"}, f.settings, f.fetchAgain())
 	var patched string
 	var patchErr error

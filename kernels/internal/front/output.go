@@ -9,7 +9,6 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +20,7 @@ import (
 // output passes the output of a cell from GoNB to the client.
 type output struct {
 	*execution
-	removed int           // number of GoNB's lines about removed declarations
+	forgets int           // number of GoNB's lines that it forgets declarations
 	start   time.Duration // time until main began, of a timed program
 	compile time.Duration // time of XLA's compilations, of a timed program
 	line    string        // incomplete line of a timed program
@@ -68,7 +67,6 @@ func (o *output) take(m *wire.Message) {
 }
 
 var (
-	forgotten  = regexp.MustCompile(`^(?:\. removed (?:import|const|type|var|func) .*|\. key ".*" not found in any definition, not removed)\n$`)
 	settingOf  = regexp.MustCompile(`^Set: BIRNN_[A-Z_]+=".*"\n$`)
 	annotation = regexp.MustCompile(`(?: ?\x1b\[7m)?\[\[ Cell (?:\[-?\d+\] )?Line (\d+) \]\](?:\x1b\[0m)? \S*main(?:_test)?\.go:\d+`)
 	// Output of a timed program: by Go for each package, by go-xla for each compilation.
@@ -78,8 +76,8 @@ var (
 
 // stream publishes text, except what only the front needs.
 func (o *output) stream(name, text string) {
-	if o.removed > 0 && forgotten.MatchString(text) {
-		o.removed--
+	if o.forgets > 0 && strings.HasPrefix(text, "* State reset: ") {
+		o.forgets--
 		return
 	}
 	if settingOf.MatchString(text) {
@@ -274,7 +272,7 @@ func (o *output) written(line int) (number, cellLine int) {
 				continue
 			}
 			within := line - files.Position(f.Pos()).Line
-			if f.Name.Name == "main" && f.Recv == nil && !slices.Contains(o.program.Keys, "main") {
+			if f.Name.Name == "main" && f.Recv == nil && !o.program.HasMain() {
 				return o.inMain(within)
 			}
 			for _, d := range o.program.Decls {

@@ -20,6 +20,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/events"
 )
 
@@ -161,6 +162,7 @@ func goCommand(args []string, state events.State) int {
 		os.Setenv("GOFLAGS", linkerFlags.ReplaceAllString(os.Getenv("GOFLAGS"), ""))
 		os.Setenv("CGO_ENABLED", "1")
 	}
+	restoreNames()
 	dir, err := os.Getwd()
 	if err == nil {
 		err = reachRoot(command, dir)
@@ -222,6 +224,17 @@ func reachRoot(command, dir string) error {
 		}
 	}
 	return nil
+}
+
+// restoreNames gives the methods in the program their names again.
+func restoreNames() {
+	for _, name := range []string{"main.go", "main_test.go"} {
+		if source, err := os.ReadFile(name); err == nil {
+			if restored := cell.Restore(source); !bytes.Equal(restored, source) {
+				os.WriteFile(name, restored, 0o600)
+			}
+		}
+	}
 }
 
 // putSelf makes place a link to this executable.
