@@ -158,6 +158,7 @@ func TestProgram(t *testing.T) {
 		"a key of that name":                {[]string{"var err = load()\nfunc load() error { return nil }\ntype M map[error]int", "M{err: 1}"}, []string{"load"}, nil},
 		"an import of a declared name":      {[]string{"var list = load()\nfunc load() int { return 1 }", "import \"container/list\"\nlist.New()"}, []string{"container/list"}, []string{"load"}},
 		"a declaration of an import's name": {[]string{"import \"container/list\"", "var list = 1\nlist"}, []string{"var list"}, []string{"container"}},
+		"a list of constants":               {[]string{"const A, B = 1 + iota, iota", "B"}, []string{"const (A = 1 + 0; B = 0)"}, nil},
 		"lists of constants":                {[]string{"const (\n\tA, _ = iota, 10 * iota\n\t_, _\n\tB, C\n)", "C"}, []string{"\tA = 0; birnn_0_1 = 10 * 0\n", "\tB = 2; C = 10 * 2\n"}, []string{"iota"}},
 		"a type, replaced by a function":    {[]string{"type T int\nfunc (T) m() {}", "func T() {}", "T()"}, []string{"func T()"}, []string{"func (T)"}},
 		"methods of generic types":          {[]string{"type A[T any] struct{}\ntype B[T any] struct{}\nfunc (A[T]) m() {}\nfunc (B[T]) m() {}\nfunc (*B[T]) n() {}", "A[int]{}\nB[int]{}"}, []string{"func (A[T]) birnn_2_m() {}", "func (B[T]) birnn_3_m() {}", "func (*B[T]) n() {}"}, nil},

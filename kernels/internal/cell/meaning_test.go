@@ -185,7 +185,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"x := 1\nx", "func f() {}\nf()", "%env A b\n!ls\n1", "s := `\n%a\n`", "var a, b = f()", "import . \"fmt\"\nPrintln(1)", "%%\nfor {}", "/* %\n*/x", "x := keep.Value(\"a\", func() (int, error) { return 1, nil })\nx",
 		"const (\nA = iota\nB\n)", "type T[K any] struct{}\nfunc (t *T[K]) m() {}", "go func() {}()", "`", "'", "\"", "/*", "{", "}", "x;", "; ;", "\x00", "你 := 1",
-		"const ()", "L:;", "for ;; {}; x", "a := 1\nvar (\nb = a; c = 2\n)", "const (\n_, A = iota, 1\n_, B\n)\nvar _, _ = f()\nfunc init() {}\nfunc (T[K]) _() {}", "package main\nfunc main() {}\nmain()",
+		"const ()", "L:;", "const A, B = iota, iota", "for ;; {}; x", "a := 1\nvar (\nb = a; c = 2\n)", "const (\n_, A = iota, 1\n_, B\n)\nvar _, _ = f()\nfunc init() {}\nfunc (T[K]) _() {}", "package main\nfunc main() {}\nmain()",
 	} {
 		f.Add(seed)
 	}

@@ -228,6 +228,7 @@ func withoutLists(text string) string {
 	source := func(n ast.Node) string { return text[offset(n.Pos()):offset(n.End())] }
 	var b strings.Builder
 	done := 0
+	inParentheses := strings.Contains(text[:offset(specs[0].Pos())], "(")
 	var typ ast.Expr
 	var values []ast.Expr // the last ones, which are repeated
 	for iota, s := range specs {
@@ -235,6 +236,9 @@ func withoutLists(text string) string {
 			typ, values = s.Type, s.Values
 		}
 		b.WriteString(text[done:offset(s.Pos())])
+		if !inParentheses {
+			b.WriteString("(")
+		}
 		for i, id := range s.Names {
 			if i > 0 {
 				b.WriteString("; ")
@@ -246,6 +250,9 @@ func withoutLists(text string) string {
 			if i < len(values) {
 				b.WriteString(" = " + withIota(source(values[i]), iota))
 			}
+		}
+		if !inParentheses {
+			b.WriteString(")")
 		}
 		done = offset(s.End())
 	}

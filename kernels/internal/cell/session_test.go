@@ -163,7 +163,7 @@ func (g generator) cell() string {
 		case 3:
 			parts = append(parts, fmt.Sprintf("type t%d struct{ v0, v1 int }\nfunc (t t%d) M() int { return t.v0 + %s }", level, level, g.value(level)))
 		case 4:
-			parts = append(parts, fmt.Sprintf("const (\n\tc%d = iota\n\t_\n\tc%d, _ = iota, 2\n\t_, _\n)", level, (level+1)%6))
+			parts = append(parts, fmt.Sprintf("const c%d, _ = iota, 1", (level+2)%6), fmt.Sprintf("const (\n\tc%d = iota\n\t_\n\tc%d, _ = iota, 2\n\t_, _\n)", level, (level+1)%6))
 		case 5:
 			parts = append(parts, "var _ = "+g.value(6))
 		case 6:
