@@ -14,6 +14,9 @@ import (
 // Env is the environment variable with the path of a kernel's run folder.
 const Env = "BIRNN_RUN"
 
+// Module is the name of the file in the run folder with the go.mod of the cells' programs.
+const Module = "go.mod"
+
 // The kinds of events.
 const (
 	Build     = "build"     // the build of the cell's program starts

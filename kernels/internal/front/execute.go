@@ -234,10 +234,17 @@ func (e *execution) cellID() string {
 	return metadata.ID
 }
 
-// sendThis sends the program, which has all declarations that it needs: GoNB forgets what it remembers.
+// sendThis sends the program, which has all declarations that it needs: GoNB forgets what it remembers. With it, GoNB
+// would forget its module; the shim restores that.
 func (e *execution) sendThis() *cellError {
-	e.program.Prepend("%reset")
-	e.output.forgets = strings.Count("\n"+e.program.Source, "\n%reset\n")
+	const reset = "%reset"
+	if !strings.HasPrefix(e.program.Source, reset+"\n") {
+		e.program.Prepend(reset)
+	}
+	e.output.forgets = 1
+	if child, _ := e.front.theChild(); child != nil { // with what it fetches at its start
+		e.front.keepModule()
+	}
 	return e.send(e.program.Source)
 }
 

@@ -97,6 +97,27 @@ func (f *Front) fetchAgain() []string {
 	return []string{"!*cp " + quoted(sums) + " . ; go get " + strings.Join(f.modules, " ")}
 }
 
+// keepModule writes the program's go.mod where the shim finds it, unless it is to be dropped.
+func (f *Front) keepModule() {
+	kept := filepath.Join(f.run, events.Module)
+	if f.dropsModule {
+		os.Remove(kept)
+		f.dropsModule = false
+		return
+	}
+	for _, dir := range f.programDirs() {
+		if data, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil {
+			os.WriteFile(kept, data, 0o600)
+		}
+	}
+}
+
+// dropModule makes the session forget what was fetched.
+func (f *Front) dropModule() {
+	f.modules, f.dropsModule = nil, true
+	os.Remove(filepath.Join(f.run, events.Module))
+}
+
 // listModules lists the fetched modules.
 func (e *execution) listModules(string) *cellError {
 	modules := e.front.fetched()

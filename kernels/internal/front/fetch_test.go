@@ -111,6 +111,14 @@ func TestFetch(t *testing.T) {
 	if o := k.run("!go env GOPROXY"); o.stdout != address+"\n" {
 		t.Errorf("a shell command has the proxy %q", o.stdout)
 	}
+	for _, reset := range []string{"%reset", "%reset go.mod"} {
+		k.run(hello)
+		k.run(reset)
+		k.run("1")
+		if o := k.run("%modules"); !strings.HasPrefix(o.stdout, "no module was fetched") {
+			t.Errorf("after %s: %+v", reset, o)
+		}
+	}
 	if files() != before {
 		t.Error("a file of the repository has changed")
 	}

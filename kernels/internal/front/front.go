@@ -49,14 +49,15 @@ type Front struct {
 	end     context.CancelFunc
 
 	// Used only by the executing goroutine.
-	settings   []string // commands that a restarted GoNB must execute again
-	modules    []string // fetched, with their versions
-	links      int      // number of links to paths that GoNB garbles
-	noGet      bool     // whether missing packages are not fetched
-	timing     bool
-	limit      int    // number of bytes of a stream that are shown
-	backendNow string // the current backend
-	warned     bool   // the user was told that pure Go is slow here
+	settings    []string // commands that a restarted GoNB must execute again
+	modules     []string // fetched, with their versions
+	dropsModule bool     // whether GoNB's module is to be dropped with the next program
+	links       int      // number of links to paths that GoNB garbles
+	noGet       bool     // whether missing packages are not fetched
+	timing      bool
+	limit       int    // number of bytes of a stream that are shown
+	backendNow  string // the current backend
+	warned      bool   // the user was told that pure Go is slow here
 
 	history *history.History
 	gopls   atomic.Pointer[gopls.Client]

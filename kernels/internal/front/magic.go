@@ -79,7 +79,7 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 			others = append(others, d)
 		}
 		if ours && name == "%reset" && d.Args() == "go.mod" {
-			e.front.modules = nil
+			e.front.dropModule()
 		}
 	}
 	c.Directives = others
@@ -445,6 +445,7 @@ func (e *execution) clear(args string) *cellError {
 
 func (e *execution) resetMagic(string) *cellError {
 	e.front.setNotebook(&cell.Notebook{})
+	e.front.dropModule()
 	e.say("all declarations are dropped")
 	return nil
 }

@@ -143,6 +143,9 @@ func decoded(args []string) []string {
 // goCommand runs the go command that $BIRNN_GO names.
 func goCommand(args []string, state events.State) int {
 	command := os.Getenv("BIRNN_GO")
+	if len(args) == 3 && args[0] == "mod" && args[1] == "init" && restoreModule(args[2]) {
+		return 0
+	}
 	i := slices.Index(args, "-o")
 	if i < 0 || i+1 >= len(args) || args[0] != "build" && args[0] != "test" || !strings.HasPrefix(filepath.Base(args[i+1]), "gonb_") {
 		err := syscall.Exec(command, append([]string{command}, args...), os.Environ())
@@ -195,6 +198,13 @@ func goCommand(args []string, state events.State) int {
 		return 1
 	}
 	return 0
+}
+
+// restoreModule writes the go.mod that the front has kept, if it is that of the module. GoNB's command %reset, with which each
+// program begins, creates a new one.
+func restoreModule(module string) bool {
+	kept, err := os.ReadFile(filepath.Join(os.Getenv(events.Env), events.Module))
+	return err == nil && bytes.HasPrefix(kept, []byte("module "+module+"\n")) && os.WriteFile("go.mod", kept, 0o600) == nil
 }
 
 // linkerFlags matches the linker's flags in GOFLAGS.
