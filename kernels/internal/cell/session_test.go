@@ -15,7 +15,7 @@ import (
 // TestSessions checks properties of sessions of random cells: each program is valid and has no declaration that the cell
 // does not reach, no cell spoils a later one, and running all cells twice leads to the same declarations as once.
 func TestSessions(t *testing.T) {
-	n := uint64(400)
+	n := uint64(200)
 	if testing.Short() {
 		n = 50
 	}
