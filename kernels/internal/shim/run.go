@@ -291,12 +291,15 @@ func drained(w *os.File) {
 // quiet waits until GoNB has read what the job has printed, so that what it does next comes after that: GoNB reads the
 // streams and the displays concurrently. If the job keeps printing, quiet gives up soon.
 func quiet(s *stream) {
-	const looks, pause, longest = 2, time.Millisecond, 200 * time.Millisecond
+	const looks, pause, longest = 3, time.Millisecond, 200 * time.Millisecond
 	count := s.pump.Count()
-	if s.calm.Load() == count && empty(s.r) {
-		return
-	}
 	found := 0
+	if s.calm.Load() == count && empty(s.r) {
+		time.Sleep(pause) // the pump may be about to count what it has just read
+		if s.pump.Count() == count {
+			found = looks - 1
+		}
+	}
 	for begin := time.Now(); found < looks && time.Since(begin) < longest; time.Sleep(pause) {
 		if found++; !empty(s.r) || !s.pump.Idle() {
 			found = 0
