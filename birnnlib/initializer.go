@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	. "github.com/gomlx/gomlx/support/exceptions"
+	"gonum.org/v1/gonum/mat"
 )
 
 // Weight describes a parameter to an [Initializer].
@@ -97,8 +98,11 @@ func Orthogonal(others Initializer) Initializer {
 		}
 		rng, values := w.rng(), make([]float64, w.size())
 		for from := 0; from < columns; from += block {
-			for i, row := range orthonormal(rng, rows, block) {
-				copy(values[i*columns+from:], row)
+			q := orthonormal(rng, rows, block)
+			for i := range rows {
+				for k := range block {
+					values[i*columns+from+k] = q.At(i, k)
+				}
 			}
 		}
 		return values
@@ -106,48 +110,32 @@ func Orthogonal(others Initializer) Initializer {
 }
 
 // orthonormal returns a random matrix with orthonormal columns, or with orthonormal rows if it has more columns than
-// rows.
-func orthonormal(rng *rand.Rand, rows, columns int) [][]float64 {
-	// Gram and Schmidt on vectors of normal numbers, twice, since once is not accurate enough.
-	count, length := min(rows, columns), max(rows, columns)
-	vectors := make([][]float64, count)
-	for i := range vectors {
-		v := make([]float64, length)
-		for k := range v {
-			v[k] = rng.NormFloat64()
+// rows: the factor Q of a matrix of normal numbers, with the signs that make the diagonal of R positive.
+func orthonormal(rng *rand.Rand, rows, columns int) mat.Matrix {
+	normal := mat.NewDense(max(rows, columns), min(rows, columns), nil)
+	length, count := normal.Dims()
+	for k := range count {
+		for i := range length {
+			normal.Set(i, k, rng.NormFloat64())
 		}
-		for range 2 {
-			for _, u := range vectors[:i] {
-				p := dot(u, v)
-				for k := range v {
-					v[k] -= p * u[k]
-				}
-			}
-			norm := math.Sqrt(dot(v, v))
-			for k := range v {
-				v[k] /= norm
-			}
-		}
-		vectors[i] = v
 	}
+	var qr mat.QR
+	var q, r mat.Dense
+	qr.Factorize(normal)
+	qr.QTo(&q)
+	qr.RTo(&r)
+	for k := range count {
+		if r.At(k, k) < 0 {
+			for i := range length {
+				q.Set(i, k, -q.At(i, k))
+			}
+		}
+	}
+	thin := q.Slice(0, length, 0, count)
 	if columns > rows {
-		return vectors
+		return thin.T()
 	}
-	matrix := make([][]float64, rows)
-	for i := range matrix {
-		matrix[i] = make([]float64, columns)
-		for k := range vectors {
-			matrix[i][k] = vectors[k][i]
-		}
-	}
-	return matrix
-}
-
-func dot(u, v []float64) (sum float64) {
-	for k := range u {
-		sum += u[k] * v[k]
-	}
-	return sum
+	return thin
 }
 
 // rng returns the random numbers of a parameter.
