@@ -21,7 +21,7 @@ type LinearLoop struct {
 	a, b, initial *Node
 	reversed      bool
 	form          LinearForm
-	valid         *Node
+	padding       padding
 }
 
 // LinearScan prepares the linear recurrence
@@ -61,9 +61,17 @@ func (l *LinearLoop) Form(form LinearForm) *LinearLoop {
 	return l
 }
 
-// padded sets padding, [T, n] of Bool: there h does not change, and the outputs are zero; nil for none.
-func (l *LinearLoop) padded(valid *Node) *LinearLoop {
-	l.valid = valid
+// Lengths sets the number of valid time steps of each of n sequences, as integers shaped [n] from 0 to T, for a and b
+// [T, n, …]; the rest is padding, where h does not change, and the outputs are zero.
+func (l *LinearLoop) Lengths(lengths *Node) *LinearLoop {
+	l.padding.lengths = lengths
+	return l
+}
+
+// Mask marks valid time steps with true and padding with false; Bool, [T, n]. Use it in place of [LinearLoop.Lengths] for
+// padding inside a sequence.
+func (l *LinearLoop) Mask(mask *Node) *LinearLoop {
+	l.padding.mask = mask
 	return l
 }
 
@@ -78,8 +86,12 @@ func (l *LinearLoop) Done() (h, last *Node) {
 		Panicf("birnnlib.LinearScan: there is no form %d; use LinearSequential or LinearAssociative", form)
 	}
 	a, b := l.a, l.b
-	if l.valid != nil { // h ↦ 1 h + 0
-		a, b = Where(spread(l.valid, a), a, OnesLike(a)), zeroPadding(b, l.valid)
+	valid := l.padding.valid("birnnlib.LinearScan", a.Shape().Dim(0))
+	if valid != nil { // h ↦ 1 h + 0
+		if a.Rank() < 2 || a.Shape().Dim(1) != valid.Shape().Dim(1) {
+			Panicf("birnnlib.LinearScan: a is %s; with Lengths or Mask its second axis must be the batch, %d", a.Shape(), valid.Shape().Dim(1))
+		}
+		a, b = Where(spread(valid, a), a, OnesLike(a)), zeroPadding(b, valid)
 	}
 	outputs := withGradient([]*Node{a, b, l.initial}, func() (outputs, kept []*Node) {
 		h := linear(form, a, b, l.initial, l.reversed)
@@ -91,7 +103,7 @@ func (l *LinearLoop) Done() (h, last *Node) {
 		dInitial := Mul(end(a, !l.reversed), end(dh, !l.reversed))
 		return []*Node{Mul(dh, shifted(h, l.initial, l.reversed)), dh, dInitial}
 	})
-	return zeroPadding(outputs[0], l.valid), outputs[1]
+	return zeroPadding(outputs[0], valid), outputs[1]
 }
 
 // fastest returns the faster form for a [T, …], as this measured it on a 2-core Intel Xeon with AVX-512 (2026-12-01):

@@ -84,6 +84,94 @@ func TestLinearScanLengths(t *testing.T) {
 	}
 }
 
+// TestLinearScanPadding compares sequences of different lengths in one batch, padded with NaN, and a mask with holes, with each
+// sequence alone without its padding.
+func TestLinearScanPadding(t *testing.T) {
+	const T, n, d = 7, 3, 2
+	flat := tensors.MustCopyFlatData[float64]
+	lengths := []int32{7, 4, 0}
+	holes := func(t, i int) bool { return t%3 != i%3 }
+	short := func(t, i int) bool { return t < int(lengths[i]) }
+	backendtest.Each(t, func(t *testing.T, backend compute.Backend) {
+		for name, valid := range map[string]func(t, i int) bool{"lengths": short, "mask": holes} {
+			mask := make([][]bool, T)
+			a, b, initial := flat(sigmoid(sines(0, T, n, d))), flat(sines(1, T, n, d)), flat(sines(2, n, d))
+			for s := range T {
+				for i := range n {
+					if mask[s] = append(mask[s], valid(s, i)); !valid(s, i) {
+						for k := range d {
+							a[(s*n+i)*d+k], b[(s*n+i)*d+k] = math.NaN(), math.NaN()
+						}
+					}
+				}
+			}
+			for _, reversed := range []bool{false, true} {
+				for form, value := range linearForms {
+					if form == "default" {
+						continue // one of the others
+					}
+					outputs, err := CallOnceN(backend, func(a, b, initial *Node) []*Node {
+						scan := birnnlib.LinearScan(a, b, initial).Reversed(reversed).Form(value)
+						if name == "lengths" {
+							scan.Lengths(Const(a.Graph(), lengths))
+						} else {
+							scan.Mask(Const(a.Graph(), mask))
+						}
+						h, last := scan.Done()
+						return append([]*Node{h, last}, Gradient(Add(ReduceAllSum(Square(h)), ReduceAllSum(last)), a, b, initial)...)
+					}, tensors.FromFlatDataAndDimensions(a, T, n, d), tensors.FromFlatDataAndDimensions(b, T, n, d), tensors.FromFlatDataAndDimensions(initial, n, d))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := range n {
+						for k := range d {
+							var at []int // the valid entries of this unit, in the direction of the walk
+							for s := range T {
+								if valid(s, i) {
+									at = append(at, (s*n+i)*d+k)
+								}
+							}
+							if reversed {
+								slices.Reverse(at)
+							}
+							want := initial[i*d+k]
+							h := make([]float64, T*n*d)
+							for _, p := range at {
+								want = a[p]*want + b[p]
+								h[p] = want
+							}
+							dh := 1.0
+							da, db := make([]float64, T*n*d), make([]float64, T*n*d)
+							for q := len(at) - 1; q >= 0; q-- {
+								p, before := at[q], initial[i*d+k]
+								if q > 0 {
+									before = h[at[q-1]]
+								}
+								dh += 2 * h[p]
+								da[p], db[p] = dh*before, dh
+								dh *= a[p]
+							}
+							check := func(what string, got, want float64) {
+								if !(math.Abs(got-want) <= 1e-12) {
+									t.Errorf("%s reversed=%t %s: %s of sequence %d is %g, want %g", name, reversed, form, what, i, got, want)
+								}
+							}
+							check("the last state", flat(outputs[1])[i*d+k], want)
+							check("the gradient of the initial state", flat(outputs[4])[i*d+k], dh)
+							for s := range T {
+								p := (s*n+i)*d + k
+								check("h", flat(outputs[0])[p], h[p])
+								check("the gradient of a", flat(outputs[2])[p], da[p])
+								check("the gradient of b", flat(outputs[3])[p], db[p])
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestLinearScanFloat32: T above a thousand in float32, against the recurrence and the formulas of its gradient in float64.
 func TestLinearScanFloat32(t *testing.T) {
 	const T, n, tolerance = 1500, 5, 1e-5

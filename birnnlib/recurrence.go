@@ -35,7 +35,7 @@ func (r *recurrence) run(x, wx, bias *Node, w, initial []*Node) (h *Node, last [
 	}
 	if cell, is := r.cell.(linearCell); is {
 		a, b := cell.coefficients(a)
-		h, end := LinearScan(a, b, initial[0]).Reversed(r.reversed).Form(cell.form()).padded(r.valid).Done()
+		h, end := LinearScan(a, b, initial[0]).Reversed(r.reversed).Form(cell.form()).Mask(r.valid).Done()
 		return h, []*Node{end}
 	}
 	return r.derived(a, func(a *Node) *Node { return a }, w, initial, false)

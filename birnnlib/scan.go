@@ -28,7 +28,7 @@ type Loop struct {
 	reversed           bool
 	unroll             int
 	recompute          bool
-	lengths, mask      *Node
+	padding            padding
 }
 
 // Scan prepares the recurrence
@@ -80,24 +80,20 @@ func (l *Loop) Recompute(recompute bool) *Loop {
 // padding. At padding the states do not change, the results are zero, and nothing depends on the values of the sequences.
 // The first axis of every state and result, and the second one of every sequence, must be n.
 func (l *Loop) Lengths(lengths *Node) *Loop {
-	l.lengths = lengths
+	l.padding.lengths = lengths
 	return l
 }
 
 // Mask marks valid time steps with true and padding with false; Bool, [T, n]. Use it in place of [Loop.Lengths] for padding
 // inside a sequence.
 func (l *Loop) Mask(mask *Node) *Loop {
-	l.mask = mask
+	l.padding.mask = mask
 	return l
 }
 
 // Done builds the recurrence. It returns the states after the last time step and the results, each [T, …].
 func (l *Loop) Done() (last, results []*Node) {
-	T := l.check()
-	valid := l.mask
-	if l.lengths != nil {
-		valid = validSteps(l.lengths, T)
-	}
+	T, valid := l.check()
 	sequences := slices.Clone(l.sequences)
 	for i, x := range sequences {
 		if valid != nil && x.DType().IsFloat() {
@@ -108,8 +104,8 @@ func (l *Loop) Done() (last, results []*Node) {
 	return w.withValid(valid).differentiable(l.initial, sequences, l.recompute)
 }
 
-// check panics when the arguments do not fit each other, and returns T.
-func (l *Loop) check() (T int) {
+// check panics when the arguments do not fit each other; it returns T and which time steps are not padding.
+func (l *Loop) check() (T int, valid *Node) {
 	if len(l.initial) == 0 {
 		Panicf("birnnlib.Scan: no initial state given; pass one at least")
 	}
@@ -130,24 +126,10 @@ func (l *Loop) check() (T int) {
 	if l.unroll < 0 {
 		Panicf("birnnlib.Scan: Unroll got %d; give a number of time steps, or 0 for the default", l.unroll)
 	}
-	if l.lengths != nil && l.mask != nil {
-		Panicf("birnnlib.Scan: both Lengths and Mask were given; give one of them")
+	if valid = l.padding.valid("birnnlib.Scan", T); valid == nil {
+		return T, nil
 	}
-	n := 0
-	switch {
-	case l.lengths != nil:
-		if !l.lengths.DType().IsInt() || l.lengths.Rank() != 1 {
-			Panicf("birnnlib.Scan: Lengths got %s; it must be integers shaped [batch]", l.lengths.Shape())
-		}
-		n = l.lengths.Shape().Dim(0)
-	case l.mask != nil:
-		if l.mask.DType() != dtypes.Bool || l.mask.Rank() != 2 || l.mask.Shape().Dim(0) != T {
-			Panicf("birnnlib.Scan: Mask got %s; it must be Bool, [time step, batch] with %d time steps", l.mask.Shape(), T)
-		}
-		n = l.mask.Shape().Dim(1)
-	default:
-		return T
-	}
+	n := valid.Shape().Dim(1)
 	for i, s := range l.initial {
 		if s.Rank() < 1 || s.Shape().Dim(0) != n {
 			Panicf("birnnlib.Scan: state %d is %s; with Lengths or Mask its first axis must be the batch, %d", i+1, s.Shape(), n)
@@ -158,7 +140,7 @@ func (l *Loop) check() (T int) {
 			Panicf("birnnlib.Scan: sequence %d is %s; with Lengths or Mask its second axis must be the batch, %d", i+1, x.Shape(), n)
 		}
 	}
-	return T
+	return T, valid
 }
 
 // A walk applies step to time steps 0 … T-1 of sequences, or, reversed, to T-1 … 0.
@@ -195,6 +177,29 @@ func (w *walk) prepare(sequences []*Node) (StepFunction, []*Node) {
 		return after, results
 	}
 	return step, append(slices.Clone(sequences), w.valid)
+}
+
+// padding is set by Lengths or Mask.
+type padding struct{ lengths, mask *Node }
+
+// valid returns which time steps of which sequences are not padding, [T, n] of Bool; nil if all are. It panics when the lengths or
+// the mask do not fit T.
+func (p padding) valid(who string, T int) *Node {
+	switch lengths, mask := p.lengths, p.mask; {
+	case lengths != nil && mask != nil:
+		Panicf("%s: both Lengths and Mask were given; give one of them", who)
+	case lengths != nil:
+		if !lengths.DType().IsInt() || lengths.Rank() != 1 {
+			Panicf("%s: Lengths got %s; it must be integers shaped [batch]", who, lengths.Shape())
+		}
+		return validSteps(lengths, T)
+	case mask != nil:
+		if mask.DType() != dtypes.Bool || mask.Rank() != 2 || mask.Shape().Dim(0) != T {
+			Panicf("%s: Mask got %s; it must be Bool, [time step, batch] with %d time steps", who, mask.Shape(), T)
+		}
+		return mask
+	}
+	return nil
 }
 
 // validSteps returns which time steps of which sequences are not padding, [T, n] of Bool.
