@@ -230,7 +230,7 @@ func (w *walk) run(states, sequences []*Node) (last, results []*Node) {
 	if body == nil {
 		return w.unrolled(states, sequences)
 	}
-	all = body.hoist(all)
+	all, _ = body.hoist(all)
 	return body.loop(w, states, all)
 }
 
@@ -345,17 +345,20 @@ func (b *tracedStep) canLoop() bool {
 	})
 }
 
-// hoist takes the products of sequences out of the step: it reads them from further sequences, which hoist adds.
-func (b *tracedStep) hoist(sequences []*Node) []*Node {
-	products, _ := b.products()
+// hoist takes the products of sequences out of the step: it reads them from further sequences, which hoist adds. It returns
+// the other products whose weight is used in nothing else.
+func (b *tracedStep) hoist(sequences []*Node) (all []*Node, others []product) {
+	products, only := b.products()
 	for _, p := range products {
 		if i := slices.Index(b.placeholders, p.x) - b.states; i >= 0 {
 			sequences = append(sequences, p.over(sequences[i]))
 			b.placeholders = append(b.placeholders, p.y)
+		} else if only[p.w] {
+			others = append(others, p)
 		}
 	}
 	b.captureAll()
-	return sequences
+	return sequences, others
 }
 
 // loop is run as a loop.

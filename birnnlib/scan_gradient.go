@@ -25,11 +25,19 @@ func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last,
 		d.chunk = int(math.Ceil(math.Sqrt(float64(w.T))))
 		d.chunks = (w.T + d.chunk - 1) / d.chunk
 	} else {
-		all = body.hoist(all)
-		products, only := body.products()
-		d.products = slices.DeleteFunc(products, func(p product) bool { return !only[p.w] || !p.y.DType().IsFloat() })
+		all, d.products = body.hoist(all)
+		d.products = slices.DeleteFunc(d.products, func(p product) bool { return !p.y.DType().IsFloat() })
 	}
 	d.body, d.sequences = body, all
+	for _, p := range d.products {
+		d.ys = append(d.ys, p.y)
+		if !slices.Contains(body.placeholders, p.x) && !slices.Contains(d.factors, p.x) {
+			d.factors = append(d.factors, p.x)
+		}
+	}
+	d.summed = slices.DeleteFunc(floats(body.captured), func(c *Node) bool {
+		return slices.ContainsFunc(d.products, func(p product) bool { return p.w == c })
+	})
 	outputs := withGradient(slices.Concat(floats(initial), floats(all), floats(body.captured)), d.forward, d.backward)
 	return outputs[:len(initial)], outputs[len(initial):]
 }
@@ -55,28 +63,17 @@ type derivative struct {
 	body               *tracedStep
 	initial, sequences []*Node
 	products           []product // whose weights get their gradient after the loop; none with Recompute
+	ys, factors        []*Node   // what the first loop keeps of these: each y, and each x that is not kept already
+	summed             []*Node   // the captured nodes whose gradient the second loop adds up
 
 	chunk, chunks int // with Recompute, the time steps in a chunk, and how many there are; else 0
-}
-
-// kept are the nodes of the step whose values the first loop keeps besides the states: the products, and what they multiply
-// if that is not kept already.
-func (d *derivative) kept() (products, factors []*Node) {
-	for _, p := range d.products {
-		products = append(products, p.y)
-		if !slices.Contains(d.body.placeholders, p.x) && !slices.Contains(factors, p.x) {
-			factors = append(factors, p.x)
-		}
-	}
-	return products, factors
 }
 
 // forward is the first loop. It keeps the states before each time step, or before each chunk.
 func (d *derivative) forward() (outputs, kept []*Node) {
 	states, results := len(d.initial), len(d.body.results())
-	products, factors := d.kept()
 	body := *d.body.traced
-	body.outputs = slices.Concat(body.outputs, products, factors)
+	body.outputs = slices.Concat(body.outputs, d.ys, d.factors)
 	step := &tracedStep{&body, states}
 	rows := d.T
 	if d.chunk > 0 {
@@ -115,14 +112,12 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	vLast, vResults := given(v[:len(d.initial)]), given(v[len(d.initial):])
 	step := d.traceGradient(vLast, vResults)
 	nProducts := len(d.products)
-	_, factors := d.kept()
-	products, keptFactors, kept := kept[:nProducts], kept[nProducts:nProducts+len(factors)], kept[nProducts+len(factors):]
+	products, factors, kept := kept[:nProducts], kept[nProducts:nProducts+len(d.factors)], kept[nProducts+len(d.factors):]
 
 	// What is passed from round to round: the gradient with respect to the states, those with respect to captured nodes,
 	// added up, and the entries of those with respect to the sequences and the products.
 	state := slices.Clone(vLast)
-	summed := d.summed()
-	for _, c := range summed {
+	for _, c := range d.summed {
 		state = append(state, Zeros(g, shapes.Make(wide(c.DType()), c.Shape().Dimensions...)))
 	}
 	for i, dx := range step.outputs[len(state):] {
@@ -142,11 +137,11 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 		now := step.again(slices.Concat(before, at, captured, v, entries(products, t)), more)
 		next := slices.Clone(now[:len(vLast)])
 		now = now[len(vLast):]
-		for _, dc := range now[:len(summed)] {
+		for _, dc := range now[:len(d.summed)] {
 			sum := state[len(next)]
 			next = append(next, Add(sum, ConvertDType(dc, sum.DType())))
 		}
-		for _, dx := range now[len(summed):] {
+		for _, dx := range now[len(d.summed):] {
 			next = append(next, put(state[len(next)], InsertAxes(dx, 0), t))
 		}
 		return next
@@ -162,7 +157,7 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 		state = d.pipelined(constants, state, kept, split, back)
 	}
 	take := func(n int) []*Node { taken := state[:n:n]; state = state[n:]; return taken }
-	dStates, sums := take(len(vLast)), take(len(summed))
+	dStates, sums := take(len(vLast)), take(len(d.summed))
 	var dSequences, dProducts []*Node
 	for i, at := range step.place {
 		if i < len(floats(d.sequences)) {
@@ -173,13 +168,13 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	}
 
 	dCaptured := map[*Node]*Node{}
-	for i, c := range summed {
+	for i, c := range d.summed {
 		dCaptured[c] = ConvertDType(sums[i], c.DType())
 	}
 	for i, p := range d.products {
 		var x *Node
 		if at := slices.Index(d.body.placeholders, p.x); at < 0 {
-			x = keptFactors[slices.Index(factors, p.x)]
+			x = factors[slices.Index(d.factors, p.x)]
 		} else {
 			x = slices.Concat(kept, d.sequences)[at]
 		}
@@ -194,13 +189,6 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 		gradient = append(gradient, dCaptured[c])
 	}
 	return gradient
-}
-
-// summed are the captured nodes whose gradient the loop adds up.
-func (d *derivative) summed() []*Node {
-	return slices.DeleteFunc(floats(d.body.captured), func(c *Node) bool {
-		return slices.ContainsFunc(d.products, func(p product) bool { return p.w == c })
-	})
 }
 
 // gradientStep is the traced gradient of a single time step. Its placeholders are those of the step, the nodes that the
@@ -222,11 +210,10 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 	var products []*Node
 	t := trace(like, func(p []*Node) []*Node {
 		inputs, captured, v := p[:nInputs], p[nInputs:nInputs+len(d.body.captured)], p[nInputs+len(d.body.captured):]
-		ys, _ := d.kept()
-		outputs := d.body.build(slices.Concat(d.body.outputs, ys), inputs, captured)
+		outputs := d.body.build(slices.Concat(d.body.outputs, d.ys), inputs, captured)
 		outputs, products = outputs[:len(d.body.outputs)], outputs[len(d.body.outputs):]
 		var summed []*Node
-		for _, c := range d.summed() {
+		for _, c := range d.summed {
 			summed = append(summed, captured[slices.Index(d.body.captured, c)])
 		}
 		// The gradient of Σ v·output.
@@ -243,12 +230,12 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 		return Gradient(loss, slices.Concat(states, summed, at, products)...)
 	})
 	t.placeholders = append(t.placeholders, products...)
-	first := len(vLast) + len(d.summed())
-	outputs, place := t.outputs[:first:first], []int(nil)
-	for _, dx := range t.outputs[first:] {
-		at := slices.Index(outputs[first:], dx)
+	begin := len(vLast) + len(d.summed)
+	outputs, place := t.outputs[:begin:begin], []int(nil)
+	for _, dx := range t.outputs[begin:] {
+		at := slices.Index(outputs[begin:], dx)
 		if at < 0 {
-			at = len(outputs) - first
+			at = len(outputs) - begin
 			outputs = append(outputs, dx)
 		}
 		place = append(place, at)
@@ -317,7 +304,7 @@ func (d *derivative) pipelined(constants, state, starts []*Node, split func([]*N
 		for s := range next {
 			// Gradients of sequences need no mask: a round with p ≥ T writes entry T-1, which the later round p = T-1
 			// overwrites.
-			if s < len(floats(d.initial))+len(d.summed()) {
+			if s < len(floats(d.initial))+len(d.summed) {
 				next[s] = Where(spread(there, next[s]), next[s], state[s])
 			}
 		}
