@@ -17,9 +17,6 @@ func Embedding(scope *model.Scope, x *Node, table shapes.Shape, initializer ...I
 	if !x.DType().IsInt() {
 		Panicf("birnnlib.Embedding: x is %s; it must hold the indices of rows, of an integer type", x.Shape())
 	}
-	if len(initializer) > 1 {
-		Panicf("birnnlib.Embedding: %d initializers were given; give one at most", len(initializer))
-	}
 	e := parameter(scope, initializer, x.Graph(), "E", table.DType, Weight{Dims: table.Dimensions}, nil)
 	return project(x, e, nil)
 }

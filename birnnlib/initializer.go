@@ -163,6 +163,9 @@ func (w Weight) draw(next func(rng *rand.Rand) float64) []float64 {
 // creates it, or else that of the scope, if the user has set one, or else defaultInitializer; at, if not nil, is added to
 // the initial values.
 func parameter(scope *model.Scope, chosen []Initializer, g *Graph, name string, dtype dtypes.DType, w Weight, at func(i int) float64) *Node {
+	if len(chosen) > 1 {
+		Panicf("birnnlib: %d initializers were given for the parameter %s; give one at most", len(chosen), model.JoinPath(scope.Scope(), name))
+	}
 	shape := shapes.Make(dtype, w.Dims...)
 	if v := scope.GetVariable(name); v != nil {
 		if !v.Shape().Equal(shape) {

@@ -18,9 +18,6 @@ func Output(scope *model.Scope, h *Node, q int, initializer ...Initializer) *Nod
 	if q < 1 {
 		Panicf("birnnlib.Output: q is %d; there must be at least one output", q)
 	}
-	if len(initializer) > 1 {
-		Panicf("birnnlib.Output: %d initializers were given; give one at most", len(initializer))
-	}
 	d := h.Shape().Dim(-1)
 	whq := parameter(scope, initializer, h.Graph(), "W_hq", h.DType(), Weight{Dims: []int{d, q}}, nil)
 	bq := parameter(scope, initializer, h.Graph(), "b_q", h.DType(), Weight{Dims: []int{q}}, nil)
