@@ -2,7 +2,6 @@ package torch_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"birnn/birnnlib"
@@ -119,17 +118,6 @@ func TestKerasNotImported(t *testing.T) {
 			o.Layers = test.layers
 		}
 		_, err := torch.ImportKeras(store.RootScope(), weights, o)
-		if err == nil {
-			t.Errorf("%s: no error", test.name)
-			continue
-		}
-		for _, want := range test.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: the error does not say %q: %v", test.name, want, err)
-			}
-		}
-		if n := store.NumVariables(); n > 0 {
-			t.Errorf("%s: %d variables are left", test.name, n)
-		}
+		refuses(t, test.name, err, test.want, store)
 	}
 }

@@ -231,18 +231,7 @@ func TestModulesNotImported(t *testing.T) {
 			test.change(given)
 		}
 		err := test.do(store.RootScope(), given)
-		if err == nil {
-			t.Errorf("%s: no error", test.name)
-			continue
-		}
-		for _, want := range test.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: the error does not say %q: %v", test.name, want, err)
-			}
-		}
-		if n := store.NumVariables(); n > 0 {
-			t.Errorf("%s: %d variables are left", test.name, n)
-		}
+		refuses(t, test.name, err, test.want, store)
 	}
 	for name, export := range map[string]func(*model.Scope, torch.Options) (map[string]*tensors.Tensor, error){"W_hq": torch.ExportLinear, "E": torch.ExportEmbedding} {
 		if _, err := export(model.NewStore().Scope("/a"), torch.Options{}); err == nil || !strings.Contains(err.Error(), "/a has no "+name) {

@@ -288,18 +288,7 @@ func TestNotImported(t *testing.T) {
 			test.change(weights)
 		}
 		_, err := torch.Import(store.RootScope(), weights, torch.Options{Cell: test.cell, Prefix: prefix})
-		if err == nil {
-			t.Errorf("%s: no error", test.name)
-			continue
-		}
-		for _, want := range test.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: the error does not say %q: %v", test.name, want, err)
-			}
-		}
-		if n := store.NumVariables(); n > 0 {
-			t.Errorf("%s: %d variables are left", test.name, n)
-		}
+		refuses(t, test.name, err, test.want, store)
 	}
 
 	// A prefix that differs from the module's.
@@ -516,4 +505,27 @@ func TestLongPyTorch(t *testing.T) {
 		}
 	}
 	t.Logf("%d networks agree with PyTorch", len(cases))
+}
+
+// refuses checks that an import was refused with an error that says all of want, and has left nothing in the store.
+func refuses(t *testing.T, name string, err error, want []string, store *model.Store) {
+	t.Helper()
+	says(t, name, err, want)
+	if n := store.NumVariables(); err != nil && n > 0 {
+		t.Errorf("%s: %d variables are left", name, n)
+	}
+}
+
+// says checks that there is an error, and that it says all of want.
+func says(t *testing.T, name string, err error, want []string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s: no error", name)
+		return
+	}
+	for _, want := range want {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error does not say %q: %v", name, want, err)
+		}
+	}
 }
