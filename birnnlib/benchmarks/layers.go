@@ -58,7 +58,7 @@ var cells = map[string]struct {
 // columns returns k·h for the cell's k gates.
 func (p layersProblem) columns() int { return cells[p.Cell].gates * p.Hidden }
 
-// recurrent returns how many rows W_h has, 0 if there is none.
+// recurrent returns the number of rows of W_h, 0 for a linear cell, which has no W_h.
 func (p layersProblem) recurrent() int {
 	if cells[p.Cell].linear {
 		return 0

@@ -30,7 +30,7 @@ const (
 // lookup returns the type that a declaration gives a name, or nil.
 type lookup func(name string) ast.Expr
 
-// has reports whether a name is used; unknown tells whether a key of a literal of unknown type is.
+// has reports whether a name is used. With unknown, a key of a literal of unknown type counts as used.
 func (f free) has(name string, declared lookup, unknown bool) bool {
 	if f.names[name] {
 		return true

@@ -101,7 +101,7 @@ func (s State) Set(run string) error {
 	return errors.Join(os.WriteFile(temp, data, 0o600), os.Rename(temp, stateFile(run)))
 }
 
-// Now returns the state in the run folder in [Env]; the zero State if there is none.
+// Now returns the state in the run folder that [Env] names, or the zero State without one.
 func Now() (s State) {
 	if run := os.Getenv(Env); run != "" {
 		if data, err := os.ReadFile(stateFile(run)); err == nil {

@@ -253,8 +253,8 @@ func (o *output) testPlaces(text string) string {
 	})
 }
 
-// written returns the place in the cells of a line in a function of the file that GoNB has made of the program; line is
-// 0 if there is none.
+// written returns the place in the cells of a line in the file that GoNB has made of the program; a line outside of the
+// cells' functions has line 0.
 func (o *output) written(line int) (number, cellLine int) {
 	if o.program == nil {
 		return 0, 0
