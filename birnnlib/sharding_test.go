@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib"
-	"birnn/internal/backendtest"
+	"birnn/birnnlib/backend"
 	"birnn/internal/testall"
 
 	"github.com/gomlx/compute/distributed"
@@ -15,20 +15,25 @@ import (
 )
 
 // TestSharding splits the batch over several devices by GoMLX's auto-sharding: outputs, loss and all gradients equal
-// those of a single device. XLA's client for the CPU has four devices.
-func TestSharding(t *testing.T) { sharding(t, map[string]birnnlib.Cell{"LSTM": birnnlib.LSTM{}}) }
+// those of a single device.
+func TestSharding(t *testing.T) { sharding(t, map[string]birnnlib.Cell{"RNN": birnnlib.RNN{}}) }
 
 func TestLongSharding(t *testing.T) {
 	testall.Long(t)
-	sharding(t, map[string]birnnlib.Cell{"RNN": birnnlib.RNN{}, "GRU": birnnlib.GRU{}})
+	sharding(t, map[string]birnnlib.Cell{"LSTM": birnnlib.LSTM{}, "GRU": birnnlib.GRU{}})
 }
 
 func sharding(t *testing.T, cells map[string]birnnlib.Cell) {
 	t.Parallel()
 	const T, n, d, devices = 5, 8, 3, 4
-	b := backendtest.One(t)
+	opened, err := backend.Open(t.Context(), backend.Options{CPUDevices: devices})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := opened.Backend
+	t.Cleanup(b.Finalize)
 	if b.NumDevices() < devices {
-		testall.Missing(t, "%s has %d devices, this needs %d", b.Name(), b.NumDevices(), devices)
+		testall.Missing(t, "%s has %d devices, this needs %d", opened, b.NumDevices(), devices)
 	}
 	for name, cell := range cells {
 		t.Run(name, func(t *testing.T) {

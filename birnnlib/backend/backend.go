@@ -62,7 +62,10 @@ const Env = compute.ConfigEnvVar
 const NoInstallEnv = "GOMLX_NO_AUTO_INSTALL"
 
 var (
-	builtWithXLA  bool        // set where go-xla is compiled in: see xla.go
+	// Set where go-xla is compiled in: see xla.go.
+	builtWithXLA bool
+	newXLA       func(config string, cpuDevices int) (compute.Backend, error)
+
 	tuneMalloc    = func() {} // set where XLA's memory comes from glibc: see malloc_linux.go
 	builtWithSIMD bool        // set where the pure-Go backend uses SIMD instructions: see simd.go
 )
@@ -78,6 +81,10 @@ type Options struct {
 	Progress io.Writer
 	// KeepMalloc keeps Open from changing malloc of the C library when it opens XLA: see the package documentation.
 	KeepMalloc bool
+	// CPUDevices is the number of devices into which XLA divides the CPU, to try out sharding; 0 means 1. XLA computes with
+	// at least as many threads, and is slower with more of them than there are CPUs. (GoMLX's compute.New has XLA's own
+	// default, which is 4.)
+	CPUDevices int
 }
 
 // Opened is an open backend and the reason for its choice.
@@ -227,13 +234,15 @@ func open(config string, opts Options) (b *Opened, err error) {
 			b, err = nil, fmt.Errorf("open backend %q: %v; `go run ./kernels doctor` finds the cause", config, r)
 		}
 	}()
-	if name, _, _ := strings.Cut(config, ":"); isXLA(name) {
+	create := compute.NewWithConfig
+	if name, plugin, _ := strings.Cut(config, ":"); isXLA(name) {
 		if !opts.KeepMalloc {
 			tuneMalloc()
 		}
 		logCompileTime()
+		create = func(string) (compute.Backend, error) { return newXLA(plugin, max(opts.CPUDevices, 1)) }
 	}
-	inner, err := compute.NewWithConfig(config)
+	inner, err := create(config)
 	if err != nil {
 		return nil, fmt.Errorf("open backend %q: %w; `go run ./kernels doctor` finds the cause", config, err)
 	}

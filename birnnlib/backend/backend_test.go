@@ -10,6 +10,7 @@ import (
 	"birnn/birnnlib/backend"
 	"birnn/birnnlib/backend/plugin"
 	"birnn/internal/backendtest"
+	"birnn/internal/testall"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -108,4 +109,18 @@ func TestComputes(t *testing.T) {
 			t.Errorf("product %v, want [17 39]", got)
 		}
 	})
+}
+
+// TestCPUDevices checks that XLA has as many devices as asked for: the plugin could ignore the option.
+func TestCPUDevices(t *testing.T) {
+	for ask, want := range map[int]int{0: 1, 1: 1, 3: 3} {
+		b, err := backend.Open(t.Context(), backend.Options{Ask: "xla:cpu", CPUDevices: ask})
+		if err != nil {
+			testall.Missing(t, "XLA: %v", err)
+		}
+		if got := b.Backend.NumDevices(); got != want {
+			t.Errorf("CPUDevices %d: %d devices, want %d", ask, got, want)
+		}
+		b.Backend.Finalize()
+	}
 }
