@@ -183,8 +183,7 @@ func gradientsOfCells(t *testing.T) {
 		cases[name+", recompute"] = gradientCase{cell, func(b *birnnlib.BiRNN) *birnnlib.BiRNN { return b.Recompute(true) }}
 	}
 	// TestAgainstTorch and TestAgainstONNX cover the other cells.
-	onXLA := []string{"LSTM peepholes, proj, default", "GRU reset before, default", "GRU, recompute", "LSTM, derived", "MinLSTM, default", "RNN relu, no bias, unroll 2",
-		"LSTM activations, default", "GRU activations, recompute"}
+	onXLA := []string{"LSTM peepholes, proj, default", "GRU, recompute", "LSTM, derived", "MinLSTM, default", "RNN relu, no bias, unroll 2"}
 	matrix(t, slices.Sorted(maps.Keys(cases)), onXLA, func(t *testing.T, b compute.Backend, name string) {
 		// A chunk of two time steps, and a remainder.
 		net := network{cell: plain{cases[name].cell}, lengths: []int32{3, 0, 2}, T: 3, n: 3, seed: 7}
@@ -256,7 +255,7 @@ func TestLongRecomputeIndices(t *testing.T) {
 
 func recomputeIndices(t *testing.T) {
 	steps := map[string]int{"T=1, a single chunk": 1, "T=4, chunks that fit": 4, "T=5, chunks with a rest": 5}
-	matrix(t, slices.Sorted(maps.Keys(steps)), []string{"T=1, a single chunk", "T=5, chunks with a rest"}, func(t *testing.T, b compute.Backend, name string) {
+	matrix(t, slices.Sorted(maps.Keys(steps)), []string{"T=5, chunks with a rest"}, func(t *testing.T, b compute.Backend, name string) {
 		T := steps[name]
 		net := network{cell: birnnlib.LSTM{}, lengths: []int32{int32(T), int32(T / 2)}, indices: true, T: T, n: 2, seed: 3}
 		want := net.run(t, gobackend.GetBackend(), model.NewStore())
@@ -387,7 +386,7 @@ func TestLongPadding(t *testing.T) {
 func padding(t *testing.T) {
 	const T, n, d = 4, 3, 2
 	names := []string{"RNN tanh", "LSTM peepholes, proj", "GRU", "GRU reset before"}
-	matrix(t, names, []string{"LSTM peepholes, proj"}, func(t *testing.T, b compute.Backend, name string) {
+	matrix(t, names, []string{"RNN tanh"}, func(t *testing.T, b compute.Backend, name string) {
 		exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, x, lengths *Node) []*Node {
 			h, final := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 3, Backward: 2}).Cell(allCells[name]).
 				Initializer(everywhere).Lengths(lengths).Done()
