@@ -11,10 +11,10 @@ import (
 )
 
 // differentiable is run with a gradient. GoMLX derives the gradient of a single time step; on the way back, a second loop
-// computes it for one time step after the other from the states before that step, which the first loop has kept. Products
-// with weights are kept too, so that the second loop need not repeat them, and the gradient of the weights is one product
-// for all time steps, after the loop. With recompute, the first loop keeps only some of the states, and the second one
-// recomputes the rest.
+// computes it for one time step after the other from the states before that step, which the first loop has kept, together
+// with whatever takes longer to compute again than to read. The gradient of weights in products is one product for all time
+// steps, after the loop. With recompute, the first loop keeps only some of the states, and the second one recomputes the
+// rest.
 func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last, results []*Node) {
 	body, all := w.body(initial, sequences)
 	if body == nil {
@@ -29,8 +29,10 @@ func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last,
 		d.products = slices.DeleteFunc(d.products, func(p product) bool { return !p.y.DType().IsFloat() })
 	}
 	d.body, d.sequences = body, all
+	if !recompute {
+		d.saved = floats(body.costly())
+	}
 	for _, p := range d.products {
-		d.ys = append(d.ys, p.y)
 		if !slices.Contains(body.placeholders, p.x) && !slices.Contains(d.factors, p.x) {
 			d.factors = append(d.factors, p.x)
 		}
@@ -63,17 +65,24 @@ type derivative struct {
 	body               *tracedStep
 	initial, sequences []*Node
 	products           []product // whose weights get their gradient after the loop; none with Recompute
-	ys, factors        []*Node   // what the first loop keeps of these: each y, and each x that is not kept already
+	factors            []*Node   // each x of these that is not kept already, which the first loop keeps
+	saved              []*Node   // what the first loop keeps for the second; none with Recompute
 	summed             []*Node   // the captured nodes whose gradient the second loop adds up
 
 	chunk, chunks int // with Recompute, the time steps in a chunk, and how many there are; else 0
 }
 
-// forward is the first loop. It keeps the states before each time step, or before each chunk.
+// forward is the first loop. It keeps the states before each time step, or before each chunk. XLA removes what backward does
+// not read.
 func (d *derivative) forward() (outputs, kept []*Node) {
 	states, results := len(d.initial), len(d.body.results())
 	body := *d.body.traced
-	body.outputs = slices.Concat(body.outputs, d.ys, d.factors)
+	more := slices.Concat(d.saved, d.factors)
+	for _, n := range more {
+		if !slices.Contains(body.outputs[states:], n) {
+			body.outputs = append(body.outputs[:len(body.outputs):len(body.outputs)], n)
+		}
+	}
 	step := &tracedStep{&body, states}
 	rows := d.T
 	if d.chunk > 0 {
@@ -102,7 +111,10 @@ func (d *derivative) forward() (outputs, kept []*Node) {
 		return next
 	}
 	end := d.rounds(slices.Concat(d.sequences, d.body.captured), state, round)
-	return end[:states+results], end[states+results:]
+	for _, n := range more {
+		kept = append(kept, end[states+slices.Index(step.results(), n)])
+	}
+	return end[:states+results], append(kept, end[len(body.outputs):]...)
 }
 
 // backward is the second loop: from the gradient v with respect to each output, it returns those with respect to the
@@ -111,8 +123,12 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	g := d.initial[0].Graph()
 	vLast, vResults := given(v[:len(d.initial)]), given(v[len(d.initial):])
 	step := d.traceGradient(vLast, vResults)
-	nProducts := len(d.products)
-	products, factors, kept := kept[:nProducts], kept[nProducts:nProducts+len(d.factors)], kept[nProducts+len(d.factors):]
+	nSaved := len(d.saved)
+	var saved []*Node
+	for _, i := range step.saved {
+		saved = append(saved, kept[i])
+	}
+	factors, kept := kept[nSaved:nSaved+len(d.factors)], kept[nSaved+len(d.factors):]
 
 	// What is passed from round to round: the gradient with respect to the states, those with respect to captured nodes,
 	// added up, and the entries of those with respect to the sequences and the products.
@@ -125,16 +141,16 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 	}
 
 	nSequences, nCaptured := len(d.sequences), len(d.body.captured)
-	constants := slices.Concat(d.sequences, d.body.captured, vResults, step.captured, products, kept)
-	split := func(constants []*Node) (sequences, captured, vResults, more, products, kept []*Node) {
+	constants := slices.Concat(d.sequences, d.body.captured, vResults, step.captured, saved, kept)
+	split := func(constants []*Node) (sequences, captured, vResults, more, saved, kept []*Node) {
 		take := func(n int) []*Node { taken := constants[:n:n]; constants = constants[n:]; return taken }
-		return take(nSequences), take(nCaptured), take(len(step.vResults)), take(len(step.captured)), take(nProducts), constants
+		return take(nSequences), take(nCaptured), take(len(step.vResults)), take(len(step.captured)), take(len(step.saved)), constants
 	}
 	// back goes over time step t, before which the states were before; state is as above.
 	back := func(t *Node, before, constants, state []*Node) []*Node {
-		sequences, captured, vResults, more, products, _ := split(constants)
+		sequences, captured, vResults, more, saved, _ := split(constants)
 		at, v := entries(sequences, t), slices.Concat(state[:len(vLast)], entries(vResults, t))
-		now := step.again(slices.Concat(before, at, captured, v, entries(products, t)), more)
+		now := step.again(slices.Concat(before, at, captured, v, entries(saved, t)), more)
 		next := slices.Clone(now[:len(vLast)])
 		now = now[len(vLast):]
 		for _, dc := range now[:len(d.summed)] {
@@ -192,12 +208,13 @@ func (d *derivative) backward(kept, v []*Node) []*Node {
 }
 
 // gradientStep is the traced gradient of a single time step. Its placeholders are those of the step, the nodes that the
-// step captured, the gradients with respect to the states after and the results, and the products; its outputs are the
+// step captured, the gradients with respect to the states after and the results, and what is saved; its outputs are the
 // gradients with respect to the states before, the captured nodes that are summed, the entries of the sequences, and the
 // products, where they are of a float type. Of the last two, equal ones stand once.
 type gradientStep struct {
 	*traced
 	vResults []*Node
+	saved    []int // which of those saved it reads
 	place    []int // for each of these sequences, then each product, which of the outputs after the first ones it has
 }
 
@@ -207,11 +224,15 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 	for _, v := range vResults {
 		like = append(like, Squeeze(Slice(v, AxisElem(0)), 0))
 	}
-	var products []*Node
+	var saved []*Node
 	t := trace(like, func(p []*Node) []*Node {
 		inputs, captured, v := p[:nInputs], p[nInputs:nInputs+len(d.body.captured)], p[nInputs+len(d.body.captured):]
-		outputs := d.body.build(slices.Concat(d.body.outputs, d.ys), inputs, captured)
-		outputs, products = outputs[:len(d.body.outputs)], outputs[len(d.body.outputs):]
+		take := d.body.build(slices.Concat(d.body.outputs, d.saved), inputs, captured)
+		var outputs, products []*Node
+		outputs, saved = take[:len(d.body.outputs)], take[len(d.body.outputs):]
+		for _, p := range d.products {
+			products = append(products, saved[slices.Index(d.saved, p.y)])
+		}
 		var summed []*Node
 		for _, c := range d.summed {
 			summed = append(summed, captured[slices.Index(d.body.captured, c)])
@@ -229,7 +250,16 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 		states, at := floats(inputs[:len(d.initial)]), floats(inputs[len(d.initial):])
 		return Gradient(loss, slices.Concat(states, summed, at, products)...)
 	})
-	t.placeholders = append(t.placeholders, products...)
+	inner := *t
+	inner.placeholders = slices.Concat(t.placeholders, saved)
+	var read []int
+	for i, s := range saved {
+		if slices.Contains(t.outputs, s) || inner.any(func(n *Node) bool { return slices.Contains(n.Inputs(), s) }) {
+			read = append(read, i)
+			t.placeholders = append(t.placeholders, s)
+		}
+	}
+	t.captureAll()
 	begin := len(vLast) + len(d.summed)
 	outputs, place := t.outputs[:begin:begin], []int(nil)
 	for _, dx := range t.outputs[begin:] {
@@ -245,7 +275,7 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 		Panicf("birnnlib.Scan: the step uses an operation with a custom gradient that refers to other nodes of the step, "+
 			"which is not possible in a loop; use Unroll(%d), or another operation", d.T)
 	}
-	return &gradientStep{t, vResults, place}
+	return &gradientStep{t, vResults, read, place}
 }
 
 // wide returns the dtype in which sums over time are kept.

@@ -133,3 +133,19 @@ func (t *traced) any(f func(n *Node) bool) bool {
 	}
 	return slices.ContainsFunc(t.outputs, visit)
 }
+
+// costly returns the nodes that take longer to compute than to read: products, reductions and transcendental functions.
+func (t *traced) costly() (nodes []*Node) {
+	t.any(func(n *Node) bool {
+		switch n.Type() {
+		case NodeTypeDotGeneral, NodeTypeReduceSum, NodeTypeReduceMax, NodeTypeReduceMin, NodeTypeReduceProduct, NodeTypeExp, NodeTypeExpm1,
+			NodeTypeLog, NodeTypeLog1p, NodeTypeLogistic, NodeTypeTanh, NodeTypeErf, NodeTypePow, NodeTypeSqrt, NodeTypeRsqrt, NodeTypeSin,
+			NodeTypeCos:
+			if t.dependent(n) {
+				nodes = append(nodes, n)
+			}
+		}
+		return false
+	})
+	return nodes
+}
