@@ -45,6 +45,7 @@ var amd64 = runtime.GOARCH == "amd64"
 var (
 	xla       = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1"}
 	again     = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", once: true, note: "It takes part in one round only: what it is to save is memory"}
+	slope     = contender{key: "xla-derived", name: "birnnlib on XLA, derived gradient", backend: "xla:cpu", layer: derivedLayer, cgo: "1", optional: true}
 	goSIMD    = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", simd: true, optional: !amd64}
 	goOnly    = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", optional: amd64}
 	goPreempt = contender{key: "go-simd-preempt", name: "birnnlib on pure Go, SIMD, asynchronous preemption", backend: "go", layer: ownLayer, cgo: "0", simd: true, preempt: true, optional: true}
@@ -97,10 +98,10 @@ func layersField(p layersProblem) []contender {
 	if p.Cell == "gru" {
 		flax.name, nn.name, flax.differs = "Flax NNX, GRUCell", "PyTorch, nn.GRU", true
 		flax.note = "nnx.GRUCell has no bias b_hh; that of the others starts at zero, so that the first losses agree and the second ones do not"
-		return []contender{xla, again, goSIMD, goOnly, jax, flax, torch, nn}
+		return []contender{xla, again, slope, goSIMD, goOnly, jax, flax, torch, nn}
 	}
 	flax.name, nn.name = "Flax NNX, OptimizedLSTMCell", "PyTorch, nn.LSTM"
-	field := []contender{xla, again, goSIMD, goOnly, jax, flax, torch, nn}
+	field := []contender{xla, again, slope, goSIMD, goOnly, jax, flax, torch, nn}
 	if p.Steps == short { // at T = 280, the unrolled training takes over 18 GB to compile
 		field = append(field, gomlx)
 	}

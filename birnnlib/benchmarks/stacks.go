@@ -21,20 +21,22 @@ type stack struct {
 	batchMajor bool
 }
 
-// The layers of this library: as they are, with Recompute, and with a form of LinearScan.
+// The layers of this library: as they are, with Recompute, with a derived gradient, and with a form of LinearScan.
 const (
 	ownLayer         = "birnnlib"
 	recomputeLayer   = "birnnlib-recompute"
+	derivedLayer     = "birnnlib-derived"
 	sequentialLayer  = "birnnlib-sequential"
 	associativeLayer = "birnnlib-associative"
 )
 
 // stacks is what a contender's layer names.
 var stacks = map[string]stack{
-	ownLayer:         {parameters: ownParameters, build: ownLayers(false, birnnlib.LinearDefault)},
-	recomputeLayer:   {parameters: ownParameters, build: ownLayers(true, birnnlib.LinearDefault)},
-	sequentialLayer:  {parameters: ownParameters, build: ownLayers(false, birnnlib.LinearSequential)},
-	associativeLayer: {parameters: ownParameters, build: ownLayers(false, birnnlib.LinearAssociative)},
+	ownLayer:         {parameters: ownParameters, build: ownLayers(ownLayer, birnnlib.LinearDefault)},
+	recomputeLayer:   {parameters: ownParameters, build: ownLayers(recomputeLayer, birnnlib.LinearDefault)},
+	derivedLayer:     {parameters: ownParameters, build: ownLayers(derivedLayer, birnnlib.LinearDefault)},
+	sequentialLayer:  {parameters: ownParameters, build: ownLayers(sequentialLayer, birnnlib.LinearSequential)},
+	associativeLayer: {parameters: ownParameters, build: ownLayers(associativeLayer, birnnlib.LinearAssociative)},
 	"gomlx":          {parameters: gomlxParameters, build: gomlxLayers, batchMajor: true},
 }
 
@@ -60,7 +62,7 @@ func ownParameters(p layersProblem, weights [][2]direction) map[string]*tensors.
 }
 
 // ownLayers returns how this library builds the layers.
-func ownLayers(recompute bool, form birnnlib.LinearForm) func(layersProblem, *model.Scope, *Node) *Node {
+func ownLayers(layer string, form birnnlib.LinearForm) func(layersProblem, *model.Scope, *Node) *Node {
 	return func(p layersProblem, scope *model.Scope, x *Node) *Node {
 		var sizes []birnnlib.Sizes
 		for range p.Layers {
@@ -70,11 +72,17 @@ func ownLayers(recompute bool, form birnnlib.LinearForm) func(layersProblem, *mo
 			"lstm": birnnlib.LSTM{}, "gru": birnnlib.GRU{}, "ugrnn": ugrnn{},
 			"mingru": birnnlib.MinGRU{Form: form}, "minlstm": birnnlib.MinLSTM{Form: form},
 		}[p.Cell]
+		if layer == derivedLayer {
+			cell = derived{cell}
+		}
 		// Without an initializer, what is not among the parameters is an error.
-		h, _ := birnnlib.New(scope, x, sizes...).Cell(cell).Recompute(recompute).Initializer(nil).Done()
+		h, _ := birnnlib.New(scope, x, sizes...).Cell(cell).Recompute(layer == recomputeLayer).Initializer(nil).Done()
 		return h
 	}
 }
+
+// derived is a cell without its hand-written gradient.
+type derived struct{ birnnlib.Cell }
 
 // ugrnn is the update gate recurrent network, a cell that the library does not have, as its user would write it:
 //

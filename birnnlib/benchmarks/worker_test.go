@@ -126,7 +126,7 @@ func TestWorkerLayers(t *testing.T) {
 		}
 	}
 	for cell, layers := range map[string][]string{
-		"lstm": {"gomlx", recomputeLayer}, "ugrnn": {recomputeLayer},
+		"lstm": {"gomlx", recomputeLayer, derivedLayer}, "gru": {derivedLayer}, "ugrnn": {recomputeLayer},
 		"mingru": {sequentialLayer, associativeLayer}, "minlstm": {sequentialLayer, associativeLayer},
 	} {
 		for _, layer := range layers {
