@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"birnn/kernels/internal/checkout"
-	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
@@ -43,7 +42,7 @@ type kernel struct {
 
 	ready  time.Duration
 	times  map[string][]float64 // seconds by the cell's name; the first one is that of a freshly started kernel
-	client *client.Client
+	client *wire.Client
 	stop   func()
 }
 
@@ -207,7 +206,7 @@ func (k *kernel) start(ctx context.Context) error {
 		process.EndThoseWith(dir)
 		os.RemoveAll(dir)
 	}
-	if k.client, err = client.Connect(ctx, connection, ended, nil, nil, func(string, ...any) {}); err != nil {
+	if k.client, err = wire.Connect(ctx, connection, ended, nil, nil, func(string, ...any) {}); err != nil {
 		text, _ := os.ReadFile(logFile.Name())
 		return errors.Join(err, errors.New(string(text)))
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/events"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
@@ -22,7 +21,7 @@ import (
 
 // child is a GoNB process whose only client is the front.
 type child struct {
-	*client.Client
+	*wire.Client
 	guard   *exec.Cmd
 	hold    io.WriteCloser // closing it ends the guard, GoNB and its descendants
 	pidFile string
@@ -77,7 +76,7 @@ func startChild(ctx context.Context, config childConfig) (*child, error) {
 		close(c.ended)
 		c.cancel()
 	}()
-	if c.Client, err = client.Connect(ctx, connection, c.ended, config.input, config.orphan, config.logf); err != nil {
+	if c.Client, err = wire.Connect(ctx, connection, c.ended, config.input, config.orphan, config.logf); err != nil {
 		c.stop()
 		return nil, fmt.Errorf("GoNB: %w", err)
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"birnn/internal/testall"
-	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
@@ -82,7 +81,7 @@ func eventually(t testing.TB, what string, so func() bool) {
 
 // kernel is a kernel in this process, with a client.
 type kernel struct {
-	*client.Client
+	*wire.Client
 	t     *testing.T
 	front *Front
 	done  chan error
@@ -93,7 +92,7 @@ type kernel struct {
 
 // answer has the messages for a request.
 type answer struct {
-	*client.Call
+	*wire.Call
 	mu        sync.Mutex
 	published []*wire.Message
 }
@@ -175,7 +174,7 @@ func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
 		k.done <- Run(ctx, config)
 		close(ended)
 	}()
-	if k.Client, err = client.Connect(ctx, connection, ended, func(m *wire.Message) {
+	if k.Client, err = wire.Connect(ctx, connection, ended, func(m *wire.Message) {
 		k.mu.Lock()
 		k.asked = append(k.asked, string(m.Content))
 		k.mu.Unlock()

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"birnn/internal/testall"
-	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/history"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -143,7 +142,7 @@ func frontKilled(t *testing.T, rounds int) {
 			close(ended)
 		}()
 		if round%3 > 0 {
-			c, err := client.Connect(t.Context(), connection, ended, nil, nil, func(string, ...any) {})
+			c, err := wire.Connect(t.Context(), connection, ended, nil, nil, func(string, ...any) {})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,5 +1,5 @@
-// Package wire implements the Jupyter messaging protocol 5.4 on the wire: signed messages in frames, and connection
-// files.
+// Package wire implements the Jupyter messaging protocol 5.4 on the wire: signed messages in frames, connection files,
+// the sockets of a kernel, and a client of kernels.
 //
 // https://jupyter-client.readthedocs.io/en/stable/messaging.html
 package wire

@@ -101,8 +101,8 @@ func (s *Sockets) Close() error {
 	return err
 }
 
-// Dial connects a client to the sockets of a kernel.
-func Dial(ctx context.Context, c Connection) (*Sockets, error) {
+// dial connects a client to the sockets of a kernel.
+func dial(ctx context.Context, c Connection) (*Sockets, error) {
 	key := []byte(c.Key)
 	patient := []zmq4.Option{zmq4.WithDialerRetry(5 * time.Millisecond), zmq4.WithDialerMaxRetries(4000), zmq4.WithID(zmq4.SocketIdentity(NewID()))}
 	s := &Sockets{
