@@ -20,7 +20,6 @@ import (
 
 	"birnn/kernels/internal/events"
 	"birnn/kernels/internal/process"
-	"birnn/kernels/internal/pump"
 )
 
 // job is a program, shell command or script that GoNB runs.
@@ -133,12 +132,12 @@ func (j *job) begin() error {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
-	j.stderr.pump.Before = func() {
+	j.stderr.pump.before = func() {
 		quiet(j.stdout)
 		j.displays.sync()
 	}
-	j.stderr.pump.Edit, j.stderr.pump.Rest = j.edit, incompletePlace
-	j.stdout.pump.Before = j.displays.sync
+	j.stderr.pump.edit, j.stderr.pump.rest = j.edit, incompletePlace
+	j.stdout.pump.before = j.displays.sync
 	j.cmd.Stdout, j.cmd.Stderr = j.stdout.w, j.stderr.w
 	events.Tell(events.Event{Kind: j.start, PID: os.Getpid()})
 	if err := j.cmd.Start(); err != nil {
@@ -157,8 +156,8 @@ func (j *job) begin() error {
 func (j *job) edit(text []byte) []byte {
 	if j.start == events.Start && bytes.Contains(text, []byte("runtime: goroutine stack exceeds ")) && !j.overflowed.Swap(true) {
 		go func() {
-			for shown := int64(-1); shown != j.stderr.pump.Count(); time.Sleep(300 * time.Millisecond) {
-				shown = j.stderr.pump.Count()
+			for shown := int64(-1); shown != j.stderr.pump.count(); time.Sleep(300 * time.Millisecond) {
+				shown = j.stderr.pump.count()
 			}
 			j.cmd.Process.Kill()
 		}()
@@ -170,7 +169,7 @@ func (j *job) edit(text []byte) []byte {
 type stream struct {
 	r, w *os.File // of the job
 	to   *os.File // of GoNB
-	pump *pump.Pump
+	pump *pump
 	done chan struct{} // closed when the pump has ended
 	open bool          // other processes write to it after the end of the job
 	calm atomic.Int64  // the pump's count when GoNB had read everything
@@ -186,7 +185,7 @@ func (s *stream) begin() {
 	s.w.Close()
 	go func() {
 		defer close(s.done)
-		s.pump.Copy(s.to, s.r)
+		s.pump.copy(s.to, s.r)
 	}()
 }
 
@@ -205,7 +204,7 @@ func (s *stream) finish() {
 			return
 		case <-time.After(pause):
 		}
-		if quietFor++; !empty(s.r) || !s.pump.Idle() {
+		if quietFor++; !empty(s.r) || !s.pump.idle() {
 			quietFor = 0
 		}
 	}
@@ -270,13 +269,13 @@ func drain() {
 }
 
 // newPump returns the pump of a stream, with the limits in the environment.
-func newPump(stream string, w *os.File) *pump.Pump {
-	p := &pump.Pump{Drained: func() { drained(w) }}
+func newPump(stream string, w *os.File) *pump {
+	p := &pump{drained: func() { drained(w) }}
 	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(events.Env) != "" {
-		p.Limit = limit
-		p.Most = 1_000_000_000
-		p.File = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
-		p.Told = func(file string) { events.Tell(events.Event{Kind: events.Overflow, Message: file}) }
+		p.limit = limit
+		p.most = 1_000_000_000
+		p.path = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
+		p.told = func(file string) { events.Tell(events.Event{Kind: events.Overflow, Message: file}) }
 	}
 	return p
 }
@@ -292,16 +291,16 @@ func drained(w *os.File) {
 // streams and the displays concurrently. If the job keeps printing, quiet gives up soon.
 func quiet(s *stream) {
 	const looks, pause, longest = 3, time.Millisecond, 200 * time.Millisecond
-	count := s.pump.Count()
+	count := s.pump.count()
 	found := 0
 	if s.calm.Load() == count && empty(s.r) {
 		time.Sleep(pause) // the pump may be about to count what it has just read
-		if s.pump.Count() == count {
+		if s.pump.count() == count {
 			found = looks - 1
 		}
 	}
 	for begin := time.Now(); found < looks && time.Since(begin) < longest; time.Sleep(pause) {
-		if found++; !empty(s.r) || !s.pump.Idle() {
+		if found++; !empty(s.r) || !s.pump.idle() {
 			found = 0
 		}
 	}
