@@ -63,7 +63,7 @@ func (f *Front) execute(r *request) (aborted []*request) {
 		f.publish(r.Message, "execute_input", map[string]any{"code": content.Code, "execution_count": number})
 	}
 	if store && strings.TrimSpace(content.Code) != "" {
-		if err := f.history.Add(number, content.Code); err != nil {
+		if err := f.history.add(number, content.Code); err != nil {
 			f.log.Print(err)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"birnn/internal/testall"
-	"birnn/kernels/internal/history"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -87,12 +86,12 @@ func faults(t *testing.T, rounds int) {
 	if len(found.History) != cells {
 		t.Errorf("the history has %d cells, want %d", len(found.History), cells)
 	}
-	h, err := history.Open(filepath.Join(project, "history.jsonl"), 1000)
+	h, err := openHistory(filepath.Join(project, "history.jsonl"), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
-	if got := len(h.Find(history.Query{Type: "tail"})); got != cells {
+	defer h.close()
+	if got := len(h.find(historyQuery{Type: "tail"})); got != cells {
 		t.Errorf("its file has %d cells, want %d", got, cells)
 	}
 }

@@ -19,7 +19,6 @@ import (
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/events"
 	"birnn/kernels/internal/gopls"
-	"birnn/kernels/internal/history"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -59,7 +58,7 @@ type Front struct {
 	backendNow  string // the current backend
 	warned      bool   // the user was told that pure Go is slow here
 
-	history *history.History
+	history *history
 	gopls   atomic.Pointer[gopls.Client]
 	outputs string
 
@@ -113,10 +112,10 @@ func Run(ctx context.Context, config Config) error {
 		return err
 	}
 	trim(f.outputs, keptOutputs)
-	if f.history, err = history.Open(filepath.Join(config.Project, "history.jsonl"), historyEntries); err != nil {
+	if f.history, err = openHistory(filepath.Join(config.Project, "history.jsonl"), historyEntries); err != nil {
 		return err
 	}
-	defer f.history.Close()
+	defer f.history.close()
 	if f.sockets, err = wire.Bind(f.ctx, connection); err != nil {
 		return err
 	}

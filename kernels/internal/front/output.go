@@ -364,6 +364,6 @@ func (o *output) display(m *wire.Message) {
 	}
 	var text string
 	json.Unmarshal(content.Data["text/plain"], &text)
-	o.front.history.SetOutput(o.number, text)
+	o.front.history.setOutput(o.number, text)
 	o.publish("execute_result", map[string]any{"execution_count": o.number, "data": content.Data, "metadata": content.Metadata})
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"birnn/kernels/internal/cell"
-	"birnn/kernels/internal/history"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/wire"
 )
@@ -198,9 +197,9 @@ func (f *Front) kernelInfo() any {
 
 // answerHistory answers a history_request.
 func (f *Front) answerHistory(r *request) any {
-	var q history.Query
+	var q historyQuery
 	if err := json.Unmarshal(r.Content, &q); err != nil {
 		return map[string]any{"status": "error", "ename": "BadRequest", "evalue": err.Error(), "traceback": []string{}}
 	}
-	return map[string]any{"status": "ok", "history": f.history.Find(q)}
+	return map[string]any{"status": "ok", "history": f.history.find(q)}
 }
