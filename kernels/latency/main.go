@@ -19,7 +19,6 @@ import (
 	"syscall"
 	"time"
 
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
@@ -66,7 +65,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	co, err := checkout.Find(ctx)
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/front"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/process"
@@ -30,7 +29,7 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 		return f.misuse("missing -f, the connection file")
 	}
 	if *root == "" {
-		co, err := checkout.Find(ctx)
+		co, err := home.FindCheckout(ctx)
 		if err != nil {
 			return a.failed(ctx, err)
 		}

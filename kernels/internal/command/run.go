@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
+	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/lessons"
@@ -60,7 +60,7 @@ func (a *App) run(ctx context.Context, args []string) int {
 // notebooks returns the named notebooks, or all lessons, and the paths of their copies in out. If done is true, the
 // command exits with code.
 func (f *flags) notebooks(ctx context.Context, named []string, out string) (notebooks, paths []string, code int, done bool) {
-	co, err := checkout.Find(ctx)
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return nil, nil, f.app.failed(ctx, err), true
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"birnn/birnnlib/backend/plugin"
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
@@ -43,7 +42,7 @@ const install = setup.Command + " install"
 // Examine runs all checks and calls tell with each result.
 func Examine(ctx context.Context, opts setup.Options, tell func(Check)) (Report, error) {
 	e := &examiner{ctx: ctx, opts: opts, tell: tell, report: Report{OK: true}}
-	co, err := checkout.Find(ctx)
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return e.report, err
 	}
@@ -62,7 +61,7 @@ type examiner struct {
 	opts     setup.Options
 	tell     func(Check)
 	report   Report
-	checkout checkout.Checkout
+	checkout home.Checkout
 	manifest *home.Manifest
 }
 
@@ -152,7 +151,7 @@ func (e *examiner) installed() bool {
 		c.Problem, c.Fix = err.Error(), "rm -r "+quote(e.opts.Home.Dir)
 	case m.Checkout == "":
 		c.Problem, c.Fix = "an install did not finish", install
-	case !checkout.IsRoot(m.Checkout):
+	case !home.IsCheckout(m.Checkout):
 		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which does not exist any more, so they cannot start", m.Checkout), install
 	case m.Checkout != e.checkout.Root:
 		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository: %s instead of %s", m.Checkout, e.checkout.Root), install
@@ -250,7 +249,7 @@ func (e *examiner) kernels() {
 			continue
 		}
 		e.backend(spec)
-		if checkout.IsRoot(spec.Root()) { // else the kernel cannot start, as reported before
+		if home.IsCheckout(spec.Root()) { // else the kernel cannot start, as reported before
 			e.cell(j, spec)
 		}
 	}

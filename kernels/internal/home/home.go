@@ -1,4 +1,5 @@
-// Package home manages the folder that everything is installed in, its lock and its manifest.
+// Package home knows where things are: the folder that everything is installed in, with its lock and manifest, and the
+// checkout of the repository, with the Go toolchain that builds it.
 package home
 
 import (

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/home"
 )
 
 // The names of the kernels.
@@ -47,7 +47,7 @@ type JSON struct {
 
 // Config holds what the kernels depend on.
 type Config struct {
-	Checkout checkout.Checkout
+	Checkout home.Checkout
 	Home     string // folder of the installation
 	Bin      string // folder of the kernel, gonb, goimports and gopls
 

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/lessons"
 	"birnn/kernels/internal/pins"
@@ -161,7 +161,7 @@ func libraryPackages(root string) []string {
 			}
 			if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				if rel, err := filepath.Rel(root, filepath.Dir(path)); err == nil {
-					packages = append(packages, checkout.Module+"/"+filepath.ToSlash(rel))
+					packages = append(packages, home.Module+"/"+filepath.ToSlash(rel))
 				}
 			}
 			return nil
@@ -204,7 +204,7 @@ func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []str
 		{"mod", "init", "gonb_warm"},
 		{"work", "init"},
 		{"work", "use", root, "."},
-		{"mod", "edit", "-replace", checkout.Module + "=" + root},
+		{"mod", "edit", "-replace", home.Module + "=" + root},
 		{"build", "-o", "warm"},
 	} {
 		if _, err := run(dir, online, args...); err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"birnn/birnnlib/backend/plugin"
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
@@ -58,7 +57,7 @@ type Step struct {
 // Plan is an installation: its steps and what they work on.
 type Plan struct {
 	Options  Options
-	Checkout checkout.Checkout
+	Checkout home.Checkout
 	Manifest *home.Manifest
 	Steps    []*Step
 
@@ -77,7 +76,7 @@ type Problem struct {
 func (p Problem) Error() string { return p.Err.Error() }
 
 // NewPlan returns the plan of an installation. It changes nothing.
-func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
+func NewPlan(co home.Checkout, m *home.Manifest, opts Options) *Plan {
 	p := &Plan{Options: opts, Checkout: co, Manifest: m, out: io.Discard}
 	p.Steps = append(p.Steps, p.simd())
 	if opts.Jupyter == "" {
@@ -101,7 +100,7 @@ func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 // Ensure runs every step that is not up to date. It returns what is installed and the failures of optional steps. The
 // error is non-nil if a required step failed.
 func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, []Problem, error) {
-	co, err := checkout.Find(ctx)
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -175,7 +174,7 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 type Installed struct {
 	Jupyter  jupyter.Jupyter
 	Specs    []kernelspec.Spec
-	Checkout checkout.Checkout
+	Checkout home.Checkout
 	SIMD     simd.Toolchain
 }
 

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
@@ -34,9 +33,9 @@ func newPlan(t *testing.T) *Plan {
 		t.Fatal(err)
 	}
 	t.Cleanup(unlock)
-	return &Plan{Options: Options{Home: h}, Manifest: m, out: io.Discard, Checkout: checkout.Checkout{
+	return &Plan{Options: Options{Home: h}, Manifest: m, out: io.Discard, Checkout: home.Checkout{
 		Root: t.TempDir(),
-		Go:   checkout.Toolchain{GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache"},
+		Go:   home.Toolchain{GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache"},
 	}}
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"birnn/internal/atomicfile"
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
@@ -26,7 +26,7 @@ var buildEnv = []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE", "G
 
 // environment is a Go toolchain and the folder of the programs that it builds.
 type environment struct {
-	tools checkout.Toolchain
+	tools home.Toolchain
 	bin   string
 	name  string // in the names of its steps; "" for the installed Go
 }
