@@ -8,7 +8,6 @@ import (
 
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/lessons"
 	"birnn/kernels/internal/setup"
 )
 
@@ -25,7 +24,7 @@ func (a *App) lab(ctx context.Context, args []string) int {
 	if *port < 0 || *port > 65535 {
 		return f.misuse("-port is %d, expected 1 to 65535", *port)
 	}
-	language, err := lessons.Language(*lang, os.Getenv)
+	language, err := jupyter.LessonLanguage(*lang, os.Getenv)
 	if err != nil {
 		return f.misuse("-lang: %v", err)
 	}
@@ -38,11 +37,11 @@ func (a *App) lab(ctx context.Context, args []string) int {
 		fmt.Fprintf(a.Err, "XLA is not available, choose the kernel \"Go · BiRNN (pure Go)\": %v\n", setup.Why(kernel, installed, problems))
 		kernel = kernelspec.Go
 	}
-	root := lessons.Dir(installed.Checkout.Root)
+	root := jupyter.LessonsDir(installed.Checkout.Root)
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		root = installed.Checkout.Root
 	}
-	first := lessons.First(installed.Checkout.Root, language)
+	first := jupyter.FirstLesson(installed.Checkout.Root, language)
 	err = installed.Jupyter.Lab(ctx, f.options.Home, jupyter.Lab{
 		Root: root, Notebook: first, Kernel: kernel, Port: *port, Browser: !*noBrowser,
 		Ready: func(url string) {

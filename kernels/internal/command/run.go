@@ -14,7 +14,6 @@ import (
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/lessons"
 	"birnn/kernels/internal/setup"
 )
 
@@ -109,9 +108,9 @@ func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) er
 // find returns the named notebooks, or all lessons.
 func find(root string, named []string) ([]string, error) {
 	if len(named) == 0 {
-		all, err := lessons.All(root)
+		all, err := jupyter.Lessons(root)
 		if err == nil && len(all) == 0 {
-			err = fmt.Errorf("no lessons in %s", lessons.Dir(root))
+			err = fmt.Errorf("no lessons in %s", jupyter.LessonsDir(root))
 		}
 		return all, err
 	}
@@ -148,7 +147,7 @@ func copies(root, out string, notebooks []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		rel, err := filepath.Rel(lessons.Dir(root), absolute)
+		rel, err := filepath.Rel(jupyter.LessonsDir(root), absolute)
 		if err != nil || !filepath.IsLocal(rel) {
 			rel = filepath.Base(notebook)
 		}

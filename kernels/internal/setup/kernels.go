@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/lessons"
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
@@ -114,8 +114,8 @@ var lessonPackages = []string{
 // warm returns the steps that compile what cells import, with each kernel's settings.
 func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 	root := p.Checkout.Root
-	notebooks, _ := lessons.All(root)
-	imports, err := lessons.Imports(notebooks)
+	notebooks, _ := jupyter.Lessons(root)
+	imports, err := jupyter.Imports(notebooks)
 	if err != nil {
 		imports = nil // a damaged notebook is reported when it is opened
 	}
