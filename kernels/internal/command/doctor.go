@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"birnn/kernels/internal/health"
+	"birnn/kernels/internal/setup"
 )
 
 func (a *App) doctor(ctx context.Context, args []string) int {
@@ -18,7 +18,7 @@ func (a *App) doctor(ctx context.Context, args []string) int {
 		return code
 	}
 	problems := 0
-	report, err := health.Examine(ctx, f.options, func(c health.Check) {
+	report, err := setup.Examine(ctx, f.options, func(c setup.Check) {
 		if !c.OK {
 			problems++
 		}
@@ -46,7 +46,7 @@ func (a *App) doctor(ctx context.Context, args []string) int {
 	return ok
 }
 
-func (a *App) print(c health.Check) {
+func (a *App) print(c setup.Check) {
 	indent := func(text string) string { return strings.ReplaceAll(text, "\n", "\n    ") }
 	if c.OK {
 		line := "✓ " + c.Name

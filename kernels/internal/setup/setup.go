@@ -1,5 +1,5 @@
-// Package setup installs everything that the lessons need, step by step. A step is skipped if its stamp, a hash of
-// everything that its result depends on, equals the one in the manifest and its result still exists.
+// Package setup installs everything that the lessons need, step by step, and checks whether it works. A step is skipped if
+// its stamp, a hash of everything that its result depends on, equals the one in the manifest and its result still exists.
 package setup
 
 import (

@@ -1,5 +1,4 @@
-// Package health checks what is installed and whether it works, and names the command that repairs each problem.
-package health
+package setup
 
 import (
 	"context"
@@ -19,7 +18,6 @@ import (
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
-	"birnn/kernels/internal/setup"
 )
 
 // Check is the result of one check.
@@ -37,10 +35,10 @@ type Report struct {
 	Checks []Check `json:"checks"`
 }
 
-const install = setup.Command + " install"
+const installCommand = Command + " install"
 
-// Examine runs all checks and calls tell with each result.
-func Examine(ctx context.Context, opts setup.Options, tell func(Check)) (Report, error) {
+// Examine checks what is installed and whether it works. It runs all checks and calls tell with each result.
+func Examine(ctx context.Context, opts Options, tell func(Check)) (Report, error) {
 	e := &examiner{ctx: ctx, opts: opts, tell: tell, report: Report{OK: true}}
 	co, err := home.FindCheckout(ctx)
 	if err != nil {
@@ -58,7 +56,7 @@ func Examine(ctx context.Context, opts setup.Options, tell func(Check)) (Report,
 
 type examiner struct {
 	ctx      context.Context
-	opts     setup.Options
+	opts     Options
 	tell     func(Check)
 	report   Report
 	checkout home.Checkout
@@ -123,9 +121,9 @@ func (e *examiner) plugins() {
 		cuda = cuda || f.Name == "cuda"
 		c := Check{Name: "PJRT plugin " + f.Name, Detail: f.Path}
 		if err := plugin.VerifyFull(f.Path); errors.Is(err, plugin.ErrChanged) {
-			c.Problem, c.Fix = err.Error(), install+" -replace-plugin"
+			c.Problem, c.Fix = err.Error(), installCommand+" -replace-plugin"
 		} else if err != nil {
-			c.Problem, c.Fix = err.Error(), install
+			c.Problem, c.Fix = err.Error(), installCommand
 		}
 		if r, err := plugin.ReadRecord(f.Path); err == nil && r.Source != "" {
 			c.Detail += fmt.Sprintf(" (%s %s from %s)", r.Package, r.Version, r.Source)
@@ -133,10 +131,10 @@ func (e *examiner) plugins() {
 		e.add(c)
 	}
 	if !cpu {
-		e.add(Check{Name: "PJRT plugin cpu", Problem: "not found where go-xla looks; the pure-Go backend works without it", Fix: install})
+		e.add(Check{Name: "PJRT plugin cpu", Problem: "not found where go-xla looks; the pure-Go backend works without it", Fix: installCommand})
 	}
 	if !cuda && plugin.HasNVIDIA() && !e.opts.NoCUDA {
-		e.add(Check{Name: "PJRT plugin cuda", Problem: "missing, although there is an NVIDIA GPU", Fix: install})
+		e.add(Check{Name: "PJRT plugin cuda", Problem: "missing, although there is an NVIDIA GPU", Fix: installCommand})
 	}
 }
 
@@ -146,15 +144,15 @@ func (e *examiner) installed() bool {
 	m, err := e.opts.Home.ReadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.Problem, c.Fix = "nothing is installed", install
+		c.Problem, c.Fix = "nothing is installed", installCommand
 	case err != nil:
 		c.Problem, c.Fix = err.Error(), "rm -r "+quote(e.opts.Home.Dir)
 	case m.Checkout == "":
-		c.Problem, c.Fix = "an install did not finish", install
+		c.Problem, c.Fix = "an install did not finish", installCommand
 	case !home.IsCheckout(m.Checkout):
-		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which does not exist any more, so they cannot start", m.Checkout), install
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which does not exist any more, so they cannot start", m.Checkout), installCommand
 	case m.Checkout != e.checkout.Root:
-		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository: %s instead of %s", m.Checkout, e.checkout.Root), install
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository: %s instead of %s", m.Checkout, e.checkout.Root), installCommand
 	}
 	e.manifest = m
 	e.add(c)
@@ -163,32 +161,32 @@ func (e *examiner) installed() bool {
 
 // steps checks whether each step of the installation is done and up to date.
 func (e *examiner) steps() {
-	plan := setup.NewPlan(e.checkout, e.manifest, e.opts)
+	plan := NewPlan(e.checkout, e.manifest, e.opts)
 	for _, s := range plan.Steps {
 		if s.Optional {
 			continue // plugins have been checked
 		}
 		c := Check{Name: s.Title}
-		if s.Name == setup.SIMD && plan.Done(s) {
+		if s.Name == SIMD && plan.Done(s) {
 			c.Name, c.Detail = "pure Go", e.manifest.SIMD.String()
 			if e.manifest.SIMD.Costs {
-				c.Detail += fmt.Sprintf("; once that has changed, run %s", install)
+				c.Detail += fmt.Sprintf("; once that has changed, run %s", installCommand)
 			}
 		}
 		if !plan.Done(s) {
-			c.Problem, c.Fix = "missing or out of date", install
+			c.Problem, c.Fix = "missing or out of date", installCommand
 		} else if err := e.version(s, &c); err != nil {
-			c.Problem, c.Fix = err.Error(), setup.Command+" uninstall && "+install
+			c.Problem, c.Fix = err.Error(), Command+" uninstall && "+installCommand
 		}
 		e.add(c)
 	}
 	specs, err := plan.Specs()
 	c := Check{Name: "kernels"}
 	if err != nil {
-		c.Problem, c.Fix = err.Error(), install
+		c.Problem, c.Fix = err.Error(), installCommand
 	} else if s := plan.Kernels(specs); !plan.Done(s) {
 		c.Name = s.Title
-		c.Problem, c.Fix = "the installed kernels are out of date: the repository, the Go version or the plugins have changed", install
+		c.Problem, c.Fix = "the installed kernels are out of date: the repository, the Go version or the plugins have changed", installCommand
 	} else {
 		c.Name = s.Title
 	}
@@ -196,7 +194,7 @@ func (e *examiner) steps() {
 }
 
 // version checks the version of what a step made and notes it in c.
-func (e *examiner) version(s *setup.Step, c *Check) error {
+func (e *examiner) version(s *Step, c *Check) error {
 	if s.Name == "python" {
 		out, err := process.Run(e.ctx, process.Options{Env: []string{"PYTHONPATH", "PYTHONHOME"}}, e.manifest.Python, "-c",
 			"import sys, jupyterlab, nbclient; print(jupyterlab.__version__, nbclient.__version__, sys.version.split()[0])")
@@ -233,19 +231,19 @@ func (e *examiner) kernels() {
 		j = jupyter.Private(e.opts.Home, e.manifest.Python)
 	}
 	if err != nil {
-		e.add(Check{Name: "Jupyter", Problem: err.Error(), Fix: install})
+		e.add(Check{Name: "Jupyter", Problem: err.Error(), Fix: installCommand})
 		return
 	}
 	for _, name := range []string{kernelspec.XLA, kernelspec.CUDA, kernelspec.Go} {
 		spec, err := kernelspec.Read(filepath.Join(e.opts.Home.Jupyter(), "kernels"), name)
 		if errors.Is(err, fs.ErrNotExist) {
 			if name == kernelspec.Go || name == kernelspec.XLA && e.checkout.Go.XLA() == nil {
-				e.add(Check{Name: "kernel " + name, Problem: "not installed", Fix: install})
+				e.add(Check{Name: "kernel " + name, Problem: "not installed", Fix: installCommand})
 			}
 			continue
 		}
 		if err != nil {
-			e.add(Check{Name: "kernel " + name, Problem: err.Error(), Fix: install})
+			e.add(Check{Name: "kernel " + name, Problem: err.Error(), Fix: installCommand})
 			continue
 		}
 		e.backend(spec)
@@ -267,8 +265,8 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 	defer os.RemoveAll(dir)
 	probe := filepath.Join(dir, "probe")
 	opts := process.Options{Dir: e.checkout.Root, Env: spec.Environ()}
-	if _, err := process.Run(e.ctx, opts, spec.GoCommand(), "build", "-o", probe, "./kernels/internal/probe"); err != nil {
-		c.Problem, c.Fix = "the probe does not build: "+err.Error(), install
+	if _, err := process.Run(e.ctx, opts, spec.GoCommand(), "build", "-o", probe, "./kernels/internal/setup/probe"); err != nil {
+		c.Problem, c.Fix = "the probe does not build: "+err.Error(), installCommand
 		return
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, 2*time.Minute)
@@ -276,7 +274,7 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 	var out strings.Builder
 	opts.Stdout = &out
 	if _, err := process.Run(ctx, opts, probe); err != nil {
-		c.Problem, c.Fix = "a computation failed: "+err.Error(), install+" -replace-plugin"
+		c.Problem, c.Fix = "a computation failed: "+err.Error(), installCommand+" -replace-plugin"
 		return
 	}
 	var answer struct {
@@ -284,7 +282,7 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 		Dot, Seconds float64
 	}
 	if err := json.Unmarshal([]byte(out.String()), &answer); err != nil || answer.Dot != 32 {
-		c.Problem, c.Fix = fmt.Sprintf("the probe computes (1, 2, 3) · (4, 5, 6); expected 32, got %q", out.String()), install+" -replace-plugin"
+		c.Problem, c.Fix = fmt.Sprintf("the probe computes (1, 2, 3) · (4, 5, 6); expected 32, got %q", out.String()), installCommand+" -replace-plugin"
 		return
 	}
 	c.Detail = fmt.Sprintf("(1, 2, 3) · (4, 5, 6) = %g in %.2f s; %s", answer.Dot, answer.Seconds, answer.Description)
@@ -298,7 +296,7 @@ const helloNotebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cel
 func (e *examiner) cell(j jupyter.Jupyter, spec kernelspec.Spec) {
 	c := Check{Name: "kernel " + spec.Name}
 	defer func() { e.add(c) }()
-	c.Fix = install
+	c.Fix = installCommand
 	dir, err := os.MkdirTemp("", "birnn-doctor-")
 	if err != nil {
 		c.Problem = err.Error()
