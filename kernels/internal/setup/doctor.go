@@ -16,7 +16,6 @@ import (
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -202,8 +201,8 @@ func (e *examiner) version(s *Step, c *Check) error {
 			return err
 		}
 		versions := strings.Fields(out)
-		if len(versions) != 3 || versions[0] != pins.JupyterLab || versions[1] != pins.NBClient {
-			return fmt.Errorf("expected JupyterLab %s and nbclient %s, got %q", pins.JupyterLab, pins.NBClient, out)
+		if len(versions) != 3 || versions[0] != JupyterLab || versions[1] != NBClient {
+			return fmt.Errorf("expected JupyterLab %s and nbclient %s, got %q", JupyterLab, NBClient, out)
 		}
 		c.Detail = "Python " + versions[2]
 		return nil

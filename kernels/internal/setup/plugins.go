@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"birnn/birnnlib/backend/plugin"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -41,7 +40,7 @@ func (p *Plan) cpuPlugin() *Step {
 		Remedy:   "run the same command again, or try the other source with -plugin-source (pypi or go-xla)",
 		Optional: true,
 		silent:   true,
-		stamp:    pins.Stamp("PJRT CPU"),
+		stamp:    Stamp("PJRT CPU"),
 		present: func() bool {
 			path := findPlugin("cpu")
 			return path != "" && !force && !otherSource(path, opts.Source) && !errors.Is(plugin.Verify(path), plugin.ErrChanged)
@@ -87,7 +86,7 @@ func (p *Plan) cudaPlugin() *Step {
 		Title:    "PJRT CUDA plugin with NVIDIA's libraries (several GB)",
 		Remedy:   "run the same command again, or omit CUDA with -cuda=false",
 		Optional: true,
-		stamp:    pins.Stamp("PJRT CUDA"),
+		stamp:    Stamp("PJRT CUDA"),
 		present:  func() bool { return findPlugin("cuda") != "" },
 		run: func(ctx context.Context, log io.Writer) error {
 			dir, err := plugin.DefaultDir()

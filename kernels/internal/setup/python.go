@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"birnn/internal/python"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -22,12 +21,12 @@ const quietSettings = `{"@jupyterlab/apputils-extension:notification": {"fetchNe
 
 // python returns the step that makes the Python environment with JupyterLab.
 func (p *Plan) python() *Step {
-	stamp := pins.Stamp(pins.Requirements, pins.Constraints, quietSettings)
+	stamp := Stamp(Requirements, Constraints, quietSettings)
 	// The name depends on the content, so that the old environment works until the new one does.
-	env := p.Options.Home.Path("env-" + pins.Stamp(stamp, p.Options.Python)[:8])
+	env := p.Options.Home.Path("env-" + Stamp(stamp, p.Options.Python)[:8])
 	return &Step{
 		Name:   "python",
-		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", pins.JupyterLab, pins.NBClient),
+		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", JupyterLab, NBClient),
 		Remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or an existing Jupyter with -jupyter", minPython),
 		stamp:  stamp,
 		present: func() bool {
@@ -71,7 +70,7 @@ func makeEnvironment(ctx context.Context, asked, env, temp string, log io.Writer
 	}
 	requirements := filepath.Join(temp, "requirements.txt")
 	constraints := filepath.Join(temp, "constraints.txt")
-	if err := errors.Join(os.WriteFile(requirements, pins.Requirements, 0o644), os.WriteFile(constraints, pins.Constraints, 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(requirements, Requirements, 0o644), os.WriteFile(constraints, Constraints, 0o644)); err != nil {
 		return err
 	}
 	if err := python.MakeEnvironment(ctx, run, interpreter, env, "--only-binary=:all:", "-r", requirements, "-c", constraints); err != nil {

@@ -17,7 +17,6 @@ import (
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -45,8 +44,8 @@ type Step struct {
 	Remedy   string // what to do if the step fails, unless the network is down
 	Optional bool   // the rest is useful without it
 
-	Tool    *pins.Tool // program that the step builds, if it is a pinned one
-	Program string     // path of that program
+	Tool    *Tool  // program that the step builds, if it is a pinned one
+	Program string // path of that program
 
 	stamp   string
 	present func() bool // reports whether the result exists

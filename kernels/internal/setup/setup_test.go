@@ -17,7 +17,6 @@ import (
 	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -275,8 +274,8 @@ func TestSources(t *testing.T) {
 
 // TestPins checks that versions pinned in several places agree.
 func TestPins(t *testing.T) {
-	requirements := string(pins.Requirements)
-	for _, want := range []string{"jupyterlab==" + pins.JupyterLab + "\n", "nbclient==" + pins.NBClient + "\n"} {
+	requirements := string(Requirements)
+	for _, want := range []string{"jupyterlab==" + JupyterLab + "\n", "nbclient==" + NBClient + "\n"} {
 		if !strings.Contains(requirements, want) {
 			t.Errorf("requirements.txt has no line %q", want)
 		}
@@ -286,11 +285,11 @@ func TestPins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(root)) {
-		if least, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok && version.Compare("go"+least, pins.Go) > 0 {
-			t.Errorf("the repository's go.mod requires go %s, the pinned Go is %s", least, pins.Go)
+		if least, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok && version.Compare("go"+least, Go) > 0 {
+			t.Errorf("the repository's go.mod requires go %s, the pinned Go is %s", least, Go)
 		}
 	}
-	for _, tool := range pins.Tools {
+	for _, tool := range Tools {
 		mod, sum := tool.Files()
 		line := ""
 		for l := range strings.Lines(string(mod)) {

@@ -16,7 +16,6 @@ import (
 	"birnn/internal/atomicfile"
 	"birnn/internal/simd"
 	"birnn/kernels/internal/home"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -67,7 +66,7 @@ func (p *Plan) simd() *Step {
 		Name:   SIMD,
 		Title:  "SIMD instructions for pure Go",
 		Remedy: "check that \"go version\" works and the disk has space, then run the same command again",
-		stamp:  pins.Stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
+		stamp:  Stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
 		present: func() bool {
 			t := p.Manifest.SIMD
 			return t != nil && exists(filepath.Join(t.GOROOT, "bin", "go")) && !(t.Costs && p.Options.TryAgain)
@@ -98,7 +97,7 @@ func (p *Plan) removeOldPrograms() error {
 // tools returns the steps that build GoNB and the programs it calls.
 func (p *Plan) tools(e environment) []*Step {
 	var steps []*Step
-	for _, tool := range pins.Tools {
+	for _, tool := range Tools {
 		mod, sum := tool.Files()
 		program := filepath.Join(e.bin, tool.Name)
 		binary := filepath.Join(e.bin, tool.Binary())
@@ -108,7 +107,7 @@ func (p *Plan) tools(e environment) []*Step {
 			Tool:    &tool,
 			Program: binary,
 			Remedy:  "check that \"go version\" works and the disk has space, then run the same command again",
-			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, e.tools.GOVERSION),
+			stamp:   Stamp(mod, sum, tool.Package, tool.Wrapper, e.tools.GOVERSION),
 			present: func() bool { return exists(program) && exists(binary) },
 			run: func(ctx context.Context, log io.Writer) error {
 				dir := filepath.Join(p.Options.Home.Temp(), e.step(tool.Name))
@@ -144,7 +143,7 @@ func (p *Plan) kernel(e environment) *Step {
 		Name:    e.step("kernel"),
 		Title:   e.title("the kernel"),
 		Remedy:  "check that \"go vet ./kernels/...\" passes, then run the same command again",
-		stamp:   pins.Stamp(hash, e.tools.GOVERSION),
+		stamp:   Stamp(hash, e.tools.GOVERSION),
 		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
 			if hashErr != nil {

@@ -1,5 +1,4 @@
-// Package pins holds the exact version of everything that is installed, with hashes.
-package pins
+package setup
 
 import (
 	"crypto/sha256"
@@ -24,12 +23,12 @@ const (
 
 // Requirements lists the Python packages that are used directly.
 //
-//go:embed requirements.txt
+//go:embed pins/requirements.txt
 var Requirements []byte
 
 // Constraints pins the dependencies of Requirements. It is the output of "pip freeze" in an environment made from them.
 //
-//go:embed constraints.txt
+//go:embed pins/constraints.txt
 var Constraints []byte
 
 // Tool is a Go program, built from source in a separate module whose go.sum pins the hash of every dependency.
@@ -66,16 +65,16 @@ var Tools = []Tool{
 	{"gopls", "golang.org/x/tools/gopls", "v0.23.0", goplsWrapper},
 }
 
-//go:embed tools
+//go:embed pins/*.mod pins/*.sum
 var toolFiles embed.FS
 
 // Files returns the go.mod and go.sum of the tool's module.
 func (t Tool) Files() (mod, sum []byte) {
-	mod, err := toolFiles.ReadFile("tools/" + t.Name + ".mod")
+	mod, err := toolFiles.ReadFile("pins/" + t.Name + ".mod")
 	if err != nil {
 		panic(err) // embedded
 	}
-	if sum, err = toolFiles.ReadFile("tools/" + t.Name + ".sum"); err != nil {
+	if sum, err = toolFiles.ReadFile("pins/" + t.Name + ".sum"); err != nil {
 		panic(err)
 	}
 	return mod, sum
