@@ -201,19 +201,19 @@ func (e *examiner) version(s *Step, c *Check) error {
 			return err
 		}
 		versions := strings.Fields(out)
-		if len(versions) != 3 || versions[0] != JupyterLab || versions[1] != NBClient {
-			return fmt.Errorf("expected JupyterLab %s and nbclient %s, got %q", JupyterLab, NBClient, out)
+		if len(versions) != 3 || versions[0] != jupyterLabVersion || versions[1] != nbclientVersion {
+			return fmt.Errorf("expected JupyterLab %s and nbclient %s, got %q", jupyterLabVersion, nbclientVersion, out)
 		}
 		c.Detail = "Python " + versions[2]
 		return nil
 	}
-	if tool := s.Tool; tool != nil {
-		info, err := buildinfo.ReadFile(s.Program)
+	if tool := s.tool; tool != nil {
+		info, err := buildinfo.ReadFile(s.program)
 		if err != nil {
 			return err
 		}
-		if info.Path != tool.Package || info.Main.Version != tool.Version {
-			return fmt.Errorf("%s is %s %s, expected %s %s", s.Program, info.Path, info.Main.Version, tool.Package, tool.Version)
+		if info.Path != tool.path || info.Main.Version != tool.version {
+			return fmt.Errorf("%s is %s %s, expected %s %s", s.program, info.Path, info.Main.Version, tool.path, tool.version)
 		}
 		c.Detail = "built with " + info.GoVersion
 	}

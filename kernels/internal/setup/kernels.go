@@ -40,7 +40,7 @@ func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
 		Name:   "kernels",
 		Title:  "kernels " + strings.Join(names, ", "),
 		Remedy: "follow the message, then run the same command again",
-		stamp:  Stamp(append(parts, strings.Join(dirs, "\n"))...),
+		stamp:  stamp(append(parts, strings.Join(dirs, "\n"))...),
 		present: func() bool {
 			for _, dir := range dirs {
 				for _, name := range names {
@@ -133,7 +133,7 @@ func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 			Title:    "build cache for " + spec.Name,
 			Remedy:   "if you changed the library, check that \"go vet ./birnnlib/...\" passes; the kernel works, but compiles during the first cells",
 			Optional: true,
-			stamp:    Stamp(spec.Stamp(), mod, strings.Join(wanted, "\n")),
+			stamp:    stamp(spec.Stamp(), mod, strings.Join(wanted, "\n")),
 			present:  func() bool { return exists(p.Checkout.Go.GOCACHE) },
 			run: func(ctx context.Context, log io.Writer) error {
 				return p.compile(ctx, spec, wanted, log)

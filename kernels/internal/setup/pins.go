@@ -8,44 +8,39 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"birnn/internal/simd"
 )
-
-// Go is the Go version of the pure-Go kernel if the installed Go does not compile SIMD instructions.
-const Go = simd.Go
 
 // Versions shown to users.
 const (
-	JupyterLab = "4.6.6"
-	NBClient   = "0.11.0"
+	jupyterLabVersion = "4.6.6"
+	nbclientVersion   = "0.11.0"
 )
 
-// Requirements lists the Python packages that are used directly.
+// requirements lists the Python packages that are used directly.
 //
 //go:embed pins/requirements.txt
-var Requirements []byte
+var requirements []byte
 
-// Constraints pins the dependencies of Requirements. It is the output of "pip freeze" in an environment made from them.
+// constraints pins the dependencies of requirements. It is the output of "pip freeze" in an environment made from them.
 //
 //go:embed pins/constraints.txt
-var Constraints []byte
+var constraints []byte
 
-// Tool is a Go program, built from source in a separate module whose go.sum pins the hash of every dependency.
-type Tool struct {
-	Name, Package, Version string
+// tool is a Go program, built from source in a separate module whose go.sum pins the hash of every dependency.
+type tool struct {
+	name, path, version string
 
-	// Wrapper, if not empty, is a shell script installed under the program's name. The program itself gets the suffix
+	// wrapper, if not empty, is a shell script installed under the program's name. The program itself gets the suffix
 	// "-real".
-	Wrapper string
+	wrapper string
 }
 
-// Binary is the file name of the program itself.
-func (t Tool) Binary() string {
-	if t.Wrapper != "" {
-		return t.Name + "-real"
+// binary is the file name of the program itself.
+func (t tool) binary() string {
+	if t.wrapper != "" {
+		return t.name + "-real"
 	}
-	return t.Name
+	return t.name
 }
 
 // goplsWrapper makes gopls exit some time after its kernel has. GoNB starts a gopls for each kernel and stops it with
@@ -57,9 +52,9 @@ esac
 exec "$0-real" "$@"
 `
 
-// Tools are GoNB and the two programs that it calls. They cannot share a module: gopls and goimports need different
+// tools are GoNB and the two programs that it calls. They cannot share a module: gopls and goimports need different
 // versions of x/tools.
-var Tools = []Tool{
+var tools = []tool{
 	{"gonb", "github.com/janpfeifer/gonb", "v0.11.5", ""},
 	{"goimports", "golang.org/x/tools/cmd/goimports", "v0.52.0", ""},
 	{"gopls", "golang.org/x/tools/gopls", "v0.23.0", goplsWrapper},
@@ -68,29 +63,29 @@ var Tools = []Tool{
 //go:embed pins/*.mod pins/*.sum
 var toolFiles embed.FS
 
-// Files returns the go.mod and go.sum of the tool's module.
-func (t Tool) Files() (mod, sum []byte) {
-	mod, err := toolFiles.ReadFile("pins/" + t.Name + ".mod")
+// files returns the go.mod and go.sum of the tool's module.
+func (t tool) files() (mod, sum []byte) {
+	mod, err := toolFiles.ReadFile("pins/" + t.name + ".mod")
 	if err != nil {
 		panic(err) // embedded
 	}
-	if sum, err = toolFiles.ReadFile("pins/" + t.Name + ".sum"); err != nil {
+	if sum, err = toolFiles.ReadFile("pins/" + t.name + ".sum"); err != nil {
 		panic(err)
 	}
 	return mod, sum
 }
 
-// WriteModule writes the tool's go.mod and go.sum into dir.
-func (t Tool) WriteModule(dir string) error {
-	mod, sum := t.Files()
+// writeModule writes the tool's go.mod and go.sum into dir.
+func (t tool) writeModule(dir string) error {
+	mod, sum := t.files()
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o644)
 }
 
-// Stamp returns a hash of everything that a step's result depends on. A step with an unchanged stamp is up to date.
-func Stamp(parts ...any) string {
+// stamp returns a hash of everything that a step's result depends on. A step with an unchanged stamp is up to date.
+func stamp(parts ...any) string {
 	h := sha256.New()
 	for _, part := range parts {
 		if b, ok := part.([]byte); ok {

@@ -40,7 +40,7 @@ func (p *Plan) cpuPlugin() *Step {
 		Remedy:   "run the same command again, or try the other source with -plugin-source (pypi or go-xla)",
 		Optional: true,
 		silent:   true,
-		stamp:    Stamp("PJRT CPU"),
+		stamp:    stamp("PJRT CPU"),
 		present: func() bool {
 			path := findPlugin("cpu")
 			return path != "" && !force && !otherSource(path, opts.Source) && !errors.Is(plugin.Verify(path), plugin.ErrChanged)
@@ -86,7 +86,7 @@ func (p *Plan) cudaPlugin() *Step {
 		Title:    "PJRT CUDA plugin with NVIDIA's libraries (several GB)",
 		Remedy:   "run the same command again, or omit CUDA with -cuda=false",
 		Optional: true,
-		stamp:    Stamp("PJRT CUDA"),
+		stamp:    stamp("PJRT CUDA"),
 		present:  func() bool { return findPlugin("cuda") != "" },
 		run: func(ctx context.Context, log io.Writer) error {
 			dir, err := plugin.DefaultDir()

@@ -21,14 +21,14 @@ const quietSettings = `{"@jupyterlab/apputils-extension:notification": {"fetchNe
 
 // python returns the step that makes the Python environment with JupyterLab.
 func (p *Plan) python() *Step {
-	stamp := Stamp(Requirements, Constraints, quietSettings)
+	content := stamp(requirements, constraints, quietSettings)
 	// The name depends on the content, so that the old environment works until the new one does.
-	env := p.Options.Home.Path("env-" + Stamp(stamp, p.Options.Python)[:8])
+	env := p.Options.Home.Path("env-" + stamp(content, p.Options.Python)[:8])
 	return &Step{
 		Name:   "python",
-		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", JupyterLab, NBClient),
+		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", jupyterLabVersion, nbclientVersion),
 		Remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or an existing Jupyter with -jupyter", minPython),
-		stamp:  stamp,
+		stamp:  content,
 		present: func() bool {
 			asked := p.Options.Python == "" || p.Options.Python == p.Manifest.AskedPython
 			return asked && p.Manifest.Python != "" && exists(p.Manifest.Python)
@@ -68,12 +68,12 @@ func makeEnvironment(ctx context.Context, asked, env, temp string, log io.Writer
 	if err := os.RemoveAll(env); err != nil { // of a run that was killed
 		return err
 	}
-	requirements := filepath.Join(temp, "requirements.txt")
-	constraints := filepath.Join(temp, "constraints.txt")
-	if err := errors.Join(os.WriteFile(requirements, Requirements, 0o644), os.WriteFile(constraints, Constraints, 0o644)); err != nil {
+	direct := filepath.Join(temp, "requirements.txt")
+	all := filepath.Join(temp, "constraints.txt")
+	if err := errors.Join(os.WriteFile(direct, requirements, 0o644), os.WriteFile(all, constraints, 0o644)); err != nil {
 		return err
 	}
-	if err := python.MakeEnvironment(ctx, run, interpreter, env, "--only-binary=:all:", "-r", requirements, "-c", constraints); err != nil {
+	if err := python.MakeEnvironment(ctx, run, interpreter, env, "--only-binary=:all:", "-r", direct, "-c", all); err != nil {
 		return err
 	}
 	settings := filepath.Join(env, "share", "jupyter", "lab", "settings")

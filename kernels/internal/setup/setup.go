@@ -44,8 +44,8 @@ type Step struct {
 	Remedy   string // what to do if the step fails, unless the network is down
 	Optional bool   // the rest is useful without it
 
-	Tool    *Tool  // program that the step builds, if it is a pinned one
-	Program string // path of that program
+	tool    *tool  // program that the step builds, if it is a pinned one
+	program string // path of that program
 
 	stamp   string
 	present func() bool // reports whether the result exists

@@ -208,8 +208,8 @@ func TestSIMD(t *testing.T) {
 
 	programs := func() (all []string) {
 		for _, s := range NewPlan(p.Checkout, p.Manifest, p.Options).Steps {
-			if s.Tool != nil {
-				all = append(all, s.Name+" in "+filepath.Base(filepath.Dir(s.Program)))
+			if s.tool != nil {
+				all = append(all, s.Name+" in "+filepath.Base(filepath.Dir(s.program)))
 			}
 		}
 		return all
@@ -274,9 +274,8 @@ func TestSources(t *testing.T) {
 
 // TestPins checks that versions pinned in several places agree.
 func TestPins(t *testing.T) {
-	requirements := string(Requirements)
-	for _, want := range []string{"jupyterlab==" + JupyterLab + "\n", "nbclient==" + NBClient + "\n"} {
-		if !strings.Contains(requirements, want) {
+	for _, want := range []string{"jupyterlab==" + jupyterLabVersion + "\n", "nbclient==" + nbclientVersion + "\n"} {
+		if !strings.Contains(string(requirements), want) {
 			t.Errorf("requirements.txt has no line %q", want)
 		}
 	}
@@ -285,12 +284,12 @@ func TestPins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(root)) {
-		if least, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok && version.Compare("go"+least, Go) > 0 {
-			t.Errorf("the repository's go.mod requires go %s, the pinned Go is %s", least, Go)
+		if least, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok && version.Compare("go"+least, simd.Go) > 0 {
+			t.Errorf("the repository's go.mod requires go %s, the pinned Go is %s", least, simd.Go)
 		}
 	}
-	for _, tool := range Tools {
-		mod, sum := tool.Files()
+	for _, tool := range tools {
+		mod, sum := tool.files()
 		line := ""
 		for l := range strings.Lines(string(mod)) {
 			if strings.HasPrefix(l, "require ") {
@@ -298,14 +297,14 @@ func TestPins(t *testing.T) {
 			}
 		}
 		module, required, _ := strings.Cut(line, " ")
-		if required != tool.Version || !strings.HasPrefix(tool.Package, module) {
-			t.Errorf("%s: its go.mod requires %q, want %s at %s", tool.Name, line, tool.Package, tool.Version)
+		if required != tool.version || !strings.HasPrefix(tool.path, module) {
+			t.Errorf("%s: its go.mod requires %q, want %s at %s", tool.name, line, tool.path, tool.version)
 		}
 		if !strings.Contains(string(sum), module+" "+required+" h1:") {
-			t.Errorf("%s: its go.sum has no hash of %s %s", tool.Name, module, required)
+			t.Errorf("%s: its go.sum has no hash of %s %s", tool.name, module, required)
 		}
 		// What cells import of GoNB and the kernel that runs them are one version.
-		if tool.Name == "gonb" && !strings.Contains(string(root), "\t"+line+"\n") {
+		if tool.name == "gonb" && !strings.Contains(string(root), "\t"+line+"\n") {
 			t.Errorf("the repository's go.mod does not require %s", line)
 		}
 	}

@@ -66,7 +66,7 @@ func (p *Plan) simd() *Step {
 		Name:   SIMD,
 		Title:  "SIMD instructions for pure Go",
 		Remedy: "check that \"go version\" works and the disk has space, then run the same command again",
-		stamp:  Stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
+		stamp:  stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
 		present: func() bool {
 			t := p.Manifest.SIMD
 			return t != nil && exists(filepath.Join(t.GOROOT, "bin", "go")) && !(t.Costs && p.Options.TryAgain)
@@ -97,30 +97,30 @@ func (p *Plan) removeOldPrograms() error {
 // tools returns the steps that build GoNB and the programs it calls.
 func (p *Plan) tools(e environment) []*Step {
 	var steps []*Step
-	for _, tool := range Tools {
-		mod, sum := tool.Files()
-		program := filepath.Join(e.bin, tool.Name)
-		binary := filepath.Join(e.bin, tool.Binary())
+	for _, tool := range tools {
+		mod, sum := tool.files()
+		program := filepath.Join(e.bin, tool.name)
+		binary := filepath.Join(e.bin, tool.binary())
 		steps = append(steps, &Step{
-			Name:    e.step(tool.Name),
-			Title:   e.title(fmt.Sprintf("%s %s", tool.Name, tool.Version)),
-			Tool:    &tool,
-			Program: binary,
+			Name:    e.step(tool.name),
+			Title:   e.title(fmt.Sprintf("%s %s", tool.name, tool.version)),
+			tool:    &tool,
+			program: binary,
 			Remedy:  "check that \"go version\" works and the disk has space, then run the same command again",
-			stamp:   Stamp(mod, sum, tool.Package, tool.Wrapper, e.tools.GOVERSION),
+			stamp:   stamp(mod, sum, tool.path, tool.wrapper, e.tools.GOVERSION),
 			present: func() bool { return exists(program) && exists(binary) },
 			run: func(ctx context.Context, log io.Writer) error {
-				dir := filepath.Join(p.Options.Home.Temp(), e.step(tool.Name))
-				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(e.bin, 0o755), tool.WriteModule(dir)); err != nil {
+				dir := filepath.Join(p.Options.Home.Temp(), e.step(tool.name))
+				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(e.bin, 0o755), tool.writeModule(dir)); err != nil {
 					return err
 				}
 				built := filepath.Join(dir, "built")
 				opts := process.Options{Dir: dir, Env: buildEnv, Log: log}
-				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", built, tool.Package); err != nil {
+				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", built, tool.path); err != nil {
 					return err
 				}
-				if tool.Wrapper != "" {
-					if err := atomicfile.WriteFile(program, []byte(tool.Wrapper), 0o755); err != nil {
+				if tool.wrapper != "" {
+					if err := atomicfile.WriteFile(program, []byte(tool.wrapper), 0o755); err != nil {
 						return err
 					}
 				}
@@ -143,7 +143,7 @@ func (p *Plan) kernel(e environment) *Step {
 		Name:    e.step("kernel"),
 		Title:   e.title("the kernel"),
 		Remedy:  "check that \"go vet ./kernels/...\" passes, then run the same command again",
-		stamp:   Stamp(hash, e.tools.GOVERSION),
+		stamp:   stamp(hash, e.tools.GOVERSION),
 		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
 			if hashErr != nil {
