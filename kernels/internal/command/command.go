@@ -12,7 +12,7 @@ import (
 	"runtime"
 
 	"birnn/birnnlib/backend/plugin"
-	"birnn/kernels/internal/console"
+	"birnn/internal/progress"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/setup"
 )
@@ -173,7 +173,7 @@ func (a *App) failed(ctx context.Context, err error) int {
 
 // ensure installs what is missing and reports what could not be installed.
 func (a *App) ensure(ctx context.Context, opts setup.Options) (*setup.Installed, []setup.Problem, error) {
-	installed, problems, err := setup.Ensure(ctx, opts, console.New(a.Err))
+	installed, problems, err := setup.Ensure(ctx, opts, progress.NewConsole(a.Err))
 	for _, problem := range problems {
 		fmt.Fprintf(a.Err, "\n%v\n\n", problem)
 	}

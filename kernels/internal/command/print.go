@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"birnn/kernels/internal/console"
+	"birnn/internal/progress"
 	"birnn/kernels/internal/jupyter"
 )
 
@@ -37,7 +37,7 @@ func (a *App) printable(ctx context.Context, args []string) int {
 	if printer == "" {
 		form = ".html"
 	}
-	c := console.New(a.Out)
+	c := progress.NewConsole(a.Out)
 	for i, notebook := range notebooks {
 		to := strings.TrimSuffix(copies[i], ".ipynb") + form
 		line := c.Line(relative(to))

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"birnn/kernels/internal/console"
+	"birnn/internal/progress"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
@@ -74,11 +74,11 @@ func (f *flags) notebooks(ctx context.Context, named []string, out string) (note
 
 // runOne runs a notebook and prints a line for each cell.
 func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) error {
-	c := console.New(a.Out)
+	c := progress.NewConsole(a.Out)
 	start := time.Now()
 	var cells int
 	var source string
-	var line *console.Step
+	var line *progress.Step
 	return j.Run(ctx, job, func(e jupyter.Event) {
 		switch e.Kind {
 		case "start":

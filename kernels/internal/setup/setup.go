@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"birnn/birnnlib/backend/plugin"
+	"birnn/internal/progress"
 	"birnn/internal/simd"
-	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
@@ -98,7 +98,7 @@ func NewPlan(co home.Checkout, m *home.Manifest, opts Options) *Plan {
 
 // Ensure runs every step that is not up to date. It returns what is installed and the failures of optional steps. The
 // error is non-nil if a required step failed.
-func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, []Problem, error) {
+func Ensure(ctx context.Context, opts Options, c *progress.Console) (*Installed, []Problem, error) {
 	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -188,7 +188,7 @@ func (i *Installed) Has(name string) bool {
 }
 
 // do runs a step unless it is up to date, and records it in the manifest.
-func (p *Plan) do(ctx context.Context, s *Step, c *console.Console) (did bool, err error) {
+func (p *Plan) do(ctx context.Context, s *Step, c *progress.Console) (did bool, err error) {
 	if p.Done(s) {
 		return false, nil
 	}

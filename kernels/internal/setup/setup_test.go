@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"birnn/internal/progress"
 	"birnn/internal/simd"
-	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
@@ -41,7 +41,7 @@ func newPlan(t *testing.T) *Plan {
 func TestDo(t *testing.T) {
 	p := newPlan(t)
 	var out bytes.Buffer
-	c := console.New(&out)
+	c := progress.NewConsole(&out)
 	runs, there := 0, false
 	var fail error
 	s := &Step{Name: "step", Title: "a step", Remedy: "try harder", stamp: "one",
@@ -87,7 +87,7 @@ func TestDoCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &Step{Name: "step", Title: "a step", stamp: "one", present: func() bool { return true },
 		run: func(context.Context, io.Writer) error { cancel(); return errors.New("signal: terminated") }}
-	if _, err := p.do(ctx, s, console.New(io.Discard)); !errors.Is(err, context.Canceled) {
+	if _, err := p.do(ctx, s, progress.NewConsole(io.Discard)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that it was cancelled", err)
 	}
 	if p.Done(s) {
@@ -109,7 +109,7 @@ func TestKernels(t *testing.T) {
 	do := func(specs []kernelspec.Spec) {
 		t.Helper()
 		s := p.Kernels(specs)
-		if _, err := p.do(t.Context(), s, console.New(io.Discard)); err != nil {
+		if _, err := p.do(t.Context(), s, progress.NewConsole(io.Discard)); err != nil {
 			t.Fatal(err)
 		}
 		if !p.Done(s) {
@@ -158,7 +158,7 @@ func TestKernelsOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.do(t.Context(), p.Kernels(specs), console.New(io.Discard)); err == nil || !strings.Contains(err.Error(), "not installed by this command") {
+	if _, err := p.do(t.Context(), p.Kernels(specs), progress.NewConsole(io.Discard)); err == nil || !strings.Contains(err.Error(), "not installed by this command") {
 		t.Errorf("got error %v, want that the kernel there is not ours", err)
 	}
 	if data, err := os.ReadFile(theirs); err != nil || string(data) != `{"argv": ["x"]}` {

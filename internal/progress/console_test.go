@@ -1,4 +1,4 @@
-package console
+package progress
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 func TestPlainLines(t *testing.T) {
 	var out bytes.Buffer
-	c := New(&out)
+	c := NewConsole(&out)
 	clock := time.Unix(0, 0)
 	c.now = func() time.Time { clock = clock.Add(1500 * time.Millisecond); return clock }
 	c.Step("one").Done()
