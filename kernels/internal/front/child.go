@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -150,7 +150,7 @@ func (f *Front) childConfig() childConfig {
 		gonb: filepath.Join(f.config.Bin, "gonb"), root: f.config.Root, dir: f.run, name: filepath.Base(f.config.ConnectionFile),
 		env: []string{
 			"PATH=" + strings.Join(path, string(os.PathListSeparator)), "BIRNN_GO=" + goCommand(),
-			events.Env + "=" + f.run, "BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
+			gonb.RunEnv + "=" + f.run, "BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
 			"BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(), "TMPDIR=" + f.temp(), "BIRNN_FRONT=1", "BIRNN_ROOT=" + f.config.Root,
 			// A build goes nowhere; the shim gives shell commands the user's proxy.
 			"GOPROXY=off", "BIRNN_GOPROXY=" + f.config.Proxy,

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"birnn/kernels/internal/cell"
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/wire"
 )
 
@@ -251,7 +251,7 @@ func (e *execution) sendThis() *cellError {
 // send has GoNB execute code and waits for the end.
 func (e *execution) send(code string) *cellError {
 	f := e.front
-	events.Clear(f.run)
+	gonb.ClearEvents(f.run)
 	c, err := f.theChild()
 	if err != nil || c == nil {
 		f.startChild() // try again
@@ -286,19 +286,19 @@ func (e *execution) send(code string) *cellError {
 	if err := reply.Read(&content); err != nil {
 		return &cellError{name: "KernelError", value: err.Error()}
 	}
-	told := events.Read(f.run)
+	told := gonb.ReadEvents(f.run)
 	f.noteSettings(code, content.Status)
 	if f.wasInterrupted() && (content.Status == "error" || !endedWell(told)) {
 		e.output.release(strings.TrimSuffix(strings.TrimSuffix(held, "\n"), content.Value))
 		err := e.interruptedError()
-		err.compiled = slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Start })
+		err.compiled = slices.ContainsFunc(told, func(e gonb.Event) bool { return e.Kind == gonb.ProgramStarted })
 		return err
 	}
 	if content.Status != "error" {
 		e.output.release(held)
 		return nil
 	}
-	if slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Exit }) {
+	if slices.ContainsFunc(told, func(e gonb.Event) bool { return e.Kind == gonb.ProgramEnded }) {
 		return e.programError(content.Value, held)
 	}
 	e.output.release(held)
@@ -337,7 +337,7 @@ func (e *execution) foreign(code string) *cellError {
 
 // failed returns the error of the last command that the shim ran, if errors of it count.
 func (e *execution) failed(counts bool) *cellError {
-	told := events.Read(e.front.run)
+	told := gonb.ReadEvents(e.front.run)
 	if i := len(told) - 1; i >= 0 && counts && told[i].Message != "" {
 		return &cellError{name: "CommandError", value: told[i].Message}
 	}
@@ -391,10 +391,10 @@ func splitWords(text string) (words []string) {
 }
 
 // endedWell reports whether the last program, shell command or script ended without an error.
-func endedWell(told []events.Event) bool {
+func endedWell(told []gonb.Event) bool {
 	well := false
 	for _, e := range told {
-		well = (e.Kind == events.Exit || e.Kind == events.Done) && e.Message == ""
+		well = (e.Kind == gonb.ProgramEnded || e.Kind == gonb.CommandEnded) && e.Message == ""
 	}
 	return well
 }
@@ -454,11 +454,11 @@ var unusedImport = regexp.MustCompile(`"([^"\n]+)" imported and not used`)
 func (e *execution) tellTime() {
 	total := time.Since(e.began)
 	var build, run time.Duration
-	for _, event := range events.Read(e.front.run) {
+	for _, event := range gonb.ReadEvents(e.front.run) {
 		switch event.Kind {
-		case events.Built, events.BuildFail:
+		case gonb.Built, gonb.BuildFailed:
 			build += event.Length
-		case events.Exit:
+		case gonb.ProgramEnded:
 			run += event.Length
 		}
 	}

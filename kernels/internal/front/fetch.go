@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/process"
 )
 
@@ -56,7 +56,7 @@ func (e *execution) fetch(paths []string) *cellError {
 	if err := e.send("!*" + quoted(f.shim()) + " " + quoted(strings.Join(lines, " && "))); err != nil {
 		return err
 	}
-	if told := events.Read(f.run); len(told) == 0 || told[len(told)-1].Message == "" {
+	if told := gonb.ReadEvents(f.run); len(told) == 0 || told[len(told)-1].Message == "" {
 		f.modules = f.fetched()
 		for _, dir := range f.programDirs() {
 			if data, err := os.ReadFile(filepath.Join(dir, "go.sum")); err == nil {
@@ -99,7 +99,7 @@ func (f *Front) fetchAgain() []string {
 
 // keepModule writes the program's go.mod where the shim finds it, unless it is to be dropped.
 func (f *Front) keepModule() {
-	kept := filepath.Join(f.run, events.Module)
+	kept := filepath.Join(f.run, gonb.ModuleFile)
 	if f.dropsModule {
 		os.Remove(kept)
 		f.dropsModule = false
@@ -115,7 +115,7 @@ func (f *Front) keepModule() {
 // dropModule makes the session forget what was fetched.
 func (f *Front) dropModule() {
 	f.modules, f.dropsModule = nil, true
-	os.Remove(filepath.Join(f.run, events.Module))
+	os.Remove(filepath.Join(f.run, gonb.ModuleFile))
 }
 
 // listModules lists the fetched modules.

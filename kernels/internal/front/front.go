@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"birnn/kernels/internal/cell"
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/gopls"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -77,7 +77,7 @@ type Front struct {
 	running     *request  // the current request, or nil
 	last        *request  // the last one executed
 	interrupted time.Time // when the current request was, or zero
-	state       events.State
+	state       gonb.State
 	answers     chan string // gets the answer to the request for input, or nil
 	count       int
 	sources     map[int]string // of the executed cells, by number
@@ -293,11 +293,11 @@ func (f *Front) runs(r *request) bool {
 
 // worker returns the process that takes interrupts for the running program, shell command or script, or 0 if none runs.
 func (f *Front) worker() (pid int) {
-	for _, e := range events.Read(f.run) {
+	for _, e := range gonb.ReadEvents(f.run) {
 		switch e.Kind {
-		case events.Start, events.Command:
+		case gonb.ProgramStarted, gonb.CommandStarted:
 			pid = e.PID
-		case events.Exit, events.Done:
+		case gonb.ProgramEnded, gonb.CommandEnded:
 			pid = 0
 		}
 	}

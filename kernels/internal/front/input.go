@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"time"
 
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/wire"
 )
 
@@ -16,7 +16,7 @@ var readsInput = regexp.MustCompile(`\bos\.Stdin\b|\bfmt\.Scan`)
 
 // serveInput answers requests for input by the programs of cells, until the kernel ends.
 func (f *Front) serveInput() error {
-	l, err := net.Listen("unix", events.InputSocket(f.run))
+	l, err := net.Listen("unix", gonb.InputSocket(f.run))
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (f *Front) serveInput() error {
 // answerInput asks the client for a line, and gives up if the program ends.
 func (f *Front) answerInput(c net.Conn) {
 	defer c.Close()
-	var request events.Input
+	var request gonb.InputRequest
 	if json.NewDecoder(c).Decode(&request) != nil {
 		return
 	}
@@ -66,7 +66,7 @@ func (f *Front) answerInput(c net.Conn) {
 	}()
 	select {
 	case line := <-answers:
-		json.NewEncoder(c).Encode(events.InputReply{Value: line})
+		json.NewEncoder(c).Encode(gonb.InputReply{Value: line})
 	case <-ended:
 	case <-f.ctx.Done():
 	}

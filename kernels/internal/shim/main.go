@@ -21,7 +21,7 @@ import (
 	"unicode/utf8"
 
 	"birnn/kernels/internal/cell"
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 )
 
 // program is the suffix of the built program.
@@ -33,7 +33,7 @@ func main() {
 		drain()
 		return
 	}
-	state := events.Now()
+	state := gonb.CurrentState()
 	for key, value := range state.Env {
 		os.Setenv(key, value)
 	}
@@ -43,13 +43,13 @@ func main() {
 	case "shell":
 		shell(args, state)
 	default:
-		(&job{name: os.Args[0] + program, args: ungarbled(args), state: state, start: events.Start, exit: events.Exit}).run()
+		(&job{name: os.Args[0] + program, args: ungarbled(args), state: state, start: gonb.ProgramStarted, exit: gonb.ProgramEnded}).run()
 	}
 }
 
 // shell runs a line that begins with "!", or, after one of the words below, something else.
-func shell(args []string, state events.State) {
-	j := &job{name: "/bin/bash", args: append([]string{"-c"}, args...), state: state, start: events.Command, exit: events.Done}
+func shell(args []string, state gonb.State) {
+	j := &job{name: "/bin/bash", args: append([]string{"-c"}, args...), state: state, start: gonb.CommandStarted, exit: gonb.CommandEnded}
 	if len(args) > 1 {
 		switch args[0] {
 		case "asking": // GoNB asks for input
@@ -92,11 +92,11 @@ func link(path, name string) {
 
 // end tells the end of a command, and ends this process if there was an error.
 func end(err error) {
-	done := events.Event{Kind: events.Done}
+	done := gonb.Event{Kind: gonb.CommandEnded}
 	if err != nil {
 		done.Message = err.Error()
 	}
-	events.Tell(done)
+	gonb.Tell(done)
 	if err != nil {
 		os.Exit(0) // GoNB would show another code
 	}
@@ -141,7 +141,7 @@ func decoded(args []string) []string {
 }
 
 // goCommand runs the go command that $BIRNN_GO names.
-func goCommand(args []string, state events.State) int {
+func goCommand(args []string, state gonb.State) int {
 	command := os.Getenv("BIRNN_GO")
 	if len(args) == 3 && args[0] == "mod" && args[1] == "init" && restoreModule(args[2]) {
 		return 0
@@ -158,7 +158,7 @@ func goCommand(args []string, state events.State) int {
 	place := args[i+1]
 	args = append(slices.Clone(args[:i+2]), ungarbled(args[i+2:])...)
 	args[i+1] = place + program
-	events.Tell(events.Event{Kind: events.Build})
+	gonb.Tell(gonb.Event{Kind: gonb.BuildStarted})
 	begin := time.Now()
 	if slices.Contains(args, "-race") || slices.Contains(args, "-msan") || slices.Contains(args, "-asan") {
 		// These need the C linker, without the flags that keep it from cells.
@@ -185,11 +185,11 @@ func goCommand(args []string, state events.State) int {
 	if err == nil {
 		err = putSelf(place)
 	}
-	kind := events.Built
+	kind := gonb.Built
 	if err != nil {
-		kind = events.BuildFail
+		kind = gonb.BuildFailed
 	}
-	events.Tell(events.Event{Kind: kind, Length: time.Since(begin)})
+	gonb.Tell(gonb.Event{Kind: kind, Length: time.Since(begin)})
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return max(1, exit.ExitCode())
 	}
@@ -203,7 +203,7 @@ func goCommand(args []string, state events.State) int {
 // restoreModule writes the go.mod that the front has kept, if it is that of the module. GoNB's command %reset, with which each
 // program begins, creates a new one.
 func restoreModule(module string) bool {
-	kept, err := os.ReadFile(filepath.Join(os.Getenv(events.Env), events.Module))
+	kept, err := os.ReadFile(filepath.Join(os.Getenv(gonb.RunEnv), gonb.ModuleFile))
 	return err == nil && bytes.HasPrefix(kept, []byte("module "+module+"\n")) && os.WriteFile("go.mod", kept, 0o600) == nil
 }
 

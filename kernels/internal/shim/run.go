@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/process"
 )
 
@@ -26,7 +26,7 @@ import (
 type job struct {
 	name        string
 	args        []string
-	state       events.State
+	state       gonb.State
 	start, exit string // kinds of events
 	passes      bool   // whether it reads what GoNB writes, which is not the reader's input
 
@@ -44,7 +44,7 @@ const interruptedCode = 130 // exit code of what an interrupt keeps from startin
 // leaves behind; after an interrupt it ends them.
 func (j *job) run() {
 	if j.state.Interrupted {
-		events.Tell(events.Event{Kind: j.exit, Message: "interrupted"})
+		gonb.Tell(gonb.Event{Kind: j.exit, Message: "interrupted"})
 		os.Exit(interruptedCode)
 	}
 	process.Adopt() // so that all that the job starts are descendants
@@ -53,7 +53,7 @@ func (j *job) run() {
 	begin := time.Now()
 	if err := j.begin(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		events.Tell(events.Event{Kind: j.exit, Message: err.Error()})
+		gonb.Tell(gonb.Event{Kind: j.exit, Message: err.Error()})
 		os.Exit(1)
 	}
 	go func() {
@@ -80,12 +80,12 @@ func (j *job) run() {
 		j.displays.sync()
 	}
 	drainLater(j.stdout, j.stderr)
-	done := events.Event{Kind: j.exit, Length: time.Since(begin)}
+	done := gonb.Event{Kind: j.exit, Length: time.Since(begin)}
 	exit, failed := errors.AsType[*exec.ExitError](err)
 	if failed {
 		done.Message = exit.Error()
 	}
-	events.Tell(done)
+	gonb.Tell(done)
 	if !failed {
 		return
 	}
@@ -104,7 +104,7 @@ func (j *job) run() {
 // begin starts the job, with pipes for what it reads and writes.
 func (j *job) begin() error {
 	j.cmd = exec.Command(j.name, j.args...)
-	if j.start == events.Start {
+	if j.start == gonb.ProgramStarted {
 		j.cmd.Args[0] = os.Args[0] // the name that GoNB has given the program
 	}
 	if proxy, ok := os.LookupEnv("BIRNN_GOPROXY"); ok && os.Getenv("GOPROXY") == "off" { // the kernel's, for builds
@@ -123,7 +123,7 @@ func (j *job) begin() error {
 			j.cmd.Stdin = j.keyboard.r
 		}
 	}
-	if j.start == events.Start && os.Getenv(pipeEnv) != "" {
+	if j.start == gonb.ProgramStarted && os.Getenv(pipeEnv) != "" {
 		var paths []string
 		if j.displays, paths, err4 = newDisplays(j); err4 == nil {
 			j.cmd.Env = append(j.cmd.Env, paths...)
@@ -139,7 +139,7 @@ func (j *job) begin() error {
 	j.stderr.pump.edit, j.stderr.pump.rest = j.edit, incompletePlace
 	j.stdout.pump.before = j.displays.sync
 	j.cmd.Stdout, j.cmd.Stderr = j.stdout.w, j.stderr.w
-	events.Tell(events.Event{Kind: j.start, PID: os.Getpid()})
+	gonb.Tell(gonb.Event{Kind: j.start, PID: os.Getpid()})
 	if err := j.cmd.Start(); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (j *job) begin() error {
 // edit changes what GoNB reads of standard error. A program whose stack has become too large shows its first frames and
 // then counts the others, which takes seconds: edit has it killed meanwhile.
 func (j *job) edit(text []byte) []byte {
-	if j.start == events.Start && bytes.Contains(text, []byte("runtime: goroutine stack exceeds ")) && !j.overflowed.Swap(true) {
+	if j.start == gonb.ProgramStarted && bytes.Contains(text, []byte("runtime: goroutine stack exceeds ")) && !j.overflowed.Swap(true) {
 		go func() {
 			for shown := int64(-1); shown != j.stderr.pump.count(); time.Sleep(300 * time.Millisecond) {
 				shown = j.stderr.pump.count()
@@ -271,11 +271,11 @@ func drain() {
 // newPump returns the pump of a stream, with the limits in the environment.
 func newPump(stream string, w *os.File) *pump {
 	p := &pump{drained: func() { drained(w) }}
-	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(events.Env) != "" {
+	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(gonb.RunEnv) != "" {
 		p.limit = limit
 		p.most = 1_000_000_000
 		p.path = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
-		p.told = func(file string) { events.Tell(events.Event{Kind: events.Overflow, Message: file}) }
+		p.told = func(file string) { gonb.Tell(gonb.Event{Kind: gonb.Overflowed, Message: file}) }
 	}
 	return p
 }

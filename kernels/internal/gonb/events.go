@@ -1,6 +1,6 @@
-// Package events passes events from the programs of a kernel to its front, as lines of JSON appended to a file, and the
-// state of the front to the programs.
-package events
+// Package gonb knows GoNB, which builds and runs the cells. It passes events from the shim, which wraps the programs that
+// GoNB runs, to the front, as lines of JSON appended to a file, and the state of the front to the shim.
+package gonb
 
 import (
 	"bytes"
@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// Env is the environment variable with the path of a kernel's run folder.
-const Env = "BIRNN_RUN"
+// RunEnv is the environment variable with the path of a kernel's run folder.
+const RunEnv = "BIRNN_RUN"
 
-// Module is the name of the file in the run folder with the go.mod of the cells' programs.
-const Module = "go.mod"
+// ModuleFile is the name of the file in the run folder with the go.mod of the cells' programs.
+const ModuleFile = "go.mod"
 
 // The kinds of events.
 const (
-	Build     = "build"     // the build of the cell's program starts
-	Built     = "built"     // the build succeeded
-	BuildFail = "buildfail" // the build failed
-	Start     = "start"     // the program starts
-	Exit      = "exit"      // the program ended
-	Command   = "command"   // a shell command or script starts
-	Done      = "done"      // the shell command or script ended
-	Overflow  = "overflow"  // an output exceeds the limit
+	BuildStarted   = "build"     // the build of the cell's program starts
+	Built          = "built"     // the build succeeded
+	BuildFailed    = "buildfail" // the build failed
+	ProgramStarted = "start"     // the program starts
+	ProgramEnded   = "exit"      // the program ended
+	CommandStarted = "command"   // a shell command or script starts
+	CommandEnded   = "done"      // the shell command or script ended
+	Overflowed     = "overflow"  // an output exceeds the limit
 )
 
 // Event is a step in the life of a cell's program.
@@ -34,15 +34,15 @@ type Event struct {
 	Kind    string        `json:"kind"`
 	Time    time.Time     `json:"time"`
 	Length  time.Duration `json:"length,omitempty"`  // duration, for events at the end of something
-	Message string        `json:"message,omitempty"` // for Exit and Done: the error, such as "exit status 1"
-	PID     int           `json:"pid,omitempty"`     // for Start and Command: the process that takes interrupts for it
+	Message string        `json:"message,omitempty"` // for ProgramEnded and CommandEnded: the error, such as "exit status 1"
+	PID     int           `json:"pid,omitempty"`     // for ProgramStarted and CommandStarted: the process that takes interrupts for it
 }
 
 func file(run string) string { return filepath.Join(run, "events") }
 
-// Tell appends an event to the file of the run folder in [Env], if it is set.
+// Tell appends an event to the file of the run folder in [RunEnv], if it is set.
 func Tell(e Event) {
-	run := os.Getenv(Env)
+	run := os.Getenv(RunEnv)
 	if run == "" {
 		return
 	}
@@ -59,8 +59,8 @@ func Tell(e Event) {
 	f.Write(append(line, '\n')) // in one write, so that lines of several programs do not mix
 }
 
-// Read returns the events since the last Clear.
-func Read(run string) []Event {
+// ReadEvents returns the events since the last ClearEvents.
+func ReadEvents(run string) []Event {
 	data, _ := os.ReadFile(file(run)) // missing if there were no events
 	var all []Event
 	for line := range bytes.Lines(data) {
@@ -72,8 +72,8 @@ func Read(run string) []Event {
 	return all
 }
 
-// Clear discards the events.
-func Clear(run string) error {
+// ClearEvents discards the events.
+func ClearEvents(run string) error {
 	err := os.Truncate(file(run), 0)
 	if os.IsNotExist(err) {
 		return nil
@@ -101,9 +101,9 @@ func (s State) Set(run string) error {
 	return errors.Join(os.WriteFile(temp, data, 0o600), os.Rename(temp, stateFile(run)))
 }
 
-// Now returns the state in the run folder that [Env] names, or the zero State without one.
-func Now() (s State) {
-	if run := os.Getenv(Env); run != "" {
+// CurrentState returns the state in the run folder that [RunEnv] names, or the zero State without one.
+func CurrentState() (s State) {
+	if run := os.Getenv(RunEnv); run != "" {
 		if data, err := os.ReadFile(stateFile(run)); err == nil {
 			json.Unmarshal(data, &s)
 		}
@@ -111,14 +111,14 @@ func Now() (s State) {
 	return s
 }
 
-// Input is a request for a line of input, which a program sends to the socket [InputSocket]; the answer is an
+// InputRequest is a request for a line of input, which a program sends to the socket [InputSocket]; the answer is an
 // [InputReply]. Both are JSON.
-type Input struct {
+type InputRequest struct {
 	Prompt   string `json:"prompt"`
 	Password bool   `json:"password"`
 }
 
-// InputReply is the answer to an [Input]: a line, or the end of the input.
+// InputReply is the answer to an [InputRequest]: a line, or the end of the input.
 type InputReply struct {
 	Value string `json:"value"`
 	End   bool   `json:"end"`
