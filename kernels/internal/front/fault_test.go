@@ -44,11 +44,11 @@ func faults(t *testing.T, rounds int) {
 		fault := round % 5
 		switch fault {
 		case 0: // GoNB is killed
-			syscall.Kill(child.pid(), syscall.SIGKILL)
+			syscall.Kill(child.PID(), syscall.SIGKILL)
 		case 1: // its guard is killed
-			child.guard.Process.Kill()
+			syscall.Kill(child.Guard(), syscall.SIGKILL)
 		case 2: // its descendants are killed
-			process.KillDescendants(child.pid())
+			process.KillDescendants(child.PID())
 		case 3: // gopls is killed
 			for _, pid := range process.Descendants(os.Getpid()) {
 				if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.Contains(string(line), "gopls") {
@@ -56,7 +56,7 @@ func faults(t *testing.T, rounds int) {
 				}
 			}
 		case 4: // GoNB is stopped and continues too late
-			pid := child.pid()
+			pid := child.PID()
 			syscall.Kill(pid, syscall.SIGSTOP)
 			time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGCONT) })
 		}

@@ -100,8 +100,8 @@ func TestFetch(t *testing.T) {
 		t.Errorf("%%modules says %q", o.stdout)
 	}
 	child, _ := k.front.theChild()
-	syscall.Kill(child.pid(), syscall.SIGKILL)
-	<-child.ended
+	syscall.Kill(child.PID(), syscall.SIGKILL)
+	<-child.Ended
 	if o := k.run("1"); o.name != "KernelError" {
 		t.Errorf("GoNB lives on: %+v", o)
 	}

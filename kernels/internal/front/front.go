@@ -81,7 +81,7 @@ type Front struct {
 	answers     chan string // gets the answer to the request for input, or nil
 	count       int
 	sources     map[int]string // of the executed cells, by number
-	child       *child
+	child       *gonb.Process
 	childReady  chan struct{} // closed when child has started or failed to
 	childErr    error
 	comms       map[string]string // targets by identifier
@@ -133,7 +133,7 @@ func Run(ctx context.Context, config Config) error {
 	f.startChild()
 	defer func() {
 		if c, _ := f.theChild(); c != nil {
-			c.stop()
+			c.Stop()
 		}
 	}()
 	f.startGopls()
@@ -220,7 +220,7 @@ func (f *Front) shutDown() {
 	f.mu.Unlock()
 	if ready != nil {
 		if c, _ := f.theChild(); c != nil {
-			c.dismiss()
+			c.Dismiss()
 		}
 	}
 	f.poke()
@@ -251,14 +251,14 @@ func (f *Front) interrupt() {
 	switch {
 	case r == nil || c == nil:
 	case again:
-		c.killWork()
+		c.KillWork()
 	default:
 		go f.endWork(r, c)
 	}
 }
 
 // endWork ends what runs for the interrupted request r.
-func (f *Front) endWork(r *request, c *child) {
+func (f *Front) endWork(r *request, c *gonb.Process) {
 	const hang = 3 * time.Second
 	told := 0 // the process that got the signal
 	var since time.Time
@@ -266,9 +266,9 @@ func (f *Front) endWork(r *request, c *child) {
 	for idle := time.Now(); f.runs(r); time.Sleep(20 * time.Millisecond) {
 		switch pid := f.worker(); {
 		case pid == 0:
-			c.killWork()
+			c.KillWork()
 			if time.Since(idle) > hang {
-				c.stop() // GoNB hangs; it is restarted
+				c.Stop() // GoNB hangs; it is restarted
 				return
 			}
 			continue
@@ -276,7 +276,7 @@ func (f *Front) endWork(r *request, c *child) {
 			process.Interrupt(pid)
 			told, since = pid, time.Now()
 		case time.Since(since) > grace:
-			c.killWork()
+			c.KillWork()
 		case hint && time.Since(since) > 2*time.Second:
 			hint = false
 			f.publish(r.Message, "stream", map[string]string{"name": "stderr", "text": "Interrupted, but still running: interrupt again to kill it.\n"})
@@ -340,16 +340,16 @@ func (f *Front) startChild() {
 	var patched string
 	var patchErr error
 	var patching sync.WaitGroup
-	patching.Go(func() { patched, patchErr = f.patchedModule() })
+	patching.Go(func() { patched, patchErr = gonb.Patched(f.ctx, goCommand(), f.config.Root) })
 	go func() {
 		defer close(ready)
 		for _, dir := range f.programDirs() { // of an earlier GoNB
 			os.RemoveAll(dir)
 		}
-		c, err := startChild(f.ctx, f.childConfig())
+		c, err := gonb.Start(f.ctx, f.childConfig())
 		for tries := 1; err != nil && tries < 3 && f.ctx.Err() == nil; tries++ {
 			f.log.Printf("trying again: %v", err) // another process may have taken a port
-			c, err = startChild(f.ctx, f.childConfig())
+			c, err = gonb.Start(f.ctx, f.childConfig())
 		}
 		if err == nil {
 			patching.Wait()

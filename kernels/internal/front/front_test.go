@@ -176,7 +176,7 @@ func TestInterrupt(t *testing.T) {
 		}
 		t.Logf("%s: back after %v", step.name, o.took)
 		child, _ := k.front.theChild()
-		eventually(t, step.name+" leaves no process", func() bool { return len(process.Descendants(child.pid())) == 0 })
+		eventually(t, step.name+" leaves no process", func() bool { return len(process.Descendants(child.PID())) == 0 })
 	}
 	if o := k.run("fmt.Println(2)"); o.stdout != "2\n" {
 		t.Errorf("the next cell: %+v", o)
@@ -206,7 +206,7 @@ fmt.Println("saved")`)
 		t.Errorf("the next cell: %+v", o)
 	}
 	child, _ := k.front.theChild()
-	eventually(t, "no process is left", func() bool { return len(process.Descendants(child.guard.Process.Pid)) == 1 })
+	eventually(t, "no process is left", func() bool { return len(process.Descendants(child.Guard())) == 1 })
 }
 
 // TestLeftBehind starts processes that outlive the cell and have its output: the cell does not wait for them, they can
@@ -311,7 +311,7 @@ func TestChildKilled(t *testing.T) {
 	child, _ := k.front.theChild()
 	a := k.send("%%\nprintln(1)\nfor {}")
 	eventually(t, "the program runs", k.front.programRuns)
-	if err := syscall.Kill(child.pid(), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(child.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if o := k.outcome(a, time.Now()); o.name != "KernelError" {
@@ -330,7 +330,7 @@ func TestShutdown(t *testing.T) {
 	child, _ := k.front.theChild()
 	k.send("%%\nprintln(1)\nfor {}")
 	eventually(t, "the program runs", k.front.programRuns)
-	guard := child.guard.Process.Pid
+	guard := child.Guard()
 	family := process.Descendants(guard)
 	run := k.front.run
 	a := k.ask(k.Sockets.Control, "shutdown_request", map[string]any{"restart": false})

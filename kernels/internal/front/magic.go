@@ -284,7 +284,7 @@ func (e *execution) backend(args string) *cellError {
 // changeGo restarts GoNB and gopls with the Go of another kernel, and with the programs built by it.
 func (f *Front) changeGo(spec kernelspec.Spec) {
 	if c, _ := f.theChild(); c != nil {
-		c.stop()
+		c.Stop()
 	}
 	f.stopGopls()
 	var dirs []string
