@@ -40,7 +40,7 @@ func faults(t *testing.T, rounds int) {
 		cells++
 		a := k.send(fmt.Sprintf("%%%%\nfmt.Println(\"started\", %d)\nfor { fmt.Println(strings.Repeat(\"洪水\", 1000)); time.Sleep(time.Millisecond) }", round))
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
-		child, _ := k.front.theChild()
+		child, _ := k.front.gonb.Process()
 		fault := round % 5
 		switch fault {
 		case 0: // GoNB is killed

@@ -99,7 +99,7 @@ func TestFetch(t *testing.T) {
 	if o := k.run("%modules"); o.stdout != greet+" v1.2.0\n"+other+" v1.2.0\n" {
 		t.Errorf("%%modules says %q", o.stdout)
 	}
-	child, _ := k.front.theChild()
+	child, _ := k.front.gonb.Process()
 	syscall.Kill(child.PID(), syscall.SIGKILL)
 	<-child.Ended
 	if o := k.run("1"); o.name != "KernelError" {

@@ -10,7 +10,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +19,7 @@ import (
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/gopls"
+	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -48,16 +49,14 @@ type Front struct {
 	end     context.CancelFunc
 
 	// Used only by the executing goroutine.
-	settings    []string // commands that a restarted GoNB must execute again
-	modules     []string // fetched, with their versions
-	dropsModule bool     // whether GoNB's module is to be dropped with the next program
-	links       int      // number of links to paths that GoNB garbles
-	noGet       bool     // whether missing packages are not fetched
-	timing      bool
-	limit       int    // number of bytes of a stream that are shown
-	backendNow  string // the current backend
-	warned      bool   // the user was told that pure Go is slow here
+	links      int  // number of links to paths that GoNB garbles
+	noGet      bool // whether missing packages are not fetched
+	timing     bool
+	limit      int    // number of bytes of a stream that are shown
+	backendNow string // the current backend
+	warned     bool   // the user was told that pure Go is slow here
 
+	gonb    *gonb.Supervisor
 	history *history
 	gopls   atomic.Pointer[gopls.Client]
 	outputs string
@@ -74,16 +73,12 @@ type Front struct {
 	notebook    *cell.Notebook // immutable; the executing goroutine replaces it
 	queue       []*request
 	wake        chan struct{}
-	running     *request  // the current request, or nil
-	last        *request  // the last one executed
-	interrupted time.Time // when the current request was, or zero
-	state       gonb.State
+	running     *request    // the current request, or nil
+	last        *request    // the last one executed
+	interrupted time.Time   // when the current request was, or zero
 	answers     chan string // gets the answer to the request for input, or nil
 	count       int
-	sources     map[int]string // of the executed cells, by number
-	child       *gonb.Process
-	childReady  chan struct{} // closed when child has started or failed to
-	childErr    error
+	sources     map[int]string    // of the executed cells, by number
 	comms       map[string]string // targets by identifier
 	trace       *cellError        // the last error
 }
@@ -103,11 +98,12 @@ func Run(ctx context.Context, config Config) error {
 	f.exported.names = map[string]map[string]bool{}
 	f.ctx, f.end = context.WithCancel(ctx)
 	defer f.end()
-	defer context.AfterFunc(f.ctx, f.shutDown)()
 	if f.run, err = os.MkdirTemp("", "birnn-kernel-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(f.run)
+	f.gonb = f.newGoNB()
+	defer context.AfterFunc(f.ctx, f.shutDown)()
 	if err := os.MkdirAll(f.outputs, 0o700); err != nil {
 		return err
 	}
@@ -130,19 +126,15 @@ func Run(ctx context.Context, config Config) error {
 		return err
 	}
 	f.status(nil, "starting")
-	f.startChild()
-	defer func() {
-		if c, _ := f.theChild(); c != nil {
-			c.Stop()
-		}
-	}()
+	f.gonb.Start()
+	defer f.gonb.Stop()
 	f.startGopls()
 	defer func() {
 		f.stopGopls()
 	}()
 	go f.sockets.Echo(f.ctx)
-	go f.sockets.Shell.Receive(f.ctx, "shell", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{m, f.sockets.Shell}) })
-	go f.sockets.Control.Receive(f.ctx, "control", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{m, f.sockets.Control}) })
+	go f.sockets.Shell.Receive(f.ctx, "shell", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{Message: m, from: f.sockets.Shell}) })
+	go f.sockets.Control.Receive(f.ctx, "control", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{Message: m, from: f.sockets.Control}) })
 	go f.sockets.Stdin.Receive(f.ctx, "stdin", f.log.Printf, f.onInput)
 	go f.watchParent()
 	go func() {
@@ -187,7 +179,8 @@ func (f *Front) work() {
 		var r *request
 		if len(f.queue) > 0 {
 			r, f.queue = f.queue[0], f.queue[1:]
-			f.running, f.last, f.interrupted = r, r, time.Time{}
+			f.running, f.last = r, r
+			f.setInterrupted(time.Time{})
 		}
 		f.mu.Unlock()
 		if r == nil {
@@ -205,6 +198,7 @@ func (f *Front) work() {
 		f.mu.Lock()
 		f.running = nil
 		f.mu.Unlock()
+		close(r.done)
 		f.status(r.Message, "idle")
 		for _, r := range aborted {
 			f.answer(r, func() any { return map[string]any{"status": "aborted"} })
@@ -215,107 +209,39 @@ func (f *Front) work() {
 // shutDown ends Run and the running cell.
 func (f *Front) shutDown() {
 	f.end()
-	f.mu.Lock()
-	ready := f.childReady
-	f.mu.Unlock()
-	if ready != nil {
-		if c, _ := f.theChild(); c != nil {
-			c.Dismiss()
-		}
-	}
+	f.gonb.Dismiss()
 	f.poke()
 }
 
-// An interrupted program has grace to end; a second interrupt within double counts as the same.
-const (
-	grace  = time.Minute
-	double = 300 * time.Millisecond
-)
+// double is the time within which a second interrupt counts as the same.
+const double = 300 * time.Millisecond
 
-// interrupt interrupts the running cell. A program, shell command or script gets the signal, as from a terminal, and
-// time to handle it; the second interrupt kills it. Everything else, such as a build, is killed at once.
+// interrupt interrupts the running cell; the second interrupt kills what runs.
 func (f *Front) interrupt() {
 	f.mu.Lock()
 	r := f.running
 	again := r != nil && !f.interrupted.IsZero()
-	if again && time.Since(f.interrupted) < double {
+	if r == nil || again && time.Since(f.interrupted) < double {
 		f.mu.Unlock()
 		return
 	}
-	if r != nil {
-		f.interrupted = time.Now()
-		f.storeState()
-	}
+	f.setInterrupted(time.Now())
 	f.mu.Unlock()
-	c, _ := f.theChild()
-	switch {
-	case r == nil || c == nil:
-	case again:
-		c.KillWork()
-	default:
-		go f.endWork(r, c)
+	if again {
+		f.gonb.Kill()
+		return
 	}
+	go f.gonb.Interrupt(r.done, func() {
+		f.publish(r.Message, "stream", map[string]string{"name": "stderr", "text": "Interrupted, but still running: interrupt again to kill it.\n"})
+	})
 }
 
-// endWork ends what runs for the interrupted request r.
-func (f *Front) endWork(r *request, c *gonb.Process) {
-	const hang = 3 * time.Second
-	told := 0 // the process that got the signal
-	var since time.Time
-	hint := true
-	for idle := time.Now(); f.runs(r); time.Sleep(20 * time.Millisecond) {
-		switch pid := f.worker(); {
-		case pid == 0:
-			c.KillWork()
-			if time.Since(idle) > hang {
-				c.Stop() // GoNB hangs; it is restarted
-				return
-			}
-			continue
-		case pid != told:
-			process.Interrupt(pid)
-			told, since = pid, time.Now()
-		case time.Since(since) > grace:
-			c.KillWork()
-		case hint && time.Since(since) > 2*time.Second:
-			hint = false
-			f.publish(r.Message, "stream", map[string]string{"name": "stderr", "text": "Interrupted, but still running: interrupt again to kill it.\n"})
-		}
-		idle = time.Now()
+// setInterrupted notes when the running request was interrupted, and tells the programs. f.mu must be locked.
+func (f *Front) setInterrupted(at time.Time) {
+	if f.interrupted.IsZero() != at.IsZero() {
+		f.gonb.SetState(func(s *gonb.State) { s.Interrupted = !at.IsZero() })
 	}
-}
-
-func (f *Front) runs(r *request) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.running == r
-}
-
-// worker returns the process that takes interrupts for the running program, shell command or script, or 0 if none runs.
-func (f *Front) worker() (pid int) {
-	for _, e := range gonb.ReadEvents(f.run) {
-		switch e.Kind {
-		case gonb.ProgramStarted, gonb.CommandStarted:
-			pid = e.PID
-		case gonb.ProgramEnded, gonb.CommandEnded:
-			pid = 0
-		}
-	}
-	if pid != 0 && !alive(pid) {
-		return 0
-	}
-	return pid
-}
-
-// programRuns reports whether the program of a cell is running.
-func (f *Front) programRuns() bool { return f.worker() != 0 }
-
-// storeState stores the state for the programs. f.mu must be locked.
-func (f *Front) storeState() {
-	f.state.Interrupted = !f.interrupted.IsZero()
-	if err := f.state.Set(f.run); err != nil {
-		f.log.Print(err)
-	}
+	f.interrupted = at
 }
 
 func (f *Front) wasInterrupted() bool {
@@ -330,41 +256,37 @@ func (f *Front) setNotebook(n *cell.Notebook) {
 	f.notebook = n
 }
 
-// startChild starts GoNB in the background.
-func (f *Front) startChild() {
-	ready := make(chan struct{})
-	f.mu.Lock()
-	f.child, f.childReady = nil, ready
-	f.mu.Unlock()
-	settings := slices.Concat([]string{"%noautoget"}, f.settings, f.fetchAgain())
-	var patched string
-	var patchErr error
-	var patching sync.WaitGroup
-	patching.Go(func() { patched, patchErr = gonb.Patched(f.ctx, goCommand(), f.config.Root) })
-	go func() {
-		defer close(ready)
-		for _, dir := range f.programDirs() { // of an earlier GoNB
-			os.RemoveAll(dir)
+// newGoNB returns the supervisor of GoNB.
+func (f *Front) newGoNB() *gonb.Supervisor {
+	return gonb.NewSupervisor(f.ctx, gonb.Config{
+		Bin: f.config.Bin, Go: goCommand(), Root: f.config.Root, Run: f.run, Name: filepath.Base(f.config.ConnectionFile), Proxy: f.config.Proxy,
+		Env: []string{
+			"BIRNN_FRONT=1", "BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(),
+			"BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
+		},
+		Log: f.config.Log, Logf: f.log.Printf, Input: f.requestInput, Orphan: f.publishOrphan,
+	})
+}
+
+const outputLimit = 1_000_000 // number of bytes of a stream that are shown
+
+func (f *Front) keepDir() string { return filepath.Join(f.run, "kept") }
+
+func (f *Front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
+
+// goCommand returns the go command that the PATH finds.
+func goCommand() string { return kernelspec.FindGo(os.Getenv("PATH")) }
+
+// goVersion returns the version of that go command without "go". It may differ from the Go that built this program.
+func goVersion() string {
+	version := runtime.Version()
+	if real, err := filepath.EvalSymlinks(goCommand()); err == nil {
+		if data, err := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(real)), "VERSION")); err == nil {
+			version, _, _ = strings.Cut(string(data), "\n")
 		}
-		c, err := gonb.Start(f.ctx, f.childConfig())
-		for tries := 1; err != nil && tries < 3 && f.ctx.Err() == nil; tries++ {
-			f.log.Printf("trying again: %v", err) // another process may have taken a port
-			c, err = gonb.Start(f.ctx, f.childConfig())
-		}
-		if err == nil {
-			patching.Wait()
-			if patchErr == nil {
-				patchErr = f.addToWork(patched)
-			}
-			if patchErr != nil {
-				f.log.Printf("what is printed right after a display may come before it: %v", patchErr)
-			}
-			_, err = c.Execute(strings.Join(settings, "\n"), false, nil)
-		}
-		f.mu.Lock()
-		f.child, f.childErr = c, err
-		f.mu.Unlock()
-	}()
+	}
+	version, _, _ = strings.Cut(version, "-X:") // "go1.26.8-X:simd"
+	return strings.TrimPrefix(version, "go")
 }
 
 // watchParent shuts the kernel down when the process that started it, according to the environment, has ended.
@@ -374,7 +296,7 @@ func (f *Front) watchParent() {
 		return
 	}
 	for f.ctx.Err() == nil {
-		if os.Getppid() == 1 && !alive(parent) {
+		if os.Getppid() == 1 && !process.Alive(parent) {
 			f.log.Printf("the process %d, which started this kernel, has ended", parent)
 			f.shutDown()
 		}

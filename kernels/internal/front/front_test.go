@@ -175,7 +175,7 @@ func TestInterrupt(t *testing.T) {
 			t.Errorf("%s: the rest of the cell ran", step.name)
 		}
 		t.Logf("%s: back after %v", step.name, o.took)
-		child, _ := k.front.theChild()
+		child, _ := k.front.gonb.Process()
 		eventually(t, step.name+" leaves no process", func() bool { return len(process.Descendants(child.PID())) == 0 })
 	}
 	if o := k.run("fmt.Println(2)"); o.stdout != "2\n" {
@@ -205,7 +205,7 @@ fmt.Println("saved")`)
 	if o := k.outcome(next, time.Now()); o.stdout != "next\n" {
 		t.Errorf("the next cell: %+v", o)
 	}
-	child, _ := k.front.theChild()
+	child, _ := k.front.gonb.Process()
 	eventually(t, "no process is left", func() bool { return len(process.Descendants(child.Guard())) == 1 })
 }
 
@@ -261,21 +261,21 @@ func TestBackend(t *testing.T) {
 	if o := k.run("func twice(n int) int { return 2 * n }\ntwice(2)"); o.result["text/plain"] != "4" || o.stderr != "" {
 		t.Fatalf("before: %+v", o)
 	}
-	before, _ := k.front.theChild()
+	before, _ := k.front.gonb.Process()
 	if o := k.run("%backend go"); !strings.Contains(o.stdout, "go, from here on; pure Go "+slow) {
 		t.Errorf("it says %+v", o)
 	}
-	if now, _ := k.front.theChild(); now == before {
+	if now, _ := k.front.gonb.Process(); now == before {
 		t.Error("GoNB was not started again")
 	}
 	if o := k.run("fmt.Println(os.Getenv(\"BIRNN_GO\"), os.Getenv(\"GODEBUG\"), twice(3))"); o.stdout != other+" asyncpreemptoff=1 6\n" {
 		t.Errorf("after it: %+v", o)
 	}
-	before, _ = k.front.theChild()
+	before, _ = k.front.gonb.Process()
 	if o := k.run("%backend go\ntwice(4)"); o.result["text/plain"] != "8" {
 		t.Errorf("once more: %+v", o)
 	}
-	if now, _ := k.front.theChild(); now != before {
+	if now, _ := k.front.gonb.Process(); now != before {
 		t.Error("GoNB was started again for the same Go")
 	}
 }
@@ -308,9 +308,9 @@ func TestChildKilled(t *testing.T) {
 	if o := k.run("%env A b\nfunc f() string { return os.Getenv(\"A\") }"); o.status != "ok" {
 		t.Fatal(o)
 	}
-	child, _ := k.front.theChild()
+	child, _ := k.front.gonb.Process()
 	a := k.send("%%\nprintln(1)\nfor {}")
-	eventually(t, "the program runs", k.front.programRuns)
+	eventually(t, "the program runs", func() bool { return a.has("1") })
 	if err := syscall.Kill(child.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -327,9 +327,9 @@ func TestShutdown(t *testing.T) {
 	t.Parallel()
 	k := start(t)
 	k.run("println(0)")
-	child, _ := k.front.theChild()
-	k.send("%%\nprintln(1)\nfor {}")
-	eventually(t, "the program runs", k.front.programRuns)
+	child, _ := k.front.gonb.Process()
+	running := k.send("%%\nprintln(1)\nfor {}")
+	eventually(t, "the program runs", func() bool { return running.has("1") })
 	guard := child.Guard()
 	family := process.Descendants(guard)
 	run := k.front.run

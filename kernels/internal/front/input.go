@@ -99,7 +99,7 @@ func (f *Front) onInput(m *wire.Message) {
 		return
 	}
 	time.Sleep(50 * time.Millisecond)
-	if c, _ := f.theChild(); c != nil {
+	if c, _ := f.gonb.Process(); c != nil {
 		c.Sockets.Stdin.SendMessage(wire.New(c.Session, m.Header.Type, nil, m.Content))
 	}
 }

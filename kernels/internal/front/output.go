@@ -7,7 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -259,8 +258,7 @@ func (o *output) written(line int) (number, cellLine int) {
 	if o.program == nil {
 		return 0, 0
 	}
-	names, _ := filepath.Glob(filepath.Join(o.front.temp(), "gonb_*", "main*.go")) // there is one
-	for _, name := range names {
+	for _, name := range o.front.gonb.Sources() {
 		files := token.NewFileSet()
 		file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
 		if err != nil {

@@ -14,12 +14,14 @@ import (
 type request struct {
 	*wire.Message
 	from *wire.Socket
+	done chan struct{} // of an execute_request: closed when its cell has ended
 }
 
 // dispatch answers a request or queues it for execution.
 func (f *Front) dispatch(r *request) {
 	switch r.Header.Type {
 	case "execute_request":
+		r.done = make(chan struct{})
 		f.mu.Lock()
 		f.queue = append(f.queue, r)
 		f.mu.Unlock()
@@ -50,7 +52,7 @@ func (f *Front) dispatch(r *request) {
 	case "comm_open", "comm_msg", "comm_close":
 		f.noteComm(r.Message)
 		f.status(r.Message, "busy")
-		if c, _ := f.theChild(); c != nil {
+		if c, _ := f.gonb.Process(); c != nil {
 			c.Forward(r.Message)
 		}
 		f.idle(r)

@@ -35,7 +35,7 @@ type Event struct {
 	Time    time.Time     `json:"time"`
 	Length  time.Duration `json:"length,omitempty"`  // duration, for events at the end of something
 	Message string        `json:"message,omitempty"` // for ProgramEnded and CommandEnded: the error, such as "exit status 1"
-	PID     int           `json:"pid,omitempty"`     // for ProgramStarted and CommandStarted: the process that takes interrupts for it
+	PID     int           `json:"pid,omitempty"`     // at the start of a program or command: the process that takes interrupts
 }
 
 func file(run string) string { return filepath.Join(run, "events") }
@@ -59,8 +59,8 @@ func Tell(e Event) {
 	f.Write(append(line, '\n')) // in one write, so that lines of several programs do not mix
 }
 
-// ReadEvents returns the events since the last ClearEvents.
-func ReadEvents(run string) []Event {
+// readEvents returns the events since the last clearEvents.
+func readEvents(run string) []Event {
 	data, _ := os.ReadFile(file(run)) // missing if there were no events
 	var all []Event
 	for line := range bytes.Lines(data) {
@@ -72,8 +72,8 @@ func ReadEvents(run string) []Event {
 	return all
 }
 
-// ClearEvents discards the events.
-func ClearEvents(run string) error {
+// clearEvents discards the events.
+func clearEvents(run string) error {
 	err := os.Truncate(file(run), 0)
 	if os.IsNotExist(err) {
 		return nil
@@ -91,8 +91,8 @@ type State struct {
 
 func stateFile(run string) string { return filepath.Join(run, "state") }
 
-// Set stores the state in a run folder.
-func (s State) Set(run string) error {
+// store stores the state in a run folder.
+func (s State) store(run string) error {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return err

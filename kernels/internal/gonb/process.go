@@ -16,7 +16,7 @@ import (
 	"birnn/kernels/internal/wire"
 )
 
-// Process is a GoNB process. Whoever starts it is its only client.
+// Process is a GoNB process. Its supervisor is its only client.
 type Process struct {
 	*wire.Client
 	guard   *exec.Cmd
@@ -26,21 +26,8 @@ type Process struct {
 	ended   chan struct{} // closed when the process has ended
 }
 
-// Config is the configuration of a [Process].
-type Config struct {
-	Command string   // path of GoNB
-	Root    string   // root of the module that cells can import
-	Env     []string // changes of the environment
-	Run     string   // directory of its connection file
-	Name    string   // name of that file, from which GoNB takes the kernel's identifier
-	Log     io.Writer
-	Logf    func(string, ...any)
-
-	Input, Orphan func(*wire.Message) // see [wire.Client]
-}
-
-// Start starts GoNB and waits until it answers.
-func Start(ctx context.Context, config Config) (*Process, error) {
+// start starts GoNB with changes of its environment and waits until it answers.
+func start(ctx context.Context, config Config, env []string) (*Process, error) {
 	connection, err := wire.Loopback()
 	if err != nil {
 		return nil, err
@@ -56,9 +43,9 @@ func Start(ctx context.Context, config Config) (*Process, error) {
 	}
 	p := &Process{ended: make(chan struct{}), pidFile: filepath.Join(dir, "pid")}
 	ctx, p.cancel = context.WithCancel(ctx)
-	p.guard = exec.Command(self, "guard", config.Run, p.pidFile, config.Command, "-kernel", file, "-raw_error=true", "-go_work="+config.Root,
+	p.guard = exec.Command(self, "guard", config.Run, p.pidFile, filepath.Join(config.Bin, "gonb"), "-kernel", file, "-raw_error=true", "-go_work="+config.Root,
 		"-logtostderr=false", "-stderrthreshold=FATAL", "-log_file="+filepath.Join(dir, "gonb.log"))
-	p.guard.Env = process.Environ(os.Environ(), config.Env)
+	p.guard.Env = process.Environ(os.Environ(), env)
 	p.guard.Stdout, p.guard.Stderr = config.Log, config.Log
 	p.guard.WaitDelay = 100 * time.Millisecond // GoNB has the same pipes and may outlive a killed guard
 	if p.hold, err = p.guard.StdinPipe(); err != nil {
@@ -74,7 +61,7 @@ func Start(ctx context.Context, config Config) (*Process, error) {
 		p.cancel()
 	}()
 	if p.Client, err = wire.Connect(ctx, connection, p.ended, config.Input, config.Orphan, config.Logf); err != nil {
-		p.Stop()
+		p.stop()
 		return nil, fmt.Errorf("GoNB: %w", err)
 	}
 	return p, nil
@@ -87,8 +74,8 @@ func (p *Process) PID() int {
 	return pid
 }
 
-// KillWork kills the descendants of GoNB.
-func (p *Process) KillWork() {
+// killWork kills the descendants of GoNB.
+func (p *Process) killWork() {
 	if pid := p.PID(); pid > 0 {
 		process.KillDescendants(pid)
 	}
@@ -105,15 +92,15 @@ func (p *Process) kill() {
 	}
 }
 
-// Dismiss has the guard end GoNB and its descendants.
-func (p *Process) Dismiss() {
+// dismiss has the guard end GoNB and its descendants.
+func (p *Process) dismiss() {
 	io.WriteString(p.hold, process.Dismissed)
 	p.hold.Close()
 }
 
-// Stop ends GoNB and its descendants and waits for them.
-func (p *Process) Stop() {
-	p.Dismiss()
+// stop ends GoNB and its descendants and waits for them.
+func (p *Process) stop() {
+	p.dismiss()
 	select {
 	case <-p.ended:
 	case <-time.After(5 * time.Second): // the guard hangs

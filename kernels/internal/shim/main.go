@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +17,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/gonb"
@@ -43,7 +41,7 @@ func main() {
 	case "shell":
 		shell(args, state)
 	default:
-		(&job{name: os.Args[0] + program, args: ungarbled(args), state: state, start: gonb.ProgramStarted, exit: gonb.ProgramEnded}).run()
+		(&job{name: os.Args[0] + program, args: gonb.Ungarbled(args), state: state, start: gonb.ProgramStarted, exit: gonb.ProgramEnded}).run()
 	}
 }
 
@@ -52,15 +50,15 @@ func shell(args []string, state gonb.State) {
 	j := &job{name: "/bin/bash", args: append([]string{"-c"}, args...), state: state, start: gonb.CommandStarted, exit: gonb.CommandEnded}
 	if len(args) > 1 {
 		switch args[0] {
-		case "asking": // GoNB asks for input
+		case gonb.AsksGoNB:
 			j.args, j.passes = append([]string{"-c"}, args[1:]...), true
-		case "script": // a script on standard input; the arguments are encoded, since GoNB garbles them
-			args = decoded(args[1:])
+		case gonb.Script:
+			args = gonb.Decoded(args[1:])
 			j.name, j.args, j.passes = args[0], args[1:], true
-		case "write":
-			write(decoded(args[1:]))
+		case gonb.Write:
+			write(gonb.Decoded(args[1:]))
 			return
-		case "link":
+		case gonb.Link:
 			link(args[1], args[2])
 			return
 		}
@@ -110,36 +108,6 @@ func atHome(path string) string {
 	return path
 }
 
-// ungarbled repairs arguments in which GoNB has taken each byte for a character.
-func ungarbled(args []string) []string {
-	whole := slices.Clone(args)
-	for i, arg := range whole {
-		var raw []byte
-		for _, r := range arg {
-			if r > 0xff {
-				raw = nil
-				break
-			}
-			raw = append(raw, byte(r))
-		}
-		if utf8.Valid(raw) && raw != nil {
-			whole[i] = string(raw)
-		}
-	}
-	return whole
-}
-
-// decoded decodes arguments that the front has encoded.
-func decoded(args []string) []string {
-	whole := slices.Clone(args)
-	for i, arg := range whole {
-		if text, err := url.PathUnescape(arg); err == nil {
-			whole[i] = text
-		}
-	}
-	return whole
-}
-
 // goCommand runs the go command that $BIRNN_GO names.
 func goCommand(args []string, state gonb.State) int {
 	command := os.Getenv("BIRNN_GO")
@@ -156,7 +124,7 @@ func goCommand(args []string, state gonb.State) int {
 		return interruptedCode
 	}
 	place := args[i+1]
-	args = append(slices.Clone(args[:i+2]), ungarbled(args[i+2:])...)
+	args = append(slices.Clone(args[:i+2]), gonb.Ungarbled(args[i+2:])...)
 	args[i+1] = place + program
 	gonb.Tell(gonb.Event{Kind: gonb.BuildStarted})
 	begin := time.Now()

@@ -1,6 +1,4 @@
-//go:build unix
-
-package main
+package gonb
 
 import (
 	"slices"
@@ -15,7 +13,7 @@ func TestUngarbled(t *testing.T) {
 		return all
 	}
 	for _, text := range []string{"世界", "é", "ÿ", "a b", "", "🙂"} {
-		if got := ungarbled([]string{garbled(text), text}); !slices.Equal(got, []string{text, text}) {
+		if got := Ungarbled([]string{garbled(text), text}); !slices.Equal(got, []string{text, text}) {
 			t.Errorf("%q: %q", text, got)
 		}
 	}
