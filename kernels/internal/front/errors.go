@@ -63,9 +63,7 @@ func (e *execution) wrote(number, line int) bool {
 // where returns a line of a cell and, unless column is 0, a mark below that column.
 func (e *execution) where(number, line, column int) string {
 	head := fmt.Sprintf("cell %d, line %d", number, line)
-	e.front.mu.Lock()
 	source := e.front.sources[number]
-	e.front.mu.Unlock()
 	if number == e.number {
 		source = e.code
 	}

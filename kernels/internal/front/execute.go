@@ -47,13 +47,11 @@ func (f *Front) execute(r *request) (aborted []*request) {
 		return nil
 	}
 	store := content.StoreHistory && !content.Silent
-	f.mu.Lock()
 	if store {
 		f.count++
 		f.sources[f.count] = content.Code
 	}
 	number := f.count
-	f.mu.Unlock()
 	e := &execution{request: r, front: f, code: content.Code, number: number, silent: content.Silent, input: content.AllowStdin, began: time.Now()}
 	e.output = &output{execution: e}
 	if !content.Silent {
@@ -81,9 +79,7 @@ func (f *Front) execute(r *request) (aborted []*request) {
 		for key, value := range err.content() {
 			answer[key] = value
 		}
-		f.mu.Lock()
 		f.trace = err
-		f.mu.Unlock()
 		f.publish(r.Message, "error", err.content())
 		if content.StopOnError {
 			time.Sleep(20 * time.Millisecond) // some may still arrive
@@ -142,7 +138,7 @@ func (e *execution) run() *cellError {
 	}
 	notebook := f.notebook.With(c, e.number)
 	f.fingerprints(notebook)
-	opts := cell.Options{Exports: f.exports}
+	opts := cell.Options{Exports: f.packages.exports}
 	cellErr := e.sendProgram(notebook, c, opts)
 	if cellErr != nil && cellErr.says("used as value") && c.Result != nil {
 		opts.Quiet = true // the expression that ends the cell has no value
@@ -368,7 +364,7 @@ func (e *execution) tellTime() {
 
 // page shows the documentation of a name, for "name?".
 func (e *execution) page(name string) *cellError {
-	text, found := e.front.documentation(e.front.ctx, name, len(name))
+	text, found := e.front.completer.documentation(e.front.ctx, name, len(name))
 	if !found {
 		return &cellError{name: "NotFound", value: fmt.Sprintf("no documentation of %s: it is not a name in the notebook or an imported package", name)}
 	}

@@ -13,12 +13,10 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/gonb"
-	"birnn/kernels/internal/gopls"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -40,47 +38,40 @@ type Config struct {
 
 // Front is a running kernel.
 type Front struct {
-	config  Config
-	session string
-	sockets *wire.Sockets
-	run     string // directory of temporary files
-	log     *log.Logger
-	ctx     context.Context
-	end     context.CancelFunc
+	// Run sets these before it starts goroutines, which share them.
+	config    Config
+	session   string
+	sockets   *wire.Sockets
+	run       string // directory of temporary files
+	outputs   string // directory of long outputs
+	log       *log.Logger
+	ctx       context.Context
+	end       context.CancelFunc
+	wake      chan struct{} // wakes the executing goroutine
+	gonb      *gonb.Supervisor
+	history   *history
+	packages  *packages
+	completer *completer
 
-	// Used only by the executing goroutine.
-	links      int  // number of links to paths that GoNB garbles
-	noGet      bool // whether missing packages are not fetched
+	// Used only by the executing goroutine, which runs [Front.work].
+	count      int            // of the executed cells
+	sources    map[int]string // of the executed cells, by number
+	trace      *cellError     // the last error
+	links      int            // number of links to paths that GoNB garbles
+	noGet      bool           // whether missing packages are not fetched
 	timing     bool
 	limit      int    // number of bytes of a stream that are shown
 	backendNow string // the current backend
 	warned     bool   // the user was told that pure Go is slow here
 
-	gonb    *gonb.Supervisor
-	history *history
-	gopls   atomic.Pointer[gopls.Client]
-	outputs string
-
-	exported struct { // exported names by package path
-		sync.Mutex
-		names map[string]map[string]bool
-	}
-
-	known  sync.Once
-	byName map[string]string // package paths by name
-
-	mu          sync.Mutex
+	mu          sync.Mutex     // guards what follows
 	notebook    *cell.Notebook // immutable; the executing goroutine replaces it
 	queue       []*request
-	wake        chan struct{}
-	running     *request    // the current request, or nil
-	last        *request    // the last one executed
-	interrupted time.Time   // when the current request was, or zero
-	answers     chan string // gets the answer to the request for input, or nil
-	count       int
-	sources     map[int]string    // of the executed cells, by number
+	running     *request          // the current request, or nil
+	last        *request          // the last one executed
+	interrupted time.Time         // when the current request was, or zero
+	answers     chan string       // gets the answer to the request for input, or nil
 	comms       map[string]string // targets by identifier
-	trace       *cellError        // the last error
 }
 
 // Run runs a kernel until it is asked to shut down or ctx ends.
@@ -95,7 +86,6 @@ func Run(ctx context.Context, config Config) error {
 		sources: map[int]string{}, comms: map[string]string{},
 		outputs: filepath.Join(config.Project, "outputs"), limit: outputLimit, backendNow: cmp.Or(os.Getenv("GOMLX_BACKEND"), "the best available"),
 	}
-	f.exported.names = map[string]map[string]bool{}
 	f.ctx, f.end = context.WithCancel(ctx)
 	defer f.end()
 	if f.run, err = os.MkdirTemp("", "birnn-kernel-"); err != nil {
@@ -103,6 +93,8 @@ func Run(ctx context.Context, config Config) error {
 	}
 	defer os.RemoveAll(f.run)
 	f.gonb = f.newGoNB()
+	f.packages = &packages{ctx: f.ctx, root: config.Root, logf: f.log.Printf, exported: map[string]map[string]bool{}}
+	f.completer = &completer{ctx: f.ctx, run: f.run, root: config.Root, log: f.log, notebook: f.snapshot, packages: f.packages}
 	defer context.AfterFunc(f.ctx, f.shutDown)()
 	if err := os.MkdirAll(f.outputs, 0o700); err != nil {
 		return err
@@ -128,10 +120,8 @@ func Run(ctx context.Context, config Config) error {
 	f.status(nil, "starting")
 	f.gonb.Start()
 	defer f.gonb.Stop()
-	f.startGopls()
-	defer func() {
-		f.stopGopls()
-	}()
+	f.completer.start(config.Bin)
+	defer f.completer.stop()
 	go f.sockets.Echo(f.ctx)
 	go f.sockets.Shell.Receive(f.ctx, "shell", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{Message: m, from: f.sockets.Shell}) })
 	go f.sockets.Control.Receive(f.ctx, "control", f.log.Printf, func(m *wire.Message) { f.dispatch(&request{Message: m, from: f.sockets.Control}) })
@@ -248,6 +238,13 @@ func (f *Front) wasInterrupted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.interrupted.IsZero()
+}
+
+// snapshot returns the current notebook.
+func (f *Front) snapshot() *cell.Notebook {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.notebook
 }
 
 func (f *Front) setNotebook(n *cell.Notebook) {

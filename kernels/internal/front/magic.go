@@ -169,10 +169,7 @@ func (e *execution) timing(args string) *cellError {
 }
 
 func (e *execution) traceMagic(string) *cellError {
-	e.front.mu.Lock()
-	last := e.front.trace
-	e.front.mu.Unlock()
-	switch {
+	switch last := e.front.trace; {
 	case last == nil:
 		e.say("no cell has failed")
 	case last.all != "":
@@ -212,7 +209,7 @@ func (e *execution) lower(form, args string) *cellError {
 		return e.misuse("%q is not the name of a function", words[0])
 	}
 	notebook := e.front.notebook.With(c, e.number)
-	return e.sendProgram(notebook, c, cell.Options{Exports: e.front.exports})
+	return e.sendProgram(notebook, c, cell.Options{Exports: e.front.packages.exports})
 }
 
 // backend shows or switches the backend. Later cells are built and run with the settings of that backend's kernel. If
@@ -271,7 +268,7 @@ func (e *execution) backend(args string) *cellError {
 
 // changeGo restarts GoNB and gopls with the Go of another kernel, and with the programs built by it.
 func (f *Front) changeGo(spec kernelspec.Spec) {
-	f.stopGopls()
+	f.completer.stop()
 	var dirs []string
 	for _, dir := range filepath.SplitList(spec.Getenv("PATH")) { // ends in the PATH as it is now
 		if !slices.Contains(dirs, dir) {
@@ -279,12 +276,10 @@ func (f *Front) changeGo(spec kernelspec.Spec) {
 		}
 	}
 	os.Setenv("PATH", strings.Join(dirs, string(filepath.ListSeparator)))
-	f.exported.Lock()
-	clear(f.exported.names)
-	f.exported.Unlock()
-	f.config.Bin = filepath.Dir(spec.JSON.Argv[0])
-	f.gonb.Use(f.config.Bin, goCommand())
-	f.startGopls()
+	f.packages.forget()
+	bin := filepath.Dir(spec.JSON.Argv[0])
+	f.gonb.Use(bin, goCommand())
+	f.completer.start(bin)
 }
 
 // warn warns once if pure Go is slower here than it could be.

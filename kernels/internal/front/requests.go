@@ -35,9 +35,9 @@ func (f *Front) dispatch(r *request) {
 	case "comm_info_request":
 		f.answer(r, func() any { return f.commInfo(r) })
 	case "complete_request":
-		go f.answer(r, func() any { return f.complete(r) })
+		go f.answer(r, func() any { return f.completer.complete(r) })
 	case "inspect_request":
-		go f.answer(r, func() any { return f.inspect(r) })
+		go f.answer(r, func() any { return f.completer.inspect(r) })
 	case "connect_request":
 		f.answer(r, func() any { return map[string]any{"status": "ok"} })
 	case "interrupt_request":
