@@ -1,5 +1,3 @@
-// Package gonb knows GoNB, which builds and runs the cells. It passes events from the shim, which wraps the programs that
-// GoNB runs, to the front, as lines of JSON appended to a file, and the state of the front to the shim.
 package gonb
 
 import (

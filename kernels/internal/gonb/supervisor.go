@@ -1,3 +1,6 @@
+// Package gonb knows GoNB, which builds and runs the cells: it runs GoNB, and knows its commands, what it garbles, and how it
+// writes places. It also connects the front with the shim, which wraps the programs that GoNB runs: events go to the front as
+// lines of JSON appended to a file, and the state of the front to the shim as another file.
 package gonb
 
 import (

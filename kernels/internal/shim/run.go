@@ -136,7 +136,7 @@ func (j *job) begin() error {
 		quiet(j.stdout)
 		j.displays.sync()
 	}
-	j.stderr.pump.edit, j.stderr.pump.rest = j.edit, incompletePlace
+	j.stderr.pump.edit, j.stderr.pump.rest = j.edit, gonb.IncompletePlace
 	j.stdout.pump.before = j.displays.sync
 	j.cmd.Stdout, j.cmd.Stderr = j.stdout.w, j.stderr.w
 	gonb.Tell(gonb.Event{Kind: j.start, PID: os.Getpid()})
@@ -162,7 +162,7 @@ func (j *job) edit(text []byte) []byte {
 			j.cmd.Process.Kill()
 		}()
 	}
-	return disguise(text)
+	return gonb.Disguise(text)
 }
 
 // stream is one of the job's output streams.

@@ -1,6 +1,4 @@
-//go:build unix
-
-package main
+package gonb
 
 import (
 	"strings"
@@ -18,12 +16,12 @@ func TestDisguise(t *testing.T) {
 		"nothing":                                                  "nothing",
 		"\t/tmp/a:0:b/gonb_1a/main.go:12\nmain_test.go:3\n":        "\t/tmp/a:0:b/gonb_1a/main.go\x00:12\nmain_test.go\x00:3\n",
 	} {
-		if got := string(disguise([]byte(text))); got != want || strings.ReplaceAll(got, "\x00", "") != text {
+		if got := string(Disguise([]byte(text))); got != want || strings.ReplaceAll(got, "\x00", "") != text {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 	for text, want := range map[string]int{"a\n\t/tmp/x": 7, "a\n\t/tmp/x\n": 0, "progress 1": 0, "": 0} {
-		if got := incompletePlace([]byte(text)); got != want {
+		if got := IncompletePlace([]byte(text)); got != want {
 			t.Errorf("%q: %d bytes, want %d", text, got, want)
 		}
 	}
