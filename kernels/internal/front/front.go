@@ -292,11 +292,17 @@ func (f *Front) watchParent() {
 	if n, err := fmt.Sscan(os.Getenv("JPY_PARENT_PID"), &parent); n != 1 || err != nil {
 		return
 	}
-	for f.ctx.Err() == nil {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-f.ctx.Done():
+			return
+		case <-look.C:
+		}
 		if os.Getppid() == 1 && !process.Alive(parent) {
 			f.log.Printf("the process %d, which started this kernel, has ended", parent)
 			f.shutDown()
 		}
-		time.Sleep(time.Second)
 	}
 }

@@ -28,7 +28,7 @@ const program = ".cell"
 func main() {
 	name, args := filepath.Base(os.Args[0]), os.Args[1:]
 	if name == drainName {
-		drain()
+		drain(args)
 		return
 	}
 	state := gonb.CurrentState()

@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -167,6 +169,7 @@ func (j *job) edit(text []byte) []byte {
 
 // stream is one of the job's output streams.
 type stream struct {
+	name string
 	r, w *os.File // of the job
 	to   *os.File // of GoNB
 	pump *pump
@@ -177,7 +180,7 @@ type stream struct {
 
 func newStream(name string, to *os.File) (*stream, error) {
 	r, w, err := os.Pipe()
-	return &stream{r: r, w: w, to: to, pump: newPump(name, to), done: make(chan struct{})}, err
+	return &stream{name: name, r: r, w: w, to: to, pump: newPump(name, to), done: make(chan struct{})}, err
 }
 
 // begin copies the stream, after the start of the job.
@@ -238,6 +241,7 @@ func drainLater(streams ...*stream) {
 	cmd.Args = []string{drainName}
 	for _, s := range streams {
 		if s.open {
+			cmd.Args = append(cmd.Args, s.name)
 			cmd.ExtraFiles = append(cmd.ExtraFiles, s.r)
 		}
 	}
@@ -246,26 +250,15 @@ func drainLater(streams ...*stream) {
 	}
 }
 
-// drain reads and discards the files of drainLater.
-func drain() {
+// drain reads and discards the files of drainLater, of which there are as many as arguments.
+func drain(args []string) {
 	signal.Ignore(syscall.SIGINT)
-	ended := make(chan struct{})
+	var reading sync.WaitGroup
 	const first = 3
-	for fd := first; fd < first+2; fd++ {
-		go func() {
-			for buffer := make([]byte, 32<<10); ; {
-				n, err := syscall.Read(fd, buffer)
-				if err == syscall.EAGAIN {
-					time.Sleep(100 * time.Millisecond)
-				} else if n <= 0 && err != syscall.EINTR {
-					break
-				}
-			}
-			ended <- struct{}{}
-		}()
+	for i := range args {
+		reading.Go(func() { io.Copy(io.Discard, os.NewFile(uintptr(first+i), args[i])) })
 	}
-	<-ended
-	<-ended
+	reading.Wait()
 }
 
 // newPump returns the pump of a stream, with the limits in the environment.
