@@ -103,6 +103,13 @@ func (a *answer) output(m *wire.Message) {
 	a.published = append(a.published, m)
 }
 
+// begun reports whether the kernel has begun to execute the cell.
+func (a *answer) begun() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.published, func(m *wire.Message) bool { return m.Header.Type == "execute_input" })
+}
+
 // has reports whether a stream message with text has been published.
 func (a *answer) has(text string) bool {
 	a.mu.Lock()
