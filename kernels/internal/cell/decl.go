@@ -200,7 +200,7 @@ func (n *Notebook) With(c *Cell, number int) *Notebook {
 	types, others := c.ownNames()
 	m.decls = slices.DeleteFunc(m.decls, func(d *Decl) bool {
 		of := base(d.Names[0])
-		return !c.declares(d) && (d.isNameless() && n.isReplaced(d, c, m) || d.isMethod() && (c.Package && types[of] || others[of]))
+		return !c.declares(d) && (d.isNameless() && n.isReplaced(d, c, m) || d.isMethod() && (c.packageClause && types[of] || others[of]))
 	})
 	return m
 }

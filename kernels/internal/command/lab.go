@@ -11,7 +11,7 @@ import (
 	"birnn/kernels/internal/setup"
 )
 
-func (a *App) lab(ctx context.Context, args []string) int {
+func (a *app) lab(ctx context.Context, args []string) int {
 	f := a.flags("lab", "", "Installs what is missing and opens JupyterLab on the first lesson. Ctrl-C stops it.")
 	f.installFlags()
 	f.userFlags()
@@ -34,7 +34,7 @@ func (a *App) lab(ctx context.Context, args []string) int {
 	}
 	kernel := kernelspec.XLA
 	if !installed.Has(kernel) {
-		fmt.Fprintf(a.Err, "XLA is not available, choose the kernel \"Go · BiRNN (pure Go)\": %v\n", setup.Why(kernel, installed, problems))
+		fmt.Fprintf(a.err, "XLA is not available, choose the kernel \"Go · BiRNN (pure Go)\": %v\n", setup.Why(kernel, installed, problems))
 		kernel = kernelspec.Go
 	}
 	root := jupyter.LessonsDir(installed.Checkout.Root)
@@ -49,11 +49,11 @@ func (a *App) lab(ctx context.Context, args []string) int {
 			if first != "" {
 				what += " with " + filepath.Base(first)
 			}
-			fmt.Fprintf(a.Out, "%s is running at\n  %s\nCtrl-C stops it.\n", what, url)
+			fmt.Fprintf(a.out, "%s is running at\n  %s\nCtrl-C stops it.\n", what, url)
 		},
 	})
 	if ctx.Err() != nil {
-		fmt.Fprintln(a.Out, "JupyterLab has stopped.")
+		fmt.Fprintln(a.out, "JupyterLab has stopped.")
 		return ok
 	}
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"birnn/kernels/internal/setup"
 )
 
-func (a *App) run(ctx context.Context, args []string) int {
+func (a *app) run(ctx context.Context, args []string) int {
 	f := a.flags("run", " [NOTEBOOK…]", "Runs notebooks without a browser (default: all lessons in both languages) and stops\nat the first cell that fails. A folder stands for the notebooks in it.")
 	f.installFlags()
 	kernel := f.String("kernel", kernelspec.XLA, "`name` of the kernel: birnn-xla, birnn-go, birnn-cuda or any other known to Jupyter")
@@ -73,8 +73,8 @@ func (f *flags) notebooks(ctx context.Context, named []string, out string) (note
 }
 
 // runOne runs a notebook and prints a line for each cell.
-func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) error {
-	c := progress.NewConsole(a.Out)
+func (a *app) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) error {
+	c := progress.NewConsole(a.out)
 	start := time.Now()
 	var cells int
 	var source string

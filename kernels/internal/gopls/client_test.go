@@ -54,7 +54,7 @@ func options(t testing.TB, work bool) Options {
 		root := filepath.Join(filepath.Dir(file), "..", "..", "..")
 		write(t, dir, "go.work", fmt.Sprintf("go 1.26.5\n\nuse (\n\t.\n\t%q\n)\n", root))
 	}
-	return Options{Command: gopls, Dir: dir, Env: []string{"GOPROXY=off", "GOWORK", "GOFLAGS"}, Log: t.Output()}
+	return Options{Command: gopls, Dir: dir, env: []string{"GOPROXY=off", "GOWORK", "GOFLAGS"}, Log: t.Output()}
 }
 
 func start(t testing.TB, opts Options) *Client {

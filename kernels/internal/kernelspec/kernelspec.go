@@ -57,7 +57,7 @@ type Config struct {
 	Plain      bool   // GoNB alone, without the front
 	PluginDir  string // folder of the CPU plugin; "" omits birnn-xla
 	CUDADir    string // folder of the CUDA plugin; "" omits birnn-cuda
-	SystemDirs []string
+	systemDirs []string
 }
 
 // Build returns the kernels that can work here. The pure-Go one always can.
@@ -139,7 +139,7 @@ func goFlags(goos, goarch string) string {
 // path returns a PATH with everything that a kernel needs. The caller's PATH comes last, for commands that cells run.
 func (c Config) path() string {
 	dirs := []string{c.Bin, filepath.Join(c.Checkout.Go.GOROOT, "bin")}
-	system := c.SystemDirs
+	system := c.systemDirs
 	if system == nil {
 		system = []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"}
 	}

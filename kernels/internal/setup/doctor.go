@@ -34,7 +34,7 @@ type Report struct {
 	Checks []Check `json:"checks"`
 }
 
-const installCommand = Command + " install"
+const installCommand = commandLine + " install"
 
 // Examine checks what is installed and whether it works. It runs all checks and calls tell with each result.
 func Examine(ctx context.Context, opts Options, tell func(Check)) (Report, error) {
@@ -160,41 +160,41 @@ func (e *examiner) installed() bool {
 
 // steps checks whether each step of the installation is done and up to date.
 func (e *examiner) steps() {
-	plan := NewPlan(e.checkout, e.manifest, e.opts)
-	for _, s := range plan.Steps {
-		if s.Optional {
+	plan := newPlan(e.checkout, e.manifest, e.opts)
+	for _, s := range plan.steps {
+		if s.optional {
 			continue // plugins have been checked
 		}
-		c := Check{Name: s.Title}
-		if s.Name == SIMD && plan.Done(s) {
+		c := Check{Name: s.title}
+		if s.name == simdStep && plan.done(s) {
 			c.Name, c.Detail = "pure Go", e.manifest.SIMD.String()
 			if e.manifest.SIMD.Costs {
 				c.Detail += fmt.Sprintf("; once that has changed, run %s", installCommand)
 			}
 		}
-		if !plan.Done(s) {
+		if !plan.done(s) {
 			c.Problem, c.Fix = "missing or out of date", installCommand
 		} else if err := e.version(s, &c); err != nil {
-			c.Problem, c.Fix = err.Error(), Command+" uninstall && "+installCommand
+			c.Problem, c.Fix = err.Error(), commandLine+" uninstall && "+installCommand
 		}
 		e.add(c)
 	}
-	specs, err := plan.Specs()
+	specs, err := plan.specs()
 	c := Check{Name: "kernels"}
 	if err != nil {
 		c.Problem, c.Fix = err.Error(), installCommand
-	} else if s := plan.Kernels(specs); !plan.Done(s) {
-		c.Name = s.Title
+	} else if s := plan.kernels(specs); !plan.done(s) {
+		c.Name = s.title
 		c.Problem, c.Fix = "the installed kernels are out of date: the repository, the Go version or the plugins have changed", installCommand
 	} else {
-		c.Name = s.Title
+		c.Name = s.title
 	}
 	e.add(c)
 }
 
 // version checks the version of what a step made and notes it in c.
-func (e *examiner) version(s *Step, c *Check) error {
-	if s.Name == "python" {
+func (e *examiner) version(s *step, c *Check) error {
+	if s.name == "python" {
 		out, err := process.Run(e.ctx, process.Options{Env: []string{"PYTHONPATH", "PYTHONHOME"}}, e.manifest.Python, "-c",
 			"import sys, jupyterlab, nbclient; print(jupyterlab.__version__, nbclient.__version__, sys.version.split()[0])")
 		if err != nil {

@@ -20,29 +20,29 @@ const quietSettings = `{"@jupyterlab/apputils-extension:notification": {"fetchNe
 `
 
 // python returns the step that makes the Python environment with JupyterLab.
-func (p *Plan) python() *Step {
+func (p *plan) python() *step {
 	content := stamp(requirements, constraints, quietSettings)
 	// The name depends on the content, so that the old environment works until the new one does.
-	env := p.Options.Home.Path("env-" + stamp(content, p.Options.Python)[:8])
-	return &Step{
-		Name:   "python",
-		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", jupyterLabVersion, nbclientVersion),
-		Remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or an existing Jupyter with -jupyter", minPython),
+	env := p.options.Home.Path("env-" + stamp(content, p.options.Python)[:8])
+	return &step{
+		name:   "python",
+		title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", jupyterLabVersion, nbclientVersion),
+		remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or an existing Jupyter with -jupyter", minPython),
 		stamp:  content,
 		present: func() bool {
-			asked := p.Options.Python == "" || p.Options.Python == p.Manifest.AskedPython
-			return asked && p.Manifest.Python != "" && exists(p.Manifest.Python)
+			asked := p.options.Python == "" || p.options.Python == p.manifest.AskedPython
+			return asked && p.manifest.Python != "" && exists(p.manifest.Python)
 		},
 		run: func(ctx context.Context, log io.Writer) error {
-			if err := makeEnvironment(ctx, p.Options.Python, env, p.Options.Home.Temp(), log); err != nil {
+			if err := makeEnvironment(ctx, p.options.Python, env, p.options.Home.Temp(), log); err != nil {
 				return errors.Join(err, os.RemoveAll(env))
 			}
-			p.Manifest.Python = python.Interpreter(env)
-			p.Manifest.AskedPython = p.Options.Python
-			if err := p.Manifest.Save(); err != nil {
+			p.manifest.Python = python.Interpreter(env)
+			p.manifest.AskedPython = p.options.Python
+			if err := p.manifest.Save(); err != nil {
 				return err
 			}
-			old, err := filepath.Glob(p.Options.Home.Path("env-*"))
+			old, err := filepath.Glob(p.options.Home.Path("env-*"))
 			for _, dir := range old {
 				if dir != env {
 					err = errors.Join(err, os.RemoveAll(dir))

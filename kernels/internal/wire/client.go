@@ -30,8 +30,8 @@ type Call struct {
 	once   sync.Once
 }
 
-// ErrEnded is the error of a call during which the kernel ends.
-var ErrEnded = errors.New("the kernel has ended")
+// errEnded is the error of a call during which the kernel ends.
+var errEnded = errors.New("the kernel has ended")
 
 // Connect connects to a kernel that listens or is about to, until ctx ends. ended must be closed when its process ends.
 func Connect(ctx context.Context, connection Connection, ended <-chan struct{}, input, orphan func(*Message), logf func(string, ...any)) (*Client, error) {
@@ -67,7 +67,7 @@ func (c *Client) ready(ctx context.Context) error {
 		case <-k.Idle:
 			return nil
 		case <-c.Ended:
-			return fmt.Errorf("%w while it started", ErrEnded)
+			return fmt.Errorf("%w while it started", errEnded)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-deadline:
@@ -100,7 +100,7 @@ func (c *Client) Execute(code string, allowInput bool, output func(*Message)) (*
 	select {
 	case reply = <-k.Reply:
 	case <-c.Ended:
-		return nil, ErrEnded
+		return nil, errEnded
 	}
 	select {
 	case <-k.Idle:
@@ -129,7 +129,7 @@ func (c *Client) forget() {
 func (c *Client) find(m *Message) *Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.calls[m.ParentID()]
+	return c.calls[m.parentID()]
 }
 
 func (c *Client) onReply(m *Message) {
