@@ -72,19 +72,16 @@ func (c *Console) begin(title string) *Step {
 }
 
 // Done ends a step that succeeded.
-func (s *Step) Done() { s.end("✓", "") }
-
-// Note ends a step that succeeded, with a remark.
-func (s *Step) Note(note string) { s.end("✓", ": "+note) }
+func (s *Step) Done() { s.end("✓") }
 
 // Fail ends a step that failed.
-func (s *Step) Fail() { s.end("✗", "") }
+func (s *Step) Fail() { s.end("✗") }
 
-func (s *Step) end(mark, note string) {
+func (s *Step) end(mark string) {
 	if s.spinner != nil {
 		s.spinner.Finish()
 	}
-	fmt.Fprintf(s.c.w, "%s %s%s  %.1f s\n", mark, s.title, note, s.seconds())
+	fmt.Fprintf(s.c.w, "%s %s  %.1f s\n", mark, s.title, s.seconds())
 }
 
 func (s *Step) seconds() float64 { return s.c.now().Sub(s.start).Seconds() }

@@ -24,7 +24,6 @@ const (
 	ProgramEnded   = "exit"      // the program ended
 	CommandStarted = "command"   // a shell command or script starts
 	CommandEnded   = "done"      // the shell command or script ended
-	Overflowed     = "overflow"  // an output exceeds the limit
 )
 
 // Event is a step in the life of a cell's program.

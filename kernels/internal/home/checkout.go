@@ -20,15 +20,15 @@ const Module = "birnn"
 
 // Checkout is a copy of the repository and the toolchain that builds it.
 type Checkout struct {
-	Root string    `json:"root"`
-	Go   Toolchain `json:"go"`
+	Root string
+	Go   Toolchain
 }
 
 // Toolchain is the output of "go env" and the location of the C compiler.
 type Toolchain struct {
 	GOROOT, GOVERSION, GOOS, GOARCH, GOMODCACHE, GOCACHE, GOPROXY string
 
-	GOMOD string `json:"-"`
+	GOMOD string
 	CC    string // C compiler command, from go env
 	CCDir string // directory of the C compiler; "" if it was not found
 }

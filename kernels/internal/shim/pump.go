@@ -26,7 +26,6 @@ type pump struct {
 	before  func()                    // if not nil, is called before each write
 	edit    func(piece []byte) []byte // if not nil, changes each piece before it is written
 	rest    func(text []byte) int     // if not nil, returns the number of bytes at the end that wait for the next read
-	told    func(message string)      // if not nil, is called with the file's name when the output goes there
 
 	read   atomic.Int64 // number of chunks that were read but not yet written
 	chunks atomic.Int64 // number of chunks that were read
@@ -185,9 +184,6 @@ func (p *pump) overflow(w io.Writer, rest int) error {
 	p.head = nil
 	p.spill(head)
 	note := fmt.Sprintf("\n… this output is longer than %s; all of it goes to %s\n", humanize.Bytes(uint64(p.limit)), p.path)
-	if p.told != nil {
-		p.told(p.path)
-	}
 	return p.write(w, []byte(note))
 }
 

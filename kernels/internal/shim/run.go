@@ -268,7 +268,6 @@ func newPump(stream string, w *os.File) *pump {
 		p.limit = limit
 		p.most = 1_000_000_000
 		p.path = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
-		p.told = func(file string) { gonb.Tell(gonb.Event{Kind: gonb.Overflowed, Message: file}) }
 	}
 	return p
 }
