@@ -1,6 +1,6 @@
-// Package gonb knows GoNB, which builds and runs the cells: it runs GoNB, and knows its commands, what it garbles, and how it
-// writes places. It also connects the front with the shim, which wraps the programs that GoNB runs: events go to the front as
-// lines of JSON appended to a file, and the state of the front to the shim as another file.
+// Package gonb knows GoNB, which builds and runs the cells: how to run it, its commands, what it garbles, and how it writes
+// places in its programs. It also connects the front and the shim, which wraps the programs that GoNB runs: by events, lines
+// of JSON in a file, and by the state of the front, another file.
 package gonb
 
 import (
