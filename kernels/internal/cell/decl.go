@@ -281,8 +281,8 @@ func blankName(text string, i int) string {
 	return text
 }
 
-// Forget drops a name or an import; a type is dropped with its methods, and "_" are all blank ones. The nameless declarations that need what is
-// dropped go with it: nobody could repair them.
+// Forget drops a name or an import; a type is dropped with its methods, and "_" are all blank ones. The nameless
+// declarations that need what is dropped go with it: nobody could repair them.
 func (n *Notebook) Forget(name string) bool {
 	var needed []*Decl
 	for _, d := range n.decls {

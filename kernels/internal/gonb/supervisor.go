@@ -36,13 +36,13 @@ type Config struct {
 // Supervisor runs GoNB: it starts it in the background, and again after its end, with the commands that have a lasting
 // effect and the modules that were fetched.
 //
-// The goroutine that executes cells has the supervisor to itself, except for [Supervisor.Process],
-// [Supervisor.Interrupt], [Supervisor.Kill], [Supervisor.Dismiss] and [Supervisor.SetState], which any goroutine may call.
+// Any goroutine may call [Supervisor.Process], [Supervisor.Events], [Supervisor.SetState], [Supervisor.Interrupt],
+// [Supervisor.Kill] and [Supervisor.Dismiss]; only the one that executes cells calls the other methods.
 type Supervisor struct {
-	ctx context.Context
+	ctx    context.Context
+	config Config // [Supervisor.Use] changes Bin and Go, which only the goroutine that executes cells reads
 
 	// Used only by the goroutine that executes cells.
-	config      Config
 	lasting     []string // commands that another GoNB must execute again
 	modules     []string // fetched, with their versions
 	dropsModule bool     // whether the programs' module is to be dropped with the next program
@@ -130,7 +130,7 @@ func (c *Config) temp() string { return filepath.Join(c.Run, "tmp") }
 // shims returns the directory of the programs that stand between GoNB and what it runs.
 func (c *Config) shims() string { return filepath.Join(c.Bin, "shims") }
 
-var errNone = errors.New("GoNB could not be started")
+var errNone = errors.New("GoNB has not been started")
 
 // Process waits for GoNB to start and returns it.
 func (s *Supervisor) Process() (*Process, error) {
@@ -167,7 +167,7 @@ func (s *Supervisor) Kill() {
 	}
 }
 
-// Use stops GoNB and starts it with another go command, and the one in bin.
+// Use stops GoNB and starts the one in bin, with another go command.
 func (s *Supervisor) Use(bin, goCommand string) {
 	s.Stop()
 	s.config.Bin, s.config.Go = bin, goCommand

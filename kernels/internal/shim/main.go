@@ -168,8 +168,8 @@ func goCommand(args []string, state gonb.State) int {
 	return 0
 }
 
-// restoreModule writes the go.mod that the front has kept, if it is that of the module. GoNB's command %reset, with which each
-// program begins, creates a new one.
+// restoreModule writes the go.mod that the front has kept, if it is that of the module. GoNB's command %reset, with which
+// each program begins, creates a new one.
 func restoreModule(module string) bool {
 	kept, err := os.ReadFile(filepath.Join(os.Getenv(gonb.RunEnv), gonb.ModuleFile))
 	return err == nil && bytes.HasPrefix(kept, []byte("module "+module+"\n")) && os.WriteFile("go.mod", kept, 0o600) == nil
