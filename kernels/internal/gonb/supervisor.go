@@ -30,7 +30,7 @@ type Config struct {
 	Log   io.Writer
 	Logf  func(string, ...any)
 
-	Input, Orphan func(*wire.Message) // see [wire.Client]
+	Input, Orphan func(*wire.Message) // see [wire.Connect]
 }
 
 // Supervisor runs GoNB: it starts it in the background, and again after its end, with the commands that have a lasting

@@ -14,9 +14,7 @@ type Client struct {
 	Session string
 	Ended   <-chan struct{} // closed when the kernel has ended
 
-	// Input gets the kernel's requests for input, Orphan its messages that belong to no pending request. Both may be
-	// nil.
-	Input, Orphan func(*Message)
+	input, orphan func(*Message) // as in [Connect]
 
 	mu    sync.Mutex
 	calls map[string]*Call
@@ -33,18 +31,19 @@ type Call struct {
 // errEnded is the error of a call during which the kernel ends.
 var errEnded = errors.New("the kernel has ended")
 
-// Connect connects to a kernel that listens or is about to, until ctx ends. ended must be closed when its process ends.
+// Connect connects to a kernel that listens or is about to, until ctx ends. ended must be closed when its process ends. input
+// gets the kernel's requests for input, orphan its messages that belong to no pending request; both may be nil.
 func Connect(ctx context.Context, connection Connection, ended <-chan struct{}, input, orphan func(*Message), logf func(string, ...any)) (*Client, error) {
 	sockets, err := dial(ctx, connection)
 	if err != nil {
 		return nil, fmt.Errorf("the kernel does not answer: %w", err)
 	}
-	c := &Client{Sockets: sockets, Session: NewID(), Ended: ended, Input: input, Orphan: orphan, calls: map[string]*Call{}}
+	c := &Client{Sockets: sockets, Session: NewID(), Ended: ended, input: input, orphan: orphan, calls: map[string]*Call{}}
 	go sockets.Shell.Receive(ctx, "shell", logf, c.onReply)
 	go sockets.Control.Receive(ctx, "control", logf, c.onReply)
 	go sockets.Stdin.Receive(ctx, "stdin", logf, func(m *Message) {
-		if c.Input != nil {
-			c.Input(m)
+		if c.input != nil {
+			c.input(m)
 		}
 	})
 	go sockets.IOPub.Receive(ctx, "iopub", logf, c.onPublished)
@@ -144,8 +143,8 @@ func (c *Client) onReply(m *Message) {
 func (c *Client) onPublished(m *Message) {
 	k := c.find(m)
 	if k == nil {
-		if c.Orphan != nil {
-			c.Orphan(m)
+		if c.orphan != nil {
+			c.orphan(m)
 		}
 		return
 	}
