@@ -83,7 +83,7 @@ func eventually(t testing.TB, what string, so func() bool) {
 type kernel struct {
 	*wire.Client
 	t     *testing.T
-	front *Front
+	front *front
 	done  chan error
 
 	mu    sync.Mutex
@@ -171,7 +171,7 @@ func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
 		log = os.Stderr
 	}
 	k := &kernel{t: t, done: make(chan error, 1)}
-	config := Config{ConnectionFile: file, Root: root(t), Bin: bin(t), Project: project, Log: log, started: func(f *Front) { k.front = f }}
+	config := Config{ConnectionFile: file, Root: root(t), Bin: bin(t), Project: project, Log: log, started: func(f *front) { k.front = f }}
 	for _, change := range configure {
 		change(&config)
 	}

@@ -17,7 +17,7 @@ import (
 // execution is the execution of a cell.
 type execution struct {
 	*request
-	front   *Front
+	front   *front
 	code    string
 	number  int // execution count of the cell
 	silent  bool
@@ -32,7 +32,7 @@ type execution struct {
 
 // execute executes a cell. After an error it returns the requests that the client sent before it learned of the error;
 // they must not run.
-func (f *Front) execute(r *request) (aborted []*request) {
+func (f *front) execute(r *request) (aborted []*request) {
 	content := struct {
 		Code            string                     `json:"code"`
 		Silent          bool                       `json:"silent"`
@@ -327,7 +327,7 @@ func endedWell(told []gonb.Event) bool {
 }
 
 // remember notes the commands that another GoNB must execute again.
-func (f *Front) remember(code, status string) {
+func (f *front) remember(code, status string) {
 	if status == "error" || cell.IsForeign(code) || !strings.Contains(code, "%") {
 		return
 	}

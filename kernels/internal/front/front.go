@@ -33,11 +33,11 @@ type Config struct {
 	Log            io.Writer
 	Interrupts     <-chan os.Signal // each interrupts the running cell
 
-	started func(*Front) // for tests
+	started func(*front) // for tests
 }
 
-// Front is a running kernel.
-type Front struct {
+// front is a running kernel.
+type front struct {
 	// Run sets these before it starts goroutines, which share them.
 	config    Config
 	session   string
@@ -53,7 +53,7 @@ type Front struct {
 	packages  *packages
 	completer *completer
 
-	// Used only by the executing goroutine, which runs [Front.work].
+	// Used only by the executing goroutine, which runs [front.work].
 	count      int            // of the executed cells
 	sources    map[int]string // of the executed cells, by number
 	trace      *cellError     // the last error
@@ -80,7 +80,7 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	f := &Front{
+	f := &front{
 		config: config, session: wire.NewID(), log: log.New(config.Log, "birnn: ", log.LstdFlags),
 		notebook: &cell.Notebook{}, wake: make(chan struct{}, 1),
 		sources: map[int]string{}, comms: map[string]string{},
@@ -155,7 +155,7 @@ func trim(dir string, keep int) {
 }
 
 // poke wakes the executing goroutine.
-func (f *Front) poke() {
+func (f *front) poke() {
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -163,7 +163,7 @@ func (f *Front) poke() {
 }
 
 // work executes the queued requests until the kernel ends.
-func (f *Front) work() {
+func (f *front) work() {
 	for {
 		f.mu.Lock()
 		var r *request
@@ -197,7 +197,7 @@ func (f *Front) work() {
 }
 
 // shutDown ends Run and the running cell.
-func (f *Front) shutDown() {
+func (f *front) shutDown() {
 	f.end()
 	f.gonb.Dismiss()
 	f.poke()
@@ -207,7 +207,7 @@ func (f *Front) shutDown() {
 const double = 300 * time.Millisecond
 
 // interrupt interrupts the running cell; the second interrupt kills what runs.
-func (f *Front) interrupt() {
+func (f *front) interrupt() {
 	f.mu.Lock()
 	r := f.running
 	again := r != nil && !f.interrupted.IsZero()
@@ -227,34 +227,34 @@ func (f *Front) interrupt() {
 }
 
 // setInterrupted notes when the running request was interrupted, and tells the programs. f.mu must be locked.
-func (f *Front) setInterrupted(at time.Time) {
+func (f *front) setInterrupted(at time.Time) {
 	if f.interrupted.IsZero() != at.IsZero() {
 		f.gonb.SetState(func(s *gonb.State) { s.Interrupted = !at.IsZero() })
 	}
 	f.interrupted = at
 }
 
-func (f *Front) wasInterrupted() bool {
+func (f *front) wasInterrupted() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.interrupted.IsZero()
 }
 
 // snapshot returns the current notebook.
-func (f *Front) snapshot() *cell.Notebook {
+func (f *front) snapshot() *cell.Notebook {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.notebook
 }
 
-func (f *Front) setNotebook(n *cell.Notebook) {
+func (f *front) setNotebook(n *cell.Notebook) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.notebook = n
 }
 
 // newGoNB returns the supervisor of GoNB.
-func (f *Front) newGoNB() *gonb.Supervisor {
+func (f *front) newGoNB() *gonb.Supervisor {
 	return gonb.NewSupervisor(f.ctx, gonb.Config{
 		Bin: f.config.Bin, Go: goCommand(), Root: f.config.Root, Run: f.run, Name: filepath.Base(f.config.ConnectionFile), Proxy: f.config.Proxy,
 		Env: []string{
@@ -267,9 +267,9 @@ func (f *Front) newGoNB() *gonb.Supervisor {
 
 const outputLimit = 1_000_000 // number of bytes of a stream that are shown
 
-func (f *Front) keepDir() string { return filepath.Join(f.run, "kept") }
+func (f *front) keepDir() string { return filepath.Join(f.run, "kept") }
 
-func (f *Front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
+func (f *front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
 
 // goCommand returns the go command that the PATH finds.
 func goCommand() string { return kernelspec.FindGo(os.Getenv("PATH")) }
@@ -287,7 +287,7 @@ func goVersion() string {
 }
 
 // watchParent shuts the kernel down when the process that started it, according to the environment, has ended.
-func (f *Front) watchParent() {
+func (f *front) watchParent() {
 	var parent int
 	if n, err := fmt.Sscan(os.Getenv("JPY_PARENT_PID"), &parent); n != 1 || err != nil {
 		return

@@ -267,7 +267,7 @@ func (e *execution) backend(args string) *cellError {
 }
 
 // changeGo restarts GoNB and gopls with the Go of another kernel, and with the programs built by it.
-func (f *Front) changeGo(spec kernelspec.Spec) {
+func (f *front) changeGo(spec kernelspec.Spec) {
 	f.completer.stop()
 	var dirs []string
 	for _, dir := range filepath.SplitList(spec.Getenv("PATH")) { // ends in the PATH as it is now
