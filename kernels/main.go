@@ -15,7 +15,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := command.Stdio().Main(ctx, os.Args[1:])
+	code := command.Main(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -1,4 +1,4 @@
-// Package progress draws progress bars on terminals.
+// Package progress shows progress on terminals: bars, and the steps of a command.
 package progress
 
 import (

@@ -19,8 +19,6 @@ import (
 	"syscall"
 	"time"
 
-	"birnn/kernels/internal/checkout"
-	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
@@ -43,7 +41,7 @@ type kernel struct {
 
 	ready  time.Duration
 	times  map[string][]float64 // seconds by the cell's name; the first one is that of a freshly started kernel
-	client *client.Client
+	client *wire.Client
 	stop   func()
 }
 
@@ -67,7 +65,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	co, err := checkout.Find(ctx)
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return err
 	}
@@ -207,7 +205,7 @@ func (k *kernel) start(ctx context.Context) error {
 		process.EndThoseWith(dir)
 		os.RemoveAll(dir)
 	}
-	if k.client, err = client.Connect(ctx, connection, ended, nil, nil, func(string, ...any) {}); err != nil {
+	if k.client, err = wire.Connect(ctx, connection, ended, nil, nil, func(string, ...any) {}); err != nil {
 		text, _ := os.ReadFile(logFile.Name())
 		return errors.Join(err, errors.New(string(text)))
 	}

@@ -31,9 +31,9 @@ type Cell struct {
 	// Locals are the variables that the statements declare at the top level.
 	Locals []string
 	// Result is the expression at the end of the statements, if any; below "%%" a call is none.
-	Result  *Span
-	Main    bool // whether a function main is among Decls
-	Package bool // whether there is a package clause
+	Result        *Span
+	Main          bool // whether a function main is among Decls
+	packageClause bool // whether there is one
 	// Entry is the line that precedes the statements, such as "%%" with arguments, if any.
 	Entry Directive
 
@@ -183,7 +183,7 @@ func (n *Notebook) parse(source string, local map[int]bool) (*Cell, error) {
 	for _, item := range split(before) {
 		switch {
 		case item.token == token.PACKAGE: // GoNB adds the package clause
-			c.Package = true
+			c.packageClause = true
 		case item.token == token.IMPORT:
 			imports = append(imports, item.Span)
 		case item.declares:
@@ -209,7 +209,7 @@ func (n *Notebook) parse(source string, local map[int]bool) (*Cell, error) {
 	if strings.TrimSpace(body) != "" || entry > 0 {
 		err = errors.Join(err, c.parseBody(body, n.types(c), entry == 0, silent))
 	}
-	if c.Package {
+	if c.packageClause {
 		c.leavePredeclared()
 	}
 	if err == nil && c.Main && entry == 0 && c.Body != "" {
@@ -219,8 +219,8 @@ func (n *Notebook) parse(source string, local map[int]bool) (*Cell, error) {
 	return c, err
 }
 
-// IsProgram reports whether the cell is a complete program, which needs no other cell.
-func (c *Cell) IsProgram() bool { return c.Package && c.Main }
+// isProgram reports whether the cell is a complete program, which needs no other cell.
+func (c *Cell) isProgram() bool { return c.packageClause && c.Main }
 
 // leavePredeclared gives Go's own names their meaning, even if other cells declare them: the cell is a file.
 func (c *Cell) leavePredeclared() {

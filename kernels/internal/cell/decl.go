@@ -200,7 +200,7 @@ func (n *Notebook) With(c *Cell, number int) *Notebook {
 	types, others := c.ownNames()
 	m.decls = slices.DeleteFunc(m.decls, func(d *Decl) bool {
 		of := base(d.Names[0])
-		return !c.declares(d) && (d.isNameless() && n.isReplaced(d, c, m) || d.isMethod() && (c.Package && types[of] || others[of]))
+		return !c.declares(d) && (d.isNameless() && n.isReplaced(d, c, m) || d.isMethod() && (c.packageClause && types[of] || others[of]))
 	})
 	return m
 }
@@ -281,8 +281,8 @@ func blankName(text string, i int) string {
 	return text
 }
 
-// Forget drops a name or an import; a type is dropped with its methods, and "_" are all blank ones. The nameless declarations that need what is
-// dropped go with it: nobody could repair them.
+// Forget drops a name or an import; a type is dropped with its methods, and "_" are all blank ones. The nameless
+// declarations that need what is dropped go with it: nobody could repair them.
 func (n *Notebook) Forget(name string) bool {
 	var needed []*Decl
 	for _, d := range n.decls {

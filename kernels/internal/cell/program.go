@@ -61,7 +61,7 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 	p.Decls = n.needed(c, opts.Without)
 	foreign := n.foreign(c, p.Decls)
 	for _, i := range n.Imports() {
-		if c.IsProgram() && !slices.Contains(c.Imports, i) {
+		if c.isProgram() && !slices.Contains(c.Imports, i) {
 			continue
 		}
 		if i.Name == "." && opts.Exports != nil {
@@ -315,7 +315,7 @@ func (n *Notebook) needed(c *Cell, without []*Decl) []*Decl {
 	declared := n.types(c)
 	var roots []*Decl
 	for _, d := range m.decls {
-		if c.declares(d) || !c.IsProgram() && d.hasEffect(declared) {
+		if c.declares(d) || !c.isProgram() && d.hasEffect(declared) {
 			roots = append(roots, d)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"runtime"
 
 	"birnn/birnnlib/backend/plugin"
-	"birnn/kernels/internal/console"
+	"birnn/internal/progress"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/setup"
 )
@@ -24,15 +24,15 @@ const (
 	wrong = 2 // usage error
 )
 
-// App runs commands and holds the streams they write to.
-type App struct {
-	Out io.Writer // results
-	Err io.Writer // progress and problems
+// app runs commands and holds the streams they write to.
+type app struct {
+	out io.Writer // results
+	err io.Writer // progress and problems
 
 	os string // overrides runtime.GOOS in tests
 }
 
-func (a *App) goos() string { return cmp.Or(a.os, runtime.GOOS) }
+func (a *app) goos() string { return cmp.Or(a.os, runtime.GOOS) }
 
 const usage = `Usage: go run ./kernels <command> [flags]
 
@@ -46,8 +46,8 @@ const usage = `Usage: go run ./kernels <command> [flags]
 "go run ./kernels <command> -h" explains a command's flags.
 `
 
-// Main runs the command that args name and returns its exit code.
-func (a *App) Main(ctx context.Context, args []string) int {
+// main runs the command that args name and returns its exit code.
+func (a *app) main(ctx context.Context, args []string) int {
 	commands := map[string]func(context.Context, []string) int{
 		"lab": a.lab, "run": a.run, "print": a.printable, "install": a.install, "uninstall": a.uninstall, "doctor": a.doctor,
 		"kernel": a.kernel, "guard": a.guard, setup.InstallCUDA: a.installCUDA,
@@ -58,19 +58,19 @@ func (a *App) Main(ctx context.Context, args []string) int {
 	}
 	switch name {
 	case "-h", "-help", "--help", "help":
-		fmt.Fprint(a.Out, usage)
+		fmt.Fprint(a.out, usage)
 		return ok
 	case "":
-		fmt.Fprint(a.Err, usage)
+		fmt.Fprint(a.err, usage)
 		return wrong
 	}
 	command, known := commands[name]
 	if !known {
-		fmt.Fprintf(a.Err, "unknown command %q\n\n%s", name, usage)
+		fmt.Fprintf(a.err, "unknown command %q\n\n%s", name, usage)
 		return wrong
 	}
 	if a.goos() == "windows" {
-		fmt.Fprintln(a.Err, "the kernels need Linux or macOS: on Windows, install WSL (wsl --install), clone the repository inside it\n"+
+		fmt.Fprintln(a.err, "the kernels need Linux or macOS: on Windows, install WSL (wsl --install), clone the repository inside it\n"+
 			"and run the same command there. Without WSL, the library works (go test ./...), and so does GoNB on its own:\n"+
 			"see \"Windows\" in kernels/README.md")
 		return fails
@@ -81,14 +81,14 @@ func (a *App) Main(ctx context.Context, args []string) int {
 // flags is a command's flag set with the flags that several commands share.
 type flags struct {
 	*flag.FlagSet
-	app     *App
+	app     *app
 	dir     *string
 	options setup.Options
 	cuda    bool
 	source  string
 }
 
-func (a *App) flags(name, arguments, text string) *flags {
+func (a *app) flags(name, arguments, text string) *flags {
 	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), app: a}
 	f.Usage = func() {
 		fmt.Fprintf(f.Output(), "Usage: go run ./kernels %s [flags]%s\n\n%s\n", name, arguments, text)
@@ -122,10 +122,10 @@ func (f *flags) userFlags() {
 
 // parse parses args; flags may come before and after other arguments. If done is true, the command exits with code.
 func (f *flags) parse(args []string, takesArguments bool) (rest []string, code int, done bool) {
-	f.SetOutput(f.app.Err)
+	f.SetOutput(f.app.err)
 	for _, arg := range args {
 		if arg == "-h" || arg == "-help" || arg == "--help" || arg == "--h" {
-			f.SetOutput(f.app.Out) // a result, not an error
+			f.SetOutput(f.app.out) // a result, not an error
 		}
 	}
 	for {
@@ -157,42 +157,44 @@ func (f *flags) parse(args []string, takesArguments bool) (rest []string, code i
 
 // misuse reports a usage error.
 func (f *flags) misuse(format string, args ...any) int {
-	fmt.Fprintf(f.app.Err, "%s: %s\n\"go run ./kernels %s -h\" explains its flags\n", f.Name(), fmt.Sprintf(format, args...), f.Name())
+	fmt.Fprintf(f.app.err, "%s: %s\n\"go run ./kernels %s -h\" explains its flags\n", f.Name(), fmt.Sprintf(format, args...), f.Name())
 	return wrong
 }
 
 // failed reports why a command failed.
-func (a *App) failed(ctx context.Context, err error) int {
+func (a *app) failed(ctx context.Context, err error) int {
 	if ctx.Err() != nil {
-		fmt.Fprintln(a.Err, "interrupted; run the same command again to continue")
+		fmt.Fprintln(a.err, "interrupted; run the same command again to continue")
 		return fails
 	}
-	fmt.Fprintln(a.Err, err)
+	fmt.Fprintln(a.err, err)
 	return fails
 }
 
 // ensure installs what is missing and reports what could not be installed.
-func (a *App) ensure(ctx context.Context, opts setup.Options) (*setup.Installed, []setup.Problem, error) {
-	installed, problems, err := setup.Ensure(ctx, opts, console.New(a.Err))
+func (a *app) ensure(ctx context.Context, opts setup.Options) (*setup.Installed, []setup.Problem, error) {
+	installed, problems, err := setup.Ensure(ctx, opts, progress.NewConsole(a.err))
 	for _, problem := range problems {
-		fmt.Fprintf(a.Err, "\n%v\n\n", problem)
+		fmt.Fprintf(a.err, "\n%v\n\n", problem)
 	}
 	return installed, problems, err
 }
 
 // installCUDA is the hidden command [setup.InstallCUDA].
-func (a *App) installCUDA(ctx context.Context, args []string) int {
+func (a *app) installCUDA(ctx context.Context, args []string) int {
 	if len(args) != 1 {
-		fmt.Fprintf(a.Err, "%s: expected one directory\n", setup.InstallCUDA)
+		fmt.Fprintf(a.err, "%s: expected one directory\n", setup.InstallCUDA)
 		return wrong
 	}
 	path, err := plugin.InstallCUDA(ctx, args[0])
 	if err != nil {
 		return a.failed(ctx, err)
 	}
-	fmt.Fprintln(a.Out, path)
+	fmt.Fprintln(a.out, path)
 	return ok
 }
 
-// Stdio returns an App that writes to standard output and standard error.
-func Stdio() *App { return &App{Out: os.Stdout, Err: os.Stderr} }
+// Main runs the command that args name, which writes to standard output and standard error, and returns its exit code.
+func Main(ctx context.Context, args []string) int {
+	return (&app{out: os.Stdout, err: os.Stderr}).main(ctx, args)
+}

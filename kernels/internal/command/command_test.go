@@ -19,7 +19,7 @@ import (
 func call(t *testing.T, args ...string) (code int, out, errOut string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = (&App{Out: &o, Err: &e}).Main(t.Context(), args)
+	code = (&app{out: &o, err: &e}).main(t.Context(), args)
 	return code, o.String(), e.String()
 }
 
@@ -87,7 +87,7 @@ func TestUsage(t *testing.T) {
 func TestWindows(t *testing.T) {
 	for _, name := range []string{"lab", "run", "install", "uninstall", "doctor"} {
 		var o, e bytes.Buffer
-		code := (&App{Out: &o, Err: &e, os: "windows"}).Main(t.Context(), []string{name})
+		code := (&app{out: &o, err: &e, os: "windows"}).main(t.Context(), []string{name})
 		if code != fails || !strings.Contains(e.String(), "WSL") || o.Len() > 0 {
 			t.Errorf("%s: exit code %d, %q", name, code, e.String())
 		}
@@ -97,7 +97,7 @@ func TestWindows(t *testing.T) {
 func TestFlagsAfterArguments(t *testing.T) {
 	atHome(t)
 	var e bytes.Buffer
-	f := (&App{Out: &e, Err: &e}).flags("run", "", "")
+	f := (&app{out: &e, err: &e}).flags("run", "", "")
 	kernel := f.String("kernel", "", "")
 	rest, code, done := f.parse([]string{"a.ipynb", "-kernel", "k", "b.ipynb", "-dir=d"}, true)
 	if done || code != ok || !slices.Equal(rest, []string{"a.ipynb", "b.ipynb"}) || *kernel != "k" || filepath.Base(f.options.Home.Dir) != "d" {

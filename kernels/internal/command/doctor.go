@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
-	"birnn/kernels/internal/health"
+	"birnn/kernels/internal/setup"
 )
 
-func (a *App) doctor(ctx context.Context, args []string) int {
+func (a *app) doctor(ctx context.Context, args []string) int {
 	f := a.flags("doctor", "", "Reports what is installed, and its version; computes something on each backend and\nruns a cell in each kernel. For every problem it names the command that repairs it.\nThe exit code is 1 if there is a problem.")
 	f.jupyterFlag()
 	f.cudaFlag()
@@ -18,7 +18,7 @@ func (a *App) doctor(ctx context.Context, args []string) int {
 		return code
 	}
 	problems := 0
-	report, err := health.Examine(ctx, f.options, func(c health.Check) {
+	report, err := setup.Examine(ctx, f.options, func(c setup.Check) {
 		if !c.OK {
 			problems++
 		}
@@ -34,11 +34,11 @@ func (a *App) doctor(ctx context.Context, args []string) int {
 		if err != nil {
 			return a.failed(ctx, err)
 		}
-		fmt.Fprintf(a.Out, "%s\n", data)
+		fmt.Fprintf(a.out, "%s\n", data)
 	} else if problems > 0 {
-		fmt.Fprintf(a.Out, "\n%d problem(s).\n", problems)
+		fmt.Fprintf(a.out, "\n%d problem(s).\n", problems)
 	} else {
-		fmt.Fprintln(a.Out, "\nEverything works.")
+		fmt.Fprintln(a.out, "\nEverything works.")
 	}
 	if !report.OK {
 		return fails
@@ -46,18 +46,18 @@ func (a *App) doctor(ctx context.Context, args []string) int {
 	return ok
 }
 
-func (a *App) print(c health.Check) {
+func (a *app) print(c setup.Check) {
 	indent := func(text string) string { return strings.ReplaceAll(text, "\n", "\n    ") }
 	if c.OK {
 		line := "✓ " + c.Name
 		if c.Detail != "" {
 			line += ": " + c.Detail
 		}
-		fmt.Fprintln(a.Out, indent(line))
+		fmt.Fprintln(a.out, indent(line))
 		return
 	}
-	fmt.Fprintln(a.Out, indent("✗ "+c.Name+": "+c.Problem))
+	fmt.Fprintln(a.out, indent("✗ "+c.Name+": "+c.Problem))
 	if c.Fix != "" {
-		fmt.Fprintln(a.Out, "    → "+c.Fix)
+		fmt.Fprintln(a.out, "    → "+c.Fix)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"birnn/kernels/internal/kernelspec"
 )
 
-func (a *App) install(ctx context.Context, args []string) int {
+func (a *app) install(ctx context.Context, args []string) int {
 	f := a.flags("install", "", "Installs what is missing: a private Python environment with JupyterLab, the Go\nkernels, XLA's plugin, and a warm build cache.")
 	f.installFlags()
 	f.userFlags()
@@ -30,18 +30,18 @@ func (a *App) install(ctx context.Context, args []string) int {
 	for _, spec := range installed.Specs {
 		names = append(names, spec.Name)
 	}
-	fmt.Fprintf(a.Out, "installed in %s: %s\n", f.options.Home.Dir, strings.Join(names, ", "))
+	fmt.Fprintf(a.out, "installed in %s: %s\n", f.options.Home.Dir, strings.Join(names, ", "))
 	if installed.SIMD.Reason != "" {
-		fmt.Fprintf(a.Out, "%s is pure Go %v\n", kernelspec.Go, installed.SIMD)
+		fmt.Fprintf(a.out, "%s is pure Go %v\n", kernelspec.Go, installed.SIMD)
 	}
 	if len(problems) > 0 {
-		fmt.Fprintf(a.Err, "%d step(s) failed, see above; the kernels listed here work\n", len(problems))
+		fmt.Fprintf(a.err, "%d step(s) failed, see above; the kernels listed here work\n", len(problems))
 		return fails
 	}
 	return ok
 }
 
-func (a *App) uninstall(ctx context.Context, args []string) int {
+func (a *app) uninstall(ctx context.Context, args []string) int {
 	f := a.flags("uninstall", "", "Removes everything that was installed, and nothing else. The caches of Go, pip\nand Jupyter stay.")
 	dry := f.Bool("n", false, "list what would be removed, without removing it")
 	if _, code, done := f.parse(args, false); done {
@@ -54,19 +54,19 @@ func (a *App) uninstall(ctx context.Context, args []string) int {
 		if *dry {
 			verb = "would remove"
 		}
-		fmt.Fprintln(a.Out, verb, path)
+		fmt.Fprintln(a.out, verb, path)
 	}
 	err := a.remove(ctx, f.options.Home, *dry, gone)
 	if err != nil {
 		return a.failed(ctx, err)
 	}
 	if removed == 0 {
-		fmt.Fprintf(a.Out, "nothing is installed in %s\n", f.options.Home.Dir)
+		fmt.Fprintf(a.out, "nothing is installed in %s\n", f.options.Home.Dir)
 	}
 	return ok
 }
 
-func (a *App) remove(ctx context.Context, h home.Home, dry bool, gone func(string)) error {
+func (a *app) remove(ctx context.Context, h home.Home, dry bool, gone func(string)) error {
 	var pluginDirs []string
 	if dir, err := plugin.DefaultDir(); err == nil {
 		// The library may have installed the plugin there itself.
@@ -80,7 +80,7 @@ func (a *App) remove(ctx context.Context, h home.Home, dry bool, gone func(strin
 		pluginDirs = append(pluginDirs, m.PluginDirs...)
 		if !dry {
 			var unlock func()
-			m, unlock, err = h.Open(ctx, func() { fmt.Fprintf(a.Err, "waiting for an install into %s\n", h.Dir) })
+			m, unlock, err = h.Open(ctx, func() { fmt.Fprintf(a.err, "waiting for an install into %s\n", h.Dir) })
 			if err != nil {
 				return err
 			}
@@ -106,7 +106,7 @@ func (a *App) remove(ctx context.Context, h home.Home, dry bool, gone func(strin
 	}
 	stayed, err := m.Remove(dry, gone)
 	for _, path := range stayed {
-		fmt.Fprintf(a.Err, "kept %s: it was not installed by this command\n", path)
+		fmt.Fprintf(a.err, "kept %s: it was not installed by this command\n", path)
 	}
 	return err
 }

@@ -11,14 +11,13 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/front"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/process"
 )
 
 // kernel is the command that Jupyter starts a kernel with.
-func (a *App) kernel(ctx context.Context, args []string) int {
+func (a *app) kernel(ctx context.Context, args []string) int {
 	f := a.flags("kernel", "", "Runs a Go kernel. Jupyter calls this command; \"install\" registers it.")
 	file := f.String("f", "", "connection `file` written by Jupyter")
 	root := f.String("root", "", "`folder` of the repository, whose packages cells can import (default: the one around the working directory)")
@@ -30,7 +29,7 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 		return f.misuse("missing -f, the connection file")
 	}
 	if *root == "" {
-		co, err := checkout.Find(ctx)
+		co, err := home.FindCheckout(ctx)
 		if err != nil {
 			return a.failed(ctx, err)
 		}
@@ -59,7 +58,7 @@ func (a *App) kernel(ctx context.Context, args []string) int {
 	os.Setenv("GOPROXY", "off") // or listing packages would wait for the network
 	err = front.Run(own, front.Config{
 		ConnectionFile: *file, Root: *root, Bin: cmp.Or(*bin, f.options.Home.Bin()), Kernels: filepath.Join(f.options.Home.Jupyter(), "kernels"),
-		Project: folder, Proxy: proxy, Log: a.Err, Interrupts: interrupts,
+		Project: folder, Proxy: proxy, Log: a.err, Interrupts: interrupts,
 	})
 	if err != nil {
 		return a.failed(own, err)
@@ -86,9 +85,9 @@ func project(h home.Home, dir string) (string, error) {
 }
 
 // guard is the hidden command by which a kernel starts GoNB.
-func (a *App) guard(_ context.Context, args []string) int {
+func (a *app) guard(_ context.Context, args []string) int {
 	if len(args) < 3 {
-		fmt.Fprintln(a.Err, "guard: expected a folder, a file and a command")
+		fmt.Fprintln(a.err, "guard: expected a folder, a file and a command")
 		return wrong
 	}
 	return process.Guard(args[0], args[1], args[2], args[3:]...)

@@ -8,11 +8,10 @@ import (
 
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/lessons"
 	"birnn/kernels/internal/setup"
 )
 
-func (a *App) lab(ctx context.Context, args []string) int {
+func (a *app) lab(ctx context.Context, args []string) int {
 	f := a.flags("lab", "", "Installs what is missing and opens JupyterLab on the first lesson. Ctrl-C stops it.")
 	f.installFlags()
 	f.userFlags()
@@ -25,7 +24,7 @@ func (a *App) lab(ctx context.Context, args []string) int {
 	if *port < 0 || *port > 65535 {
 		return f.misuse("-port is %d, expected 1 to 65535", *port)
 	}
-	language, err := lessons.Language(*lang, os.Getenv)
+	language, err := jupyter.LessonLanguage(*lang, os.Getenv)
 	if err != nil {
 		return f.misuse("-lang: %v", err)
 	}
@@ -35,14 +34,14 @@ func (a *App) lab(ctx context.Context, args []string) int {
 	}
 	kernel := kernelspec.XLA
 	if !installed.Has(kernel) {
-		fmt.Fprintf(a.Err, "XLA is not available, choose the kernel \"Go · BiRNN (pure Go)\": %v\n", setup.Why(kernel, installed, problems))
+		fmt.Fprintf(a.err, "XLA is not available, choose the kernel \"Go · BiRNN (pure Go)\": %v\n", setup.Why(kernel, installed, problems))
 		kernel = kernelspec.Go
 	}
-	root := lessons.Dir(installed.Checkout.Root)
+	root := jupyter.LessonsDir(installed.Checkout.Root)
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		root = installed.Checkout.Root
 	}
-	first := lessons.First(installed.Checkout.Root, language)
+	first := jupyter.FirstLesson(installed.Checkout.Root, language)
 	err = installed.Jupyter.Lab(ctx, f.options.Home, jupyter.Lab{
 		Root: root, Notebook: first, Kernel: kernel, Port: *port, Browser: !*noBrowser,
 		Ready: func(url string) {
@@ -50,11 +49,11 @@ func (a *App) lab(ctx context.Context, args []string) int {
 			if first != "" {
 				what += " with " + filepath.Base(first)
 			}
-			fmt.Fprintf(a.Out, "%s is running at\n  %s\nCtrl-C stops it.\n", what, url)
+			fmt.Fprintf(a.out, "%s is running at\n  %s\nCtrl-C stops it.\n", what, url)
 		},
 	})
 	if ctx.Err() != nil {
-		fmt.Fprintln(a.Out, "JupyterLab has stopped.")
+		fmt.Fprintln(a.out, "JupyterLab has stopped.")
 		return ok
 	}
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"birnn/kernels/internal/console"
+	"birnn/internal/progress"
 	"birnn/kernels/internal/jupyter"
 )
 
-func (a *App) printable(ctx context.Context, args []string) int {
+func (a *app) printable(ctx context.Context, args []string) int {
 	f := a.flags("print", " [NOTEBOOK…]", "Makes a printable edition of notebooks with their saved outputs (default: all lessons in both languages): a PDF each\nif Chromium is installed, otherwise an HTML page to print from a browser. A folder stands for the notebooks in it.")
 	f.installFlags()
 	f.options.NoXLA = true
@@ -37,7 +37,7 @@ func (a *App) printable(ctx context.Context, args []string) int {
 	if printer == "" {
 		form = ".html"
 	}
-	c := console.New(a.Out)
+	c := progress.NewConsole(a.out)
 	for i, notebook := range notebooks {
 		to := strings.TrimSuffix(copies[i], ".ipynb") + form
 		line := c.Line(relative(to))

@@ -10,15 +10,14 @@ import (
 	"strings"
 	"time"
 
-	"birnn/kernels/internal/checkout"
-	"birnn/kernels/internal/console"
+	"birnn/internal/progress"
+	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/lessons"
 	"birnn/kernels/internal/setup"
 )
 
-func (a *App) run(ctx context.Context, args []string) int {
+func (a *app) run(ctx context.Context, args []string) int {
 	f := a.flags("run", " [NOTEBOOK…]", "Runs notebooks without a browser (default: all lessons in both languages) and stops\nat the first cell that fails. A folder stands for the notebooks in it.")
 	f.installFlags()
 	kernel := f.String("kernel", kernelspec.XLA, "`name` of the kernel: birnn-xla, birnn-go, birnn-cuda or any other known to Jupyter")
@@ -60,7 +59,7 @@ func (a *App) run(ctx context.Context, args []string) int {
 // notebooks returns the named notebooks, or all lessons, and the paths of their copies in out. If done is true, the
 // command exits with code.
 func (f *flags) notebooks(ctx context.Context, named []string, out string) (notebooks, paths []string, code int, done bool) {
-	co, err := checkout.Find(ctx)
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return nil, nil, f.app.failed(ctx, err), true
 	}
@@ -74,12 +73,12 @@ func (f *flags) notebooks(ctx context.Context, named []string, out string) (note
 }
 
 // runOne runs a notebook and prints a line for each cell.
-func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) error {
-	c := console.New(a.Out)
+func (a *app) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) error {
+	c := progress.NewConsole(a.out)
 	start := time.Now()
 	var cells int
 	var source string
-	var line *console.Step
+	var line *progress.Step
 	return j.Run(ctx, job, func(e jupyter.Event) {
 		switch e.Kind {
 		case "start":
@@ -109,9 +108,9 @@ func (a *App) runOne(ctx context.Context, j jupyter.Jupyter, job jupyter.Job) er
 // find returns the named notebooks, or all lessons.
 func find(root string, named []string) ([]string, error) {
 	if len(named) == 0 {
-		all, err := lessons.All(root)
+		all, err := jupyter.Lessons(root)
 		if err == nil && len(all) == 0 {
-			err = fmt.Errorf("no lessons in %s", lessons.Dir(root))
+			err = fmt.Errorf("no lessons in %s", jupyter.LessonsDir(root))
 		}
 		return all, err
 	}
@@ -148,7 +147,7 @@ func copies(root, out string, notebooks []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		rel, err := filepath.Rel(lessons.Dir(root), absolute)
+		rel, err := filepath.Rel(jupyter.LessonsDir(root), absolute)
 		if err != nil || !filepath.IsLocal(rel) {
 			rel = filepath.Base(notebook)
 		}

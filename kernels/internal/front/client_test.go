@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"birnn/internal/testall"
-	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
@@ -82,9 +81,9 @@ func eventually(t testing.TB, what string, so func() bool) {
 
 // kernel is a kernel in this process, with a client.
 type kernel struct {
-	*client.Client
+	*wire.Client
 	t     *testing.T
-	front *Front
+	front *front
 	done  chan error
 
 	mu    sync.Mutex
@@ -93,7 +92,7 @@ type kernel struct {
 
 // answer has the messages for a request.
 type answer struct {
-	*client.Call
+	*wire.Call
 	mu        sync.Mutex
 	published []*wire.Message
 }
@@ -102,6 +101,13 @@ func (a *answer) output(m *wire.Message) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.published = append(a.published, m)
+}
+
+// begun reports whether the kernel has begun to execute the cell.
+func (a *answer) begun() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.published, func(m *wire.Message) bool { return m.Header.Type == "execute_input" })
 }
 
 // has reports whether a stream message with text has been published.
@@ -165,7 +171,7 @@ func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
 		log = os.Stderr
 	}
 	k := &kernel{t: t, done: make(chan error, 1)}
-	config := Config{ConnectionFile: file, Root: root(t), Bin: bin(t), Project: project, Log: log, started: func(f *Front) { k.front = f }}
+	config := Config{ConnectionFile: file, Root: root(t), Bin: bin(t), Project: project, Log: log, started: func(f *front) { k.front = f }}
 	for _, change := range configure {
 		change(&config)
 	}
@@ -175,7 +181,7 @@ func startIn(t *testing.T, project string, configure ...func(*Config)) *kernel {
 		k.done <- Run(ctx, config)
 		close(ended)
 	}()
-	if k.Client, err = client.Connect(ctx, connection, ended, func(m *wire.Message) {
+	if k.Client, err = wire.Connect(ctx, connection, ended, func(m *wire.Message) {
 		k.mu.Lock()
 		k.asked = append(k.asked, string(m.Content))
 		k.mu.Unlock()

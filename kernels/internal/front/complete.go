@@ -3,16 +3,15 @@ package front
 import (
 	"cmp"
 	"context"
-	"go/ast"
-	"go/parser"
 	"go/token"
+	"log"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -21,37 +20,49 @@ import (
 	"birnn/kernels/internal/gopls"
 )
 
-// startGopls starts gopls in a directory set up like GoNB's. It loads the packages in the background.
-func (f *Front) startGopls() {
-	dir := filepath.Join(f.run, "gopls")
-	command := filepath.Join(f.config.Bin, "gopls")
+// completer answers requests for completion and documentation, each in a goroutine of its own, with gopls once that has
+// loaded the packages.
+type completer struct {
+	ctx      context.Context
+	run      string // directory of temporary files
+	root     string // of the repository
+	log      *log.Logger
+	notebook func() *cell.Notebook // returns the current one
+	packages *packages
+	gopls    atomic.Pointer[gopls.Client]
+}
+
+// start starts the gopls in bin in a directory set up like GoNB's. It loads the packages in the background.
+func (c *completer) start(bin string) {
+	dir := filepath.Join(c.run, "gopls")
 	os.MkdirAll(dir, 0o700)
 	version := goVersion()
 	for name, content := range map[string]string{
 		"go.mod":  "module gonb_gopls\n\ngo " + version + "\n",
-		"go.work": "go " + version + "\n\nuse (\n\t.\n\t" + strconv.Quote(f.config.Root) + "\n)\n",
+		"go.work": "go " + version + "\n\nuse (\n\t.\n\t" + strconv.Quote(c.root) + "\n)\n",
 		"main.go": "package main\n\nfunc main() {}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			f.log.Print(err)
+			c.log.Print(err)
 			return
 		}
 	}
-	client, err := gopls.Start(f.ctx, gopls.Options{Command: command, Dir: dir, Temp: f.run, Log: f.config.Log})
+	client, err := gopls.Start(c.ctx, gopls.Options{Command: filepath.Join(bin, "gopls"), Dir: dir, Temp: c.run, Log: c.log.Writer()})
 	if err != nil {
-		f.log.Printf("without completion: %v", err)
+		c.log.Printf("without completion: %v", err)
 		return
 	}
-	f.gopls.Store(client)
+	c.gopls.Store(client)
 	go func() {
 		// The first request makes gopls load the imports.
-		program, at, _ := f.snapshot().Draft("fmt.Print", 9, f.packages())
-		client.Complete(f.ctx, "main.go", program, at)
+		program, at, _ := c.notebook().Draft("fmt.Print", 9, c.packages.paths())
+		client.Complete(c.ctx, "main.go", program, at)
 	}()
 }
 
-func (f *Front) stopGopls() {
-	if client := f.gopls.Swap(nil); client != nil {
+// stop ends gopls.
+func (c *completer) stop() {
+	if client := c.gopls.Swap(nil); client != nil {
 		client.Close()
 	}
 }
@@ -75,47 +86,40 @@ func (c cursor) offset() int {
 	return at
 }
 
-// snapshot returns the current notebook.
-func (f *Front) snapshot() *cell.Notebook {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.notebook
-}
-
 // complete answers a complete_request.
-func (f *Front) complete(r *request) any {
-	var c cursor
-	if err := r.Read(&c); err != nil {
+func (c *completer) complete(r *request) any {
+	var q cursor
+	if err := r.Read(&q); err != nil {
 		return map[string]any{"status": "error", "ename": "BadRequest", "evalue": err.Error(), "traceback": []string{}}
 	}
-	at := c.offset()
+	at := q.offset()
 	var matches []gopls.Completion
 	from, to := at, at
-	if line := c.Code[strings.LastIndexByte(c.Code[:at], '\n')+1 : at]; strings.HasPrefix(line, "%") && !strings.Contains(line, " ") {
+	if line := q.Code[strings.LastIndexByte(q.Code[:at], '\n')+1 : at]; strings.HasPrefix(line, "%") && !strings.Contains(line, " ") {
 		from = at - len(line)
 		for _, m := range magicNames() {
 			if strings.HasPrefix(m, line) {
 				matches = append(matches, gopls.Completion{Text: m, Kind: "magic"})
 			}
 		}
-	} else if program, draftAt, ok := f.snapshot().Draft(c.Code, at, f.packages()); ok {
-		if server := f.gopls.Load(); server != nil && server.Ready() {
-			ctx, cancel := context.WithTimeout(f.ctx, patience)
+	} else if program, draftAt, ok := c.notebook().Draft(q.Code, at, c.packages.paths()); ok {
+		if server := c.gopls.Load(); server != nil && server.Ready() {
+			ctx, cancel := context.WithTimeout(c.ctx, patience)
 			defer cancel()
 			found, a, b, err := server.Complete(ctx, "main.go", program, draftAt)
 			if err != nil {
-				f.log.Printf("completion: %v", err)
+				c.log.Printf("completion: %v", err)
 			}
 			matches, from, to = found, at-(draftAt-a), at+(b-draftAt)
 		}
 		if len(matches) == 0 {
-			matches, from, to = f.simpleMatches(c.Code, at)
+			matches, from, to = c.simpleMatches(q.Code, at)
 		}
 	}
-	if from < 0 || to > len(c.Code) || from > to {
+	if from < 0 || to > len(q.Code) || from > to {
 		from, to = at, at
 	}
-	start, end := utf8.RuneCountInString(c.Code[:from]), utf8.RuneCountInString(c.Code[:to])
+	start, end := utf8.RuneCountInString(q.Code[:from]), utf8.RuneCountInString(q.Code[:to])
 	texts, types := []string{}, []map[string]any{}
 	for _, m := range matches {
 		texts = append(texts, m.Text)
@@ -130,7 +134,7 @@ func (f *Front) complete(r *request) any {
 func isNameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // simpleMatches returns completions without gopls: names of the notebook and of the packages that it imports.
-func (f *Front) simpleMatches(code string, at int) (matches []gopls.Completion, from, to int) {
+func (c *completer) simpleMatches(code string, at int) (matches []gopls.Completion, from, to int) {
 	from = at
 	for from > 0 {
 		r, n := utf8.DecodeLastRuneInString(code[:from])
@@ -140,20 +144,20 @@ func (f *Front) simpleMatches(code string, at int) (matches []gopls.Completion, 
 		from -= n
 	}
 	prefix := code[from:at]
-	n := f.snapshot()
+	n := c.notebook()
 	names := map[string]string{}
 	if before, ok := strings.CutSuffix(code[:from], "."); ok {
 		start := strings.LastIndexFunc(before, func(r rune) bool { return !isNameRune(r) }) + 1
 		imports := n.Imports()
-		if c, _ := cell.Parse(code); c != nil {
-			imports = append(imports, c.Imports...)
+		if now, _ := cell.Parse(code); now != nil {
+			imports = append(imports, now.Imports...)
 		}
-		if path := f.packages()[before[start:]]; path != "" {
+		if path := c.packages.paths()[before[start:]]; path != "" {
 			imports = append(imports, cell.Import{Path: path})
 		}
 		for _, i := range imports {
 			if path := i.Path; cmp.Or(i.Name, filepath.Base(path)) == before[start:] {
-				for name := range f.exports(path) {
+				for name := range c.packages.exports(path) {
 					names[name] = "name"
 				}
 			}
@@ -180,28 +184,28 @@ func (f *Front) simpleMatches(code string, at int) (matches []gopls.Completion, 
 }
 
 // inspect answers an inspect_request.
-func (f *Front) inspect(r *request) any {
-	var c cursor
+func (c *completer) inspect(r *request) any {
+	var q cursor
 	answer := map[string]any{"status": "ok", "found": false, "data": map[string]any{}, "metadata": map[string]any{}}
-	if r.Read(&c) != nil {
+	if r.Read(&q) != nil {
 		return answer
 	}
-	ctx, cancel := context.WithTimeout(f.ctx, patience)
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
-	if text, found := f.documentation(ctx, c.Code, c.offset()); found {
+	if text, found := c.documentation(ctx, q.Code, q.offset()); found {
 		answer["found"], answer["data"] = true, map[string]string{"text/markdown": text, "text/plain": text}
 	}
 	return answer
 }
 
 // documentation returns gopls's documentation of the name at an offset in a cell.
-func (f *Front) documentation(ctx context.Context, code string, at int) (markdown string, found bool) {
+func (c *completer) documentation(ctx context.Context, code string, at int) (markdown string, found bool) {
 	line := code[strings.LastIndexByte(code[:at], '\n')+1:]
 	if strings.HasPrefix(line, "%") || strings.HasPrefix(line, "!") {
 		return helpText, true
 	}
-	program, draftAt, ok := f.snapshot().Draft(code, at, f.packages())
-	server := f.gopls.Load()
+	program, draftAt, ok := c.notebook().Draft(code, at, c.packages.paths())
+	server := c.gopls.Load()
 	if !ok || server == nil {
 		return "", false
 	}
@@ -210,89 +214,7 @@ func (f *Front) documentation(ctx context.Context, code string, at int) (markdow
 		if !server.Ready() {
 			return "gopls is still loading the packages. Try again in some seconds.", true
 		}
-		f.log.Printf("inspection: %v", err)
+		c.log.Printf("inspection: %v", err)
 	}
 	return text, found
-}
-
-// packages maps names to paths of the packages that a cell may use without an import: those of the standard library and
-// of the repository.
-func (f *Front) packages() map[string]string {
-	f.known.Do(func() {
-		f.byName = map[string]string{}
-		cmd := exec.CommandContext(f.ctx, goCommand(), "list", "-e", "-find", "-f", "{{.Name}} {{.ImportPath}}", "./...", "std")
-		cmd.Dir = f.config.Root
-		out, err := cmd.Output()
-		if err != nil {
-			f.log.Printf("go list std: %v", err)
-		}
-		for line := range strings.Lines(string(out)) {
-			name, path, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if before := f.byName[name]; !hidden(path) && name != "main" && (before == "" || len(path) < len(before)) {
-				f.byName[name] = path
-			}
-		}
-	})
-	return f.byName
-}
-
-// hidden reports whether a cell cannot import a package.
-func hidden(path string) bool {
-	return slices.ContainsFunc(strings.Split(path, "/"), func(part string) bool { return part == "internal" || part == "vendor" })
-}
-
-// exports returns the exported names of a package, by its source, or nil if the package is not found.
-func (f *Front) exports(path string) map[string]bool {
-	f.exported.Lock()
-	defer f.exported.Unlock()
-	if names, ok := f.exported.names[path]; ok {
-		return names
-	}
-	cmd := exec.CommandContext(f.ctx, goCommand(), "list", "-find", "-f", "{{.Dir}}", path)
-	cmd.Dir = f.config.Root
-	out, err := cmd.Output()
-	if err != nil {
-		return nil
-	}
-	names := map[string]bool{}
-	files, _ := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), "*.go"))
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			continue
-		}
-		for _, d := range file.Decls {
-			for _, name := range topLevelNames(d) {
-				if ast.IsExported(name) {
-					names[name] = true
-				}
-			}
-		}
-	}
-	f.exported.names[path] = names
-	return names
-}
-
-func topLevelNames(d ast.Decl) (names []string) {
-	switch d := d.(type) {
-	case *ast.FuncDecl:
-		if d.Recv == nil {
-			names = append(names, d.Name.Name)
-		}
-	case *ast.GenDecl:
-		for _, spec := range d.Specs {
-			switch s := spec.(type) {
-			case *ast.TypeSpec:
-				names = append(names, s.Name.Name)
-			case *ast.ValueSpec:
-				for _, id := range s.Names {
-					names = append(names, id.Name)
-				}
-			}
-		}
-	}
-	return names
 }

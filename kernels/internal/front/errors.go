@@ -5,12 +5,12 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rivo/uniseg"
 
 	"birnn/kernels/internal/cell"
+	"birnn/kernels/internal/gonb"
 )
 
 // cellError is the error of a cell, as Jupyter shows it.
@@ -63,9 +63,7 @@ func (e *execution) wrote(number, line int) bool {
 // where returns a line of a cell and, unless column is 0, a mark below that column.
 func (e *execution) where(number, line, column int) string {
 	head := fmt.Sprintf("cell %d, line %d", number, line)
-	e.front.mu.Lock()
 	source := e.front.sources[number]
-	e.front.mu.Unlock()
 	if number == e.number {
 		source = e.code
 	}
@@ -102,11 +100,7 @@ func (e *execution) syntaxError(err error) *cellError {
 	return result
 }
 
-var (
-	compilerLine = regexp.MustCompile(`^(?:vet: )?\S*main(?:_test)?\.go:(\d+):(\d+): (.*)$`)
-	cellLine     = regexp.MustCompile(`^Cell(?:\[-?\d+\]:)? Line (\d+)$`)
-	undefined    = regexp.MustCompile(`^undefined: (\w+)$`)
-)
+var undefined = regexp.MustCompile(`^undefined: (\w+)$`)
 
 // kernelNames replaces the names that the kernel gives its packages in a program.
 var kernelNames = strings.NewReplacer("argument to birnnshow.Result", "the result of the cell", "birnnshow.", "show.",
@@ -119,21 +113,20 @@ var internal = regexp.MustCompile(`^executing special commands in cell: |[^\s"]*
 // has the place in the program for each line of the go command's output.
 func (e *execution) compileError(value string, traceback []string) *cellError {
 	result := &cellError{name: "CompileError", all: value}
-	lines := strings.Split(value, "\n")
-	for i, line := range lines {
-		m := compilerLine.FindStringSubmatch(line)
-		if m == nil || i >= len(traceback) || e.program == nil {
+	for i, line := range strings.Split(value, "\n") {
+		if i >= len(traceback) || e.program == nil {
+			break
+		}
+		message, sent, column, ok := gonb.CompilerMessage(line, traceback[i])
+		if !ok {
 			continue
 		}
-		message := kernelNames.Replace(m[3])
-		column, _ := strconv.Atoi(m[2])
+		message = kernelNames.Replace(message)
 		if result.value == "" {
 			result.value = message
 		}
-		first, _, _ := strings.Cut(traceback[i], "\n")
 		var blamed *cell.Decl
-		if c := cellLine.FindStringSubmatch(first); c != nil {
-			sent, _ := strconv.Atoi(c[1])
+		if sent > 0 {
 			blamed = e.program.DeclAt(sent)
 			if number, at, column := e.program.Place(sent, column); e.wrote(number, at) {
 				result.traceback = append(result.traceback, e.where(number, at, column))
@@ -239,9 +232,7 @@ func (e *execution) frames(stack string) []string {
 			i--
 			continue
 		}
-		place := annotation.FindStringSubmatch(lines[i+1])
-		if place != nil && e.program != nil {
-			sent, _ := strconv.Atoi(place[1])
+		if sent, ok := gonb.Annotated(lines[i+1]); ok && e.program != nil {
 			if number, line, _ := e.program.Place(sent, 0); line > 0 {
 				where := e.where(number, line, 0)
 				if seen[where]++; seen[where] > most {

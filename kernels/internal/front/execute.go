@@ -4,23 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"birnn/kernels/internal/cell"
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/wire"
 )
 
 // execution is the execution of a cell.
 type execution struct {
 	*request
-	front   *Front
+	front   *front
 	code    string
 	number  int // execution count of the cell
 	silent  bool
@@ -35,7 +32,7 @@ type execution struct {
 
 // execute executes a cell. After an error it returns the requests that the client sent before it learned of the error;
 // they must not run.
-func (f *Front) execute(r *request) (aborted []*request) {
+func (f *front) execute(r *request) (aborted []*request) {
 	content := struct {
 		Code            string                     `json:"code"`
 		Silent          bool                       `json:"silent"`
@@ -50,20 +47,18 @@ func (f *Front) execute(r *request) (aborted []*request) {
 		return nil
 	}
 	store := content.StoreHistory && !content.Silent
-	f.mu.Lock()
 	if store {
 		f.count++
 		f.sources[f.count] = content.Code
 	}
 	number := f.count
-	f.mu.Unlock()
 	e := &execution{request: r, front: f, code: content.Code, number: number, silent: content.Silent, input: content.AllowStdin, began: time.Now()}
 	e.output = &output{execution: e}
 	if !content.Silent {
 		f.publish(r.Message, "execute_input", map[string]any{"code": content.Code, "execution_count": number})
 	}
 	if store && strings.TrimSpace(content.Code) != "" {
-		if err := f.history.Add(number, content.Code); err != nil {
+		if err := f.history.add(number, content.Code); err != nil {
 			f.log.Print(err)
 		}
 	}
@@ -84,9 +79,7 @@ func (f *Front) execute(r *request) (aborted []*request) {
 		for key, value := range err.content() {
 			answer[key] = value
 		}
-		f.mu.Lock()
 		f.trace = err
-		f.mu.Unlock()
 		f.publish(r.Message, "error", err.content())
 		if content.StopOnError {
 			time.Sleep(20 * time.Millisecond) // some may still arrive
@@ -120,7 +113,7 @@ func (e *execution) run() *cellError {
 	e.program = nil
 	asks := false
 	for i, d := range c.Directives {
-		c.Directives[i].Text = f.shell(d.Text, asks)
+		c.Directives[i].Text = f.gonb.Shell(d.Text, asks)
 		asks = d.Name() == "%with_inputs" || d.Name() == "%with_password" || asks && d.Name() != "!"
 	}
 	bare := len(c.Decls) == 0 && len(c.Imports) == 0 && c.Body == "" && c.Entry.Text == ""
@@ -145,7 +138,7 @@ func (e *execution) run() *cellError {
 	}
 	notebook := f.notebook.With(c, e.number)
 	f.fingerprints(notebook)
-	opts := cell.Options{Exports: f.exports}
+	opts := cell.Options{Exports: f.packages.exports}
 	cellErr := e.sendProgram(notebook, c, opts)
 	if cellErr != nil && cellErr.says("used as value") && c.Result != nil {
 		opts.Quiet = true // the expression that ends the cell has no value
@@ -242,33 +235,28 @@ func (e *execution) sendThis() *cellError {
 		e.program.Prepend(reset)
 	}
 	e.output.forgets = 1
-	if child, _ := e.front.theChild(); child != nil { // with what it fetches at its start
-		e.front.keepModule()
-	}
+	e.front.gonb.KeepModule()
 	return e.send(e.program.Source)
 }
 
 // send has GoNB execute code and waits for the end.
 func (e *execution) send(code string) *cellError {
 	f := e.front
-	events.Clear(f.run)
-	c, err := f.theChild()
-	if err != nil || c == nil {
-		f.startChild() // try again
-		return &cellError{name: "KernelError", value: fmt.Sprintf("%v: %v", errNoChild, err)}
+	f.gonb.ClearEvents()
+	p, err := f.gonb.Process()
+	if err != nil || p == nil {
+		f.gonb.Start() // try again
+		return &cellError{name: "KernelError", value: fmt.Sprintf("GoNB could not be started: %v", err)}
 	}
 	if f.wasInterrupted() {
 		return e.interruptedError()
 	}
 	e.output.reset()
-	f.mu.Lock()
-	f.state.Input, f.state.Reads = e.input, readsInput.MatchString(code)
-	f.storeState()
-	f.mu.Unlock()
-	reply, err := c.Execute(code, e.input, e.output.take)
+	f.gonb.SetState(func(s *gonb.State) { s.Input, s.Reads = e.input, readsInput.MatchString(code) })
+	reply, err := p.Execute(code, e.input, e.output.take)
 	held := e.output.end()
 	if err != nil {
-		f.startChild()
+		f.gonb.Start()
 		if f.wasInterrupted() {
 			return e.interruptedError()
 		}
@@ -286,58 +274,41 @@ func (e *execution) send(code string) *cellError {
 	if err := reply.Read(&content); err != nil {
 		return &cellError{name: "KernelError", value: err.Error()}
 	}
-	told := events.Read(f.run)
-	f.noteSettings(code, content.Status)
+	told := f.gonb.Events()
+	f.remember(code, content.Status)
 	if f.wasInterrupted() && (content.Status == "error" || !endedWell(told)) {
 		e.output.release(strings.TrimSuffix(strings.TrimSuffix(held, "\n"), content.Value))
 		err := e.interruptedError()
-		err.compiled = slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Start })
+		err.compiled = slices.ContainsFunc(told, func(e gonb.Event) bool { return e.Kind == gonb.ProgramStarted })
 		return err
 	}
 	if content.Status != "error" {
 		e.output.release(held)
 		return nil
 	}
-	if slices.ContainsFunc(told, func(e events.Event) bool { return e.Kind == events.Exit }) {
+	if slices.ContainsFunc(told, func(e gonb.Event) bool { return e.Kind == gonb.ProgramEnded }) {
 		return e.programError(content.Value, held)
 	}
 	e.output.release(held)
 	return e.compileError(content.Value, content.Traceback)
 }
 
-// foreign runs a cell that is a script or a file. The shim does that: GoNB garbles names that are not ASCII, takes the
-// line ends of Windows for part of the command, and cannot tell whether a script was interrupted.
+// foreign runs a cell that is a script or a file.
 func (e *execution) foreign(code string) *cellError {
 	first, rest, _ := strings.Cut(code, "\n")
-	if command, ok := strings.CutSuffix(first, "\r"); ok {
+	if command, ok := strings.CutSuffix(first, "\r"); ok { // GoNB takes the line ends of Windows for part of the command
 		first, rest = command, strings.ReplaceAll(rest, "\r\n", "\n")
 	}
-	words := splitWords(strings.TrimPrefix(first, "//gonb:"))
-	var run []string
-	switch name, args := words[0], words[1:]; {
-	case name == "%%writefile" && (len(args) == 1 || len(args) == 2 && args[0] == "-a"):
-		run = append([]string{"write"}, args...)
-	case (name == "%%bash" || name == "%%sh") && len(args) == 0:
-		run = []string{"script", strings.TrimPrefix(name, "%%")}
-	case name == "%%script" && len(args) > 0:
-		run = append([]string{"script"}, args...)
-	default:
-		return e.send(first + "\n" + rest)
-	}
-	for i, word := range run {
-		if run[i] = url.PathEscape(word); word == "" {
-			run[i] = `""`
-		}
-	}
-	if err := e.send("%%script " + gonbWord(e.front.shim(), "shell") + " " + strings.Join(run, " ") + "\n" + rest); err != nil {
+	line, writes := e.front.gonb.Foreign(first)
+	if err := e.send(line + "\n" + rest); err != nil {
 		return err
 	}
-	return e.failed(run[0] == "write")
+	return e.failed(writes)
 }
 
 // failed returns the error of the last command that the shim ran, if errors of it count.
 func (e *execution) failed(counts bool) *cellError {
-	told := events.Read(e.front.run)
+	told := e.front.gonb.Events()
 	if i := len(told) - 1; i >= 0 && counts && told[i].Message != "" {
 		return &cellError{name: "CommandError", value: told[i].Message}
 	}
@@ -346,94 +317,17 @@ func (e *execution) failed(counts bool) *cellError {
 
 func isTest(d cell.Directive) bool { return d.Name() == "%test" }
 
-// gonbWord returns a word as GoNB's commands read it, or the other one if they cannot.
-func gonbWord(word, other string) string {
-	if !isASCII(word) {
-		return other
-	}
-	return strconv.Quote(word)
-}
-
-// splitWords splits a command as GoNB does: at spaces, except in double quotes, in which a backslash is an escape.
-func splitWords(text string) (words []string) {
-	var word strings.Builder
-	started, inQuotes, escaped := false, false, false
-	for _, r := range text {
-		switch {
-		case escaped:
-			escaped = false
-			switch r {
-			case 'n':
-				r = '\n'
-			case 't':
-				r = '\t'
-			}
-			word.WriteRune(r)
-		case inQuotes && r == '\\':
-			escaped = true
-		case r == '"':
-			started, inQuotes = true, !inQuotes
-		case !inQuotes && (r == ' ' || r == '\t' || r == '\n'):
-			if started {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			started = false
-		default:
-			started = true
-			word.WriteRune(r)
-		}
-	}
-	if started {
-		words = append(words, word.String())
-	}
-	return words
-}
-
 // endedWell reports whether the last program, shell command or script ended without an error.
-func endedWell(told []events.Event) bool {
+func endedWell(told []gonb.Event) bool {
 	well := false
 	for _, e := range told {
-		well = (e.Kind == events.Exit || e.Kind == events.Done) && e.Message == ""
+		well = (e.Kind == gonb.ProgramEnded || e.Kind == gonb.CommandEnded) && e.Message == ""
 	}
 	return well
 }
 
-// shell returns the line that runs a shell command by the shim, which copies its output. In GoNB, a backslash at the
-// end of the line continues it. asks means that GoNB asks for the input.
-func (f *Front) shell(line string, asks bool) string {
-	command, ok := strings.CutPrefix(line, "!")
-	if !ok || strings.HasSuffix(line, `\`) {
-		return line
-	}
-	star := ""
-	if after, ok := strings.CutPrefix(command, "*"); ok { // in the program's directory
-		star, command = "*", after
-	}
-	if asks {
-		return "!" + star + quoted(f.shim()) + " asking " + quoted(command)
-	}
-	return "!" + star + quoted(f.shim()) + " " + quoted(command)
-}
-
-// shim returns the path of the program that runs shell commands.
-func (f *Front) shim() string { return filepath.Join(f.config.Bin, "shims", "shell") }
-
-// quoted quotes text for the shell.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-// tell has GoNB execute commands without showing their output.
-func (f *Front) tell(commands ...string) {
-	if c, err := f.theChild(); err == nil && c != nil {
-		c.Execute(strings.Join(commands, "\n"), false, nil)
-	}
-}
-
-// settingNames are the commands with a lasting effect on GoNB.
-var settingNames = []string{"%env", "%cd", "%goflags", "%track", "%untrack", "%goworkfix"}
-
-// noteSettings records the commands that a restarted GoNB must execute again.
-func (f *Front) noteSettings(code, status string) {
+// remember notes the commands that another GoNB must execute again.
+func (f *front) remember(code, status string) {
 	if status == "error" || cell.IsForeign(code) || !strings.Contains(code, "%") {
 		return
 	}
@@ -442,8 +336,8 @@ func (f *Front) noteSettings(code, status string) {
 		return
 	}
 	for _, d := range c.Directives {
-		if slices.Contains(settingNames, d.Name()) && d.Args() != "" {
-			f.settings = append(f.settings, d.Text)
+		if gonb.Lasts(d.Name()) && d.Args() != "" {
+			f.gonb.Remember(d.Text)
 		}
 	}
 }
@@ -454,11 +348,11 @@ var unusedImport = regexp.MustCompile(`"([^"\n]+)" imported and not used`)
 func (e *execution) tellTime() {
 	total := time.Since(e.began)
 	var build, run time.Duration
-	for _, event := range events.Read(e.front.run) {
+	for _, event := range e.front.gonb.Events() {
 		switch event.Kind {
-		case events.Built, events.BuildFail:
+		case gonb.Built, gonb.BuildFailed:
 			build += event.Length
-		case events.Exit:
+		case gonb.ProgramEnded:
 			run += event.Length
 		}
 	}
@@ -470,7 +364,7 @@ func (e *execution) tellTime() {
 
 // page shows the documentation of a name, for "name?".
 func (e *execution) page(name string) *cellError {
-	text, found := e.front.documentation(e.front.ctx, name, len(name))
+	text, found := e.front.completer.documentation(e.front.ctx, name, len(name))
 	if !found {
 		return &cellError{name: "NotFound", value: fmt.Sprintf("no documentation of %s: it is not a name in the notebook or an imported package", name)}
 	}

@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"birnn/internal/testall"
-	"birnn/kernels/internal/client"
-	"birnn/kernels/internal/history"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
@@ -42,15 +40,15 @@ func faults(t *testing.T, rounds int) {
 		cells++
 		a := k.send(fmt.Sprintf("%%%%\nfmt.Println(\"started\", %d)\nfor { fmt.Println(strings.Repeat(\"洪水\", 1000)); time.Sleep(time.Millisecond) }", round))
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
-		child, _ := k.front.theChild()
+		child, _ := k.front.gonb.Process()
 		fault := round % 5
 		switch fault {
 		case 0: // GoNB is killed
-			syscall.Kill(child.pid(), syscall.SIGKILL)
+			syscall.Kill(child.PID(), syscall.SIGKILL)
 		case 1: // its guard is killed
-			child.guard.Process.Kill()
+			syscall.Kill(child.Guard(), syscall.SIGKILL)
 		case 2: // its descendants are killed
-			process.KillDescendants(child.pid())
+			process.KillDescendants(child.PID())
 		case 3: // gopls is killed
 			for _, pid := range process.Descendants(os.Getpid()) {
 				if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.Contains(string(line), "gopls") {
@@ -58,7 +56,7 @@ func faults(t *testing.T, rounds int) {
 				}
 			}
 		case 4: // GoNB is stopped and continues too late
-			pid := child.pid()
+			pid := child.PID()
 			syscall.Kill(pid, syscall.SIGSTOP)
 			time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGCONT) })
 		}
@@ -88,12 +86,12 @@ func faults(t *testing.T, rounds int) {
 	if len(found.History) != cells {
 		t.Errorf("the history has %d cells, want %d", len(found.History), cells)
 	}
-	h, err := history.Open(filepath.Join(project, "history.jsonl"), 1000)
+	h, err := openHistory(filepath.Join(project, "history.jsonl"), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
-	if got := len(h.Find(history.Query{Type: "tail"})); got != cells {
+	defer h.close()
+	if got := len(h.find(historyQuery{Type: "tail"})); got != cells {
 		t.Errorf("its file has %d cells, want %d", got, cells)
 	}
 }
@@ -143,7 +141,7 @@ func frontKilled(t *testing.T, rounds int) {
 			close(ended)
 		}()
 		if round%3 > 0 {
-			c, err := client.Connect(t.Context(), connection, ended, nil, nil, func(string, ...any) {})
+			c, err := wire.Connect(t.Context(), connection, ended, nil, nil, func(string, ...any) {})
 			if err != nil {
 				t.Fatal(err)
 			}

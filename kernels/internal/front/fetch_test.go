@@ -99,9 +99,9 @@ func TestFetch(t *testing.T) {
 	if o := k.run("%modules"); o.stdout != greet+" v1.2.0\n"+other+" v1.2.0\n" {
 		t.Errorf("%%modules says %q", o.stdout)
 	}
-	child, _ := k.front.theChild()
-	syscall.Kill(child.pid(), syscall.SIGKILL)
-	<-child.ended
+	child, _ := k.front.gonb.Process()
+	syscall.Kill(child.PID(), syscall.SIGKILL)
+	<-child.Ended
 	if o := k.run("1"); o.name != "KernelError" {
 		t.Errorf("GoNB lives on: %+v", o)
 	}

@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"birnn/internal/testall"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -145,22 +147,24 @@ func TestInterrupt(t *testing.T) {
 	tight := "%env GODEBUG asyncpreemptoff=1\n%%\nfmt.Println(\"started\")\nfor {}"
 	tightDeaf := "%env GODEBUG asyncpreemptoff=1\n%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"started\")\nfor {}"
 	deaf := "%%\nsignal.Ignore(os.Interrupt)\nfmt.Println(\"started\")\nfor { time.Sleep(time.Second) }"
+	begun := func(a *answer, _ time.Time) bool { return a.begun() }
+	started := func(a *answer, _ time.Time) bool { return a.has("started") }
+	builds := func(_ *answer, sent time.Time) bool {
+		return slices.ContainsFunc(k.front.gonb.Events(), func(e gonb.Event) bool { return e.Kind == gonb.BuildStarted && e.Time.After(sent) })
+	}
 	for _, step := range []struct {
 		name, code string
-		wait       time.Duration // 0: until it has put something out
+		ready      func(a *answer, sent time.Time) bool
 	}{
-		{"at once", loop, time.Millisecond}, {"in the build", heavy, 150 * time.Millisecond}, {"in the run", loop, 0}, {"deaf", deaf, 0},
-		{"tight", tight, 0}, {"tight and deaf", tightDeaf, 0}, {"shell", "!echo started; sleep 100", 0},
-		{"two shells", "!echo started; sleep 100; echo second\n!sleep 101", 0}, {"script", "%%bash\necho started\nsleep 100", 0},
-		{"descendants", "%%script sh\necho started\n(setsid sleep 100 | cat); sleep 100", 0},
-		{"shell above a program", "!echo started; sleep 100\nfmt.Println(\"not interrupted\")", 0},
+		{"at once", loop, begun}, {"in the build", heavy, builds}, {"in the run", loop, started}, {"deaf", deaf, started},
+		{"tight", tight, started}, {"tight and deaf", tightDeaf, started}, {"shell", "!echo started; sleep 100", started},
+		{"two shells", "!echo started; sleep 100; echo second\n!sleep 101", started}, {"script", "%%bash\necho started\nsleep 100", started},
+		{"descendants", "%%script sh\necho started\n(setsid sleep 100 | cat); sleep 100", started},
+		{"shell above a program", "!echo started; sleep 100\nfmt.Println(\"not interrupted\")", started},
 	} {
+		sent := time.Now()
 		a := k.send(step.code)
-		if step.wait > 0 {
-			time.Sleep(step.wait)
-		} else {
-			eventually(t, step.name+" has started", func() bool { return a.has("started") })
-		}
+		eventually(t, step.name+" is ready", func() bool { return step.ready(a, sent) })
 		began := time.Now()
 		k.ask(k.Sockets.Control, "interrupt_request", map[string]any{})
 		if strings.HasSuffix(step.name, "deaf") {
@@ -175,8 +179,8 @@ func TestInterrupt(t *testing.T) {
 			t.Errorf("%s: the rest of the cell ran", step.name)
 		}
 		t.Logf("%s: back after %v", step.name, o.took)
-		child, _ := k.front.theChild()
-		eventually(t, step.name+" leaves no process", func() bool { return len(process.Descendants(child.pid())) == 0 })
+		child, _ := k.front.gonb.Process()
+		eventually(t, step.name+" leaves no process", func() bool { return len(process.Descendants(child.PID())) == 0 })
 	}
 	if o := k.run("fmt.Println(2)"); o.stdout != "2\n" {
 		t.Errorf("the next cell: %+v", o)
@@ -205,8 +209,8 @@ fmt.Println("saved")`)
 	if o := k.outcome(next, time.Now()); o.stdout != "next\n" {
 		t.Errorf("the next cell: %+v", o)
 	}
-	child, _ := k.front.theChild()
-	eventually(t, "no process is left", func() bool { return len(process.Descendants(child.guard.Process.Pid)) == 1 })
+	child, _ := k.front.gonb.Process()
+	eventually(t, "no process is left", func() bool { return len(process.Descendants(child.Guard())) == 1 })
 }
 
 // TestLeftBehind starts processes that outlive the cell and have its output: the cell does not wait for them, they can
@@ -216,12 +220,15 @@ func TestLeftBehind(t *testing.T) {
 	k := start(t)
 	dir := t.TempDir()
 	script := func(name string) string {
-		return fmt.Sprintf("echo first; while [ ! -e %[1]s/go ]; do sleep 0.05; done; echo second; echo third; touch %[1]s/%[2]s; sleep 1000", dir, name)
+		return fmt.Sprintf("echo first; touch %[1]s/begun-%[2]s; while [ ! -e %[1]s/go ]; do sleep 0.05; done; echo second; echo third; touch %[1]s/%[2]s; sleep 1000", dir, name)
+	}
+	begun := func(name string) string {
+		return fmt.Sprintf("while [ ! -e %s/begun-%s ]; do sleep 0.05; done", dir, name)
 	}
 	for _, code := range []string{
-		fmt.Sprintf("child := exec.Command(\"bash\", \"-c\", %q)\nchild.Stdout, child.Stderr = os.Stdout, os.Stderr\nchild.Start()\ntime.Sleep(300*time.Millisecond);", script("program")),
-		"!(" + script("shell") + ") & sleep 0.3",
-		"%%bash\n(" + script("bash") + ") & sleep 0.3",
+		fmt.Sprintf("child := exec.Command(\"bash\", \"-c\", %q)\nchild.Stdout, child.Stderr = os.Stdout, os.Stderr\nchild.Start()\nexec.Command(\"bash\", \"-c\", %q).Run();", script("program"), begun("program")),
+		"!(" + script("shell") + ") & " + begun("shell"),
+		"%%bash\n(" + script("bash") + ") & " + begun("bash"),
 	} {
 		if o := k.run(code); o.status != "ok" || o.stdout != "first\n" {
 			t.Errorf("%s: %+v", code, o)
@@ -261,21 +268,21 @@ func TestBackend(t *testing.T) {
 	if o := k.run("func twice(n int) int { return 2 * n }\ntwice(2)"); o.result["text/plain"] != "4" || o.stderr != "" {
 		t.Fatalf("before: %+v", o)
 	}
-	before, _ := k.front.theChild()
+	before, _ := k.front.gonb.Process()
 	if o := k.run("%backend go"); !strings.Contains(o.stdout, "go, from here on; pure Go "+slow) {
 		t.Errorf("it says %+v", o)
 	}
-	if now, _ := k.front.theChild(); now == before {
+	if now, _ := k.front.gonb.Process(); now == before {
 		t.Error("GoNB was not started again")
 	}
 	if o := k.run("fmt.Println(os.Getenv(\"BIRNN_GO\"), os.Getenv(\"GODEBUG\"), twice(3))"); o.stdout != other+" asyncpreemptoff=1 6\n" {
 		t.Errorf("after it: %+v", o)
 	}
-	before, _ = k.front.theChild()
+	before, _ = k.front.gonb.Process()
 	if o := k.run("%backend go\ntwice(4)"); o.result["text/plain"] != "8" {
 		t.Errorf("once more: %+v", o)
 	}
-	if now, _ := k.front.theChild(); now != before {
+	if now, _ := k.front.gonb.Process(); now != before {
 		t.Error("GoNB was started again for the same Go")
 	}
 }
@@ -308,10 +315,10 @@ func TestChildKilled(t *testing.T) {
 	if o := k.run("%env A b\nfunc f() string { return os.Getenv(\"A\") }"); o.status != "ok" {
 		t.Fatal(o)
 	}
-	child, _ := k.front.theChild()
+	child, _ := k.front.gonb.Process()
 	a := k.send("%%\nprintln(1)\nfor {}")
-	eventually(t, "the program runs", k.front.programRuns)
-	if err := syscall.Kill(child.pid(), syscall.SIGKILL); err != nil {
+	eventually(t, "the program runs", func() bool { return a.has("1") })
+	if err := syscall.Kill(child.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if o := k.outcome(a, time.Now()); o.name != "KernelError" {
@@ -327,10 +334,10 @@ func TestShutdown(t *testing.T) {
 	t.Parallel()
 	k := start(t)
 	k.run("println(0)")
-	child, _ := k.front.theChild()
-	k.send("%%\nprintln(1)\nfor {}")
-	eventually(t, "the program runs", k.front.programRuns)
-	guard := child.guard.Process.Pid
+	child, _ := k.front.gonb.Process()
+	running := k.send("%%\nprintln(1)\nfor {}")
+	eventually(t, "the program runs", func() bool { return running.has("1") })
+	guard := child.Guard()
 	family := process.Descendants(guard)
 	run := k.front.run
 	a := k.ask(k.Sockets.Control, "shutdown_request", map[string]any{"restart": false})

@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"time"
 
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/wire"
 )
 
@@ -15,8 +15,8 @@ import (
 var readsInput = regexp.MustCompile(`\bos\.Stdin\b|\bfmt\.Scan`)
 
 // serveInput answers requests for input by the programs of cells, until the kernel ends.
-func (f *Front) serveInput() error {
-	l, err := net.Listen("unix", events.InputSocket(f.run))
+func (f *front) serveInput() error {
+	l, err := net.Listen("unix", gonb.InputSocket(f.run))
 	if err != nil {
 		return err
 	}
@@ -37,9 +37,9 @@ func (f *Front) serveInput() error {
 }
 
 // answerInput asks the client for a line, and gives up if the program ends.
-func (f *Front) answerInput(c net.Conn) {
+func (f *front) answerInput(c net.Conn) {
 	defer c.Close()
-	var request events.Input
+	var request gonb.InputRequest
 	if json.NewDecoder(c).Decode(&request) != nil {
 		return
 	}
@@ -66,14 +66,14 @@ func (f *Front) answerInput(c net.Conn) {
 	}()
 	select {
 	case line := <-answers:
-		json.NewEncoder(c).Encode(events.InputReply{Value: line})
+		json.NewEncoder(c).Encode(gonb.InputReply{Value: line})
 	case <-ended:
 	case <-f.ctx.Done():
 	}
 }
 
 // requestInput asks the client for the input of a command for which GoNB asks.
-func (f *Front) requestInput(m *wire.Message) {
+func (f *front) requestInput(m *wire.Message) {
 	f.mu.Lock()
 	r := f.running
 	f.mu.Unlock()
@@ -84,7 +84,7 @@ func (f *Front) requestInput(m *wire.Message) {
 
 // onInput passes the client's input on: to the program that has asked, or to GoNB, with a delay, since GoNB begins to
 // listen only after its request.
-func (f *Front) onInput(m *wire.Message) {
+func (f *front) onInput(m *wire.Message) {
 	f.mu.Lock()
 	answers := f.answers
 	f.answers = nil
@@ -99,7 +99,7 @@ func (f *Front) onInput(m *wire.Message) {
 		return
 	}
 	time.Sleep(50 * time.Millisecond)
-	if c, _ := f.theChild(); c != nil {
+	if c, _ := f.gonb.Process(); c != nil {
 		c.Sockets.Stdin.SendMessage(wire.New(c.Session, m.Header.Type, nil, m.Content))
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // fingerprints stores the fingerprints of the definitions of the kept values for the programs.
-func (f *Front) fingerprints(n *cell.Notebook) {
+func (f *front) fingerprints(n *cell.Notebook) {
 	prints := map[string]string{}
 	for _, d := range n.Decls() {
 		if name, ok := keptName(d.Text); ok {

@@ -12,13 +12,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/dustin/go-humanize"
 	"github.com/rivo/uniseg"
 
 	"birnn/birnnlib/backend/plugin"
 	"birnn/kernels/internal/cell"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/kept"
 	"birnn/kernels/internal/kernelspec"
 )
@@ -41,14 +41,8 @@ func init() { // not in the declaration: help refers to magics
 	}
 }
 
-// gonbMagics are GoNB's commands, for completion.
-var gonbMagics = []string{
-	"%%", "%%bash", "%%gx", "%%script", "%%sh", "%%writefile", "%args", "%capture", "%cd", "%env", "%exec", "%goflags",
-	"%goworkfix", "%main", "%test", "%track", "%untrack", "%version", "%widgets", "%widgets_hb", "%with_inputs", "%with_password",
-}
-
 func magicNames() []string {
-	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(magics)), gonbMagics...)))
+	return slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(magics)), gonb.Commands...)))
 }
 
 // commands executes the cell's commands that are in magics, prepares those that GoNB would garble, and keeps the others.
@@ -65,7 +59,7 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 			}
 		case name == "%%" || name == "%main":
 			return &cellError{name: "SyntaxError", value: "a second " + name + ": a cell has one body of main", traceback: []string{e.where(e.number, d.Line, 0)}}
-		case name != "!" && !ours && !slices.Contains(gonbMagics, name):
+		case name != "!" && !ours && !slices.Contains(gonb.Commands, name):
 			return e.misuse("%s is not a command of this kernel; %%help lists the commands", name)
 		case name == "%env":
 			if e.setEnv(d) {
@@ -79,13 +73,13 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 			others = append(others, d)
 		}
 		if ours && name == "%reset" && d.Args() == "go.mod" {
-			e.front.dropModule()
+			e.front.gonb.DropModule()
 		}
 	}
 	c.Directives = others
 	if captures { // the file must get all of the output
-		e.front.tell("%env BIRNN_OUTPUT_LIMIT 0")
-		e.after = append(e.after, func() { e.front.tell(fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", e.front.limit)) })
+		e.front.gonb.Tell("%env BIRNN_OUTPUT_LIMIT 0")
+		e.after = append(e.after, func() { e.front.gonb.Tell(fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", e.front.limit)) })
 	}
 	return nil
 }
@@ -93,7 +87,7 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 // setEnv executes a command %env with other characters than ASCII, which GoNB garbles: the shim sets the variable. It
 // reports whether the command was one.
 func (e *execution) setEnv(d cell.Directive) bool {
-	words := splitWords(d.Text)[1:]
+	words := gonb.SplitWords(d.Text)[1:]
 	if len(words) == 1 {
 		if name, value, ok := strings.Cut(words[0], "="); ok {
 			words = []string{name, value}
@@ -102,29 +96,27 @@ func (e *execution) setEnv(d cell.Directive) bool {
 	if len(words) != 2 {
 		return false // GoNB explains it
 	}
-	f := e.front
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	env := maps.Clone(f.state.Env)
-	delete(env, words[0])
-	ours := !isASCII(d.Text)
-	if ours {
-		if env == nil {
-			env = map[string]string{}
+	ours := gonb.Garbles(d.Text)
+	e.front.gonb.SetState(func(s *gonb.State) {
+		delete(s.Env, words[0])
+		if ours && s.Env == nil {
+			s.Env = map[string]string{}
 		}
-		env[words[0]] = words[1]
+		if ours {
+			s.Env[words[0]] = words[1]
+		}
+	})
+	if ours {
 		e.say("Set: %s=%q", words[0], words[1])
 	}
-	f.state.Env = env
-	f.storeState()
 	return ours
 }
 
 // linked returns a command of GoNB with a path, or, if GoNB would garble the path, one that makes a link to it and one
 // with the link.
 func (e *execution) linked(d cell.Directive) []cell.Directive {
-	words := splitWords(d.Text)
-	if isASCII(d.Text) || len(words) < 2 {
+	words := gonb.SplitWords(d.Text)
+	if !gonb.Garbles(d.Text) || len(words) < 2 {
 		return []cell.Directive{d}
 	}
 	f := e.front
@@ -140,13 +132,9 @@ func (e *execution) linked(d cell.Directive) []cell.Directive {
 		words[i+1] = strconv.Quote(word)
 	}
 	return []cell.Directive{
-		{Line: d.Line, Text: "!" + quoted(f.shim()) + " link " + quoted(path) + " " + quoted(link)},
+		{Line: d.Line, Text: f.gonb.Link(path, link)},
 		{Line: d.Line, Text: strings.Join(words, " ")},
 	}
-}
-
-func isASCII(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 func (e *execution) misuse(format string, args ...any) *cellError {
@@ -166,13 +154,13 @@ func (e *execution) help(string) *cellError {
 func (e *execution) timing(args string) *cellError {
 	switch args {
 	case "", "on":
-		e.front.tell("%env BIRNN_TRACE_INIT 1", "%env BIRNN_TIMING 1")
+		e.front.gonb.Tell("%env BIRNN_TRACE_INIT 1", "%env BIRNN_TIMING 1")
 		e.front.timing = true
 		if args == "" { // only this cell
 			e.after = append(e.after, func() { e.timing("off") })
 		}
 	case "off":
-		e.front.tell(`%env BIRNN_TRACE_INIT ""`, `%env BIRNN_TIMING ""`)
+		e.front.gonb.Tell(`%env BIRNN_TRACE_INIT ""`, `%env BIRNN_TIMING ""`)
 		e.front.timing = false
 	default:
 		return e.misuse("use %%timing for this cell, %%timing on or %%timing off for all cells from here on")
@@ -181,10 +169,7 @@ func (e *execution) timing(args string) *cellError {
 }
 
 func (e *execution) traceMagic(string) *cellError {
-	e.front.mu.Lock()
-	last := e.front.trace
-	e.front.mu.Unlock()
-	switch {
+	switch last := e.front.trace; {
 	case last == nil:
 		e.say("no cell has failed")
 	case last.all != "":
@@ -224,7 +209,7 @@ func (e *execution) lower(form, args string) *cellError {
 		return e.misuse("%q is not the name of a function", words[0])
 	}
 	notebook := e.front.notebook.With(c, e.number)
-	return e.sendProgram(notebook, c, cell.Options{Exports: e.front.exports})
+	return e.sendProgram(notebook, c, cell.Options{Exports: e.front.packages.exports})
 }
 
 // backend shows or switches the backend. Later cells are built and run with the settings of that backend's kernel. If
@@ -265,12 +250,12 @@ func (e *execution) backend(args string) *cellError {
 		os.Setenv(key, env[key])
 		lines = append(lines, fmt.Sprintf("%%env %s %s", key, strconv.Quote(env[key])))
 	}
-	f.settings = append(f.settings, lines...)
+	f.gonb.Remember(lines...)
 	f.backendNow = args
 	if goroot := filepath.Dir(filepath.Dir(spec.GoCommand())); err == nil && goroot != filepath.Dir(filepath.Dir(goCommand())) {
 		f.changeGo(spec)
 	} else {
-		f.tell(lines...)
+		f.gonb.Tell(lines...)
 	}
 	said := args + ", from here on"
 	if pure != "" {
@@ -282,11 +267,8 @@ func (e *execution) backend(args string) *cellError {
 }
 
 // changeGo restarts GoNB and gopls with the Go of another kernel, and with the programs built by it.
-func (f *Front) changeGo(spec kernelspec.Spec) {
-	if c, _ := f.theChild(); c != nil {
-		c.stop()
-	}
-	f.stopGopls()
+func (f *front) changeGo(spec kernelspec.Spec) {
+	f.completer.stop()
 	var dirs []string
 	for _, dir := range filepath.SplitList(spec.Getenv("PATH")) { // ends in the PATH as it is now
 		if !slices.Contains(dirs, dir) {
@@ -294,12 +276,10 @@ func (f *Front) changeGo(spec kernelspec.Spec) {
 		}
 	}
 	os.Setenv("PATH", strings.Join(dirs, string(filepath.ListSeparator)))
-	f.exported.Lock()
-	clear(f.exported.names)
-	f.exported.Unlock()
-	f.config.Bin = filepath.Dir(spec.JSON.Argv[0])
-	f.startChild()
-	f.startGopls()
+	f.packages.forget()
+	bin := filepath.Dir(spec.JSON.Argv[0])
+	f.gonb.Use(bin, goCommand())
+	f.completer.start(bin)
 }
 
 // warn warns once if pure Go is slower here than it could be.
@@ -322,8 +302,8 @@ func (e *execution) outputMagic(args string) *cellError {
 		}
 		e.front.limit = int(n)
 		line := fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", n)
-		e.front.settings = append(e.front.settings, line)
-		e.front.tell(line)
+		e.front.gonb.Remember(line)
+		e.front.gonb.Tell(line)
 	}
 	e.say("a cell shows up to %s of each stream; longer output goes to a file in %s", humanize.Bytes(uint64(e.front.limit)), e.front.outputs)
 	return nil
@@ -445,7 +425,7 @@ func (e *execution) clear(args string) *cellError {
 
 func (e *execution) resetMagic(string) *cellError {
 	e.front.setNotebook(&cell.Notebook{})
-	e.front.dropModule()
+	e.front.gonb.DropModule()
 	e.say("all declarations are dropped")
 	return nil
 }

@@ -20,7 +20,7 @@ func TestCommands(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "中文 目录"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	child, _ := k.front.theChild()
+	child, _ := k.front.gonb.Process()
 	for i, step := range []struct {
 		code           string
 		stdout, stderr string // they begin with
@@ -86,7 +86,7 @@ func TestCommands(t *testing.T) {
 	if o := k.run("%cd 没有"); !strings.Contains(o.value, "没有") || strings.Contains(o.value, "link-") || strings.Contains(o.value, "executing special") {
 		t.Errorf("an error with internal names: %+v", o)
 	}
-	if now, _ := k.front.theChild(); now != child {
+	if now, _ := k.front.gonb.Process(); now != child {
 		t.Error("GoNB has ended meanwhile")
 	}
 }

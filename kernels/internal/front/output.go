@@ -7,13 +7,13 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/wire"
 )
 
@@ -67,8 +67,7 @@ func (o *output) take(m *wire.Message) {
 }
 
 var (
-	settingOf  = regexp.MustCompile(`^Set: BIRNN_[A-Z_]+=".*"\n$`)
-	annotation = regexp.MustCompile(`(?: ?\x1b\[7m)?\[\[ Cell (?:\[-?\d+\] )?Line (\d+) \]\](?:\x1b\[0m)? \S*main(?:_test)?\.go:\d+`)
+	settingOf = regexp.MustCompile(`^Set: BIRNN_[A-Z_]+=".*"\n$`)
 	// Output of a timed program: by Go for each package, by go-xla for each compilation.
 	initTrace  = regexp.MustCompile(`^init \S+ @([0-9.]+) ms, ([0-9.]+) ms clock, .*\n$`)
 	compileLog = regexp.MustCompile(`^I\d{4} .* executable\.go:\d+\] (?:Compiled in (\S+)|.*)\n$`)
@@ -87,7 +86,12 @@ func (o *output) stream(name, text string) {
 		o.text(name, o.testPlaces(text))
 		return
 	}
-	text = o.undisguised(text)
+	text = gonb.Undisguised(text, func(line int) string {
+		if number, line := o.written(line); line > 0 {
+			return fmt.Sprintf("cell %d, line %d", number, line)
+		}
+		return ""
+	})
 	if o.front.timing {
 		text = o.timed(text)
 	}
@@ -122,11 +126,10 @@ func (o *output) goesOn() {
 
 // place returns the place in the cells of a line of a stack.
 func (o *output) place(line string) (string, bool) {
-	m := annotation.FindStringSubmatch(line)
-	if m == nil || o.program == nil {
+	sent, ok := gonb.Annotated(line)
+	if !ok || o.program == nil {
 		return "", false
 	}
-	sent, _ := strconv.Atoi(m[1])
 	number, at, _ := o.program.Place(sent, 0)
 	return fmt.Sprintf("cell %d, line %d", number, at), at > 0
 }
@@ -211,12 +214,11 @@ func (o *output) release(held string) { o.text("stderr", o.places(held)) }
 
 // places replaces places in GoNB's program by those in the cells.
 func (o *output) places(text string) string {
-	return annotation.ReplaceAllStringFunc(text, func(match string) string {
-		line, _ := strconv.Atoi(annotation.FindStringSubmatch(match)[1])
-		if o.program == nil {
-			return match
-		}
-		number, line, _ := o.program.Place(line, 0)
+	if o.program == nil {
+		return text
+	}
+	return gonb.ReplaceAnnotated(text, func(sent int) string {
+		number, line, _ := o.program.Place(sent, 0)
 		if line == 0 {
 			return "(generated)"
 		}
@@ -224,22 +226,7 @@ func (o *output) places(text string) string {
 	})
 }
 
-var (
-	disguised = regexp.MustCompile(`\S*main(?:_test)?\.go\x00:(\d+)`) // by the shim
-	testPlace = regexp.MustCompile(`(?m)^(\s+)main_test\.go:(\d+): `) // in the output of a test
-)
-
-// undisguised replaces the places that the shim has disguised.
-func (o *output) undisguised(text string) string {
-	text = disguised.ReplaceAllStringFunc(text, func(match string) string {
-		line, _ := strconv.Atoi(disguised.FindStringSubmatch(match)[1])
-		if number, line := o.written(line); line > 0 && strings.Contains(match, "/gonb_") {
-			return fmt.Sprintf("cell %d, line %d", number, line)
-		}
-		return match
-	})
-	return strings.ReplaceAll(text, "go\x00", "go")
-}
+var testPlace = regexp.MustCompile(`(?m)^(\s+)main_test\.go:(\d+): `) // in the output of a test
 
 // testPlaces replaces the places in the output of a test.
 func (o *output) testPlaces(text string) string {
@@ -259,8 +246,7 @@ func (o *output) written(line int) (number, cellLine int) {
 	if o.program == nil {
 		return 0, 0
 	}
-	names, _ := filepath.Glob(filepath.Join(o.front.temp(), "gonb_*", "main*.go")) // there is one
-	for _, name := range names {
+	for _, name := range o.front.gonb.Sources() {
 		files := token.NewFileSet()
 		file, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
 		if err != nil {
@@ -364,6 +350,6 @@ func (o *output) display(m *wire.Message) {
 	}
 	var text string
 	json.Unmarshal(content.Data["text/plain"], &text)
-	o.front.history.SetOutput(o.number, text)
+	o.front.history.setOutput(o.number, text)
 	o.publish("execute_result", map[string]any{"execution_count": o.number, "data": content.Data, "metadata": content.Metadata})
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"birnn/kernels/internal/cell"
-	"birnn/kernels/internal/history"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/wire"
 )
@@ -15,12 +14,14 @@ import (
 type request struct {
 	*wire.Message
 	from *wire.Socket
+	done chan struct{} // of an execute_request: closed when its cell has ended
 }
 
 // dispatch answers a request or queues it for execution.
-func (f *Front) dispatch(r *request) {
+func (f *front) dispatch(r *request) {
 	switch r.Header.Type {
 	case "execute_request":
+		r.done = make(chan struct{})
 		f.mu.Lock()
 		f.queue = append(f.queue, r)
 		f.mu.Unlock()
@@ -34,9 +35,9 @@ func (f *Front) dispatch(r *request) {
 	case "comm_info_request":
 		f.answer(r, func() any { return f.commInfo(r) })
 	case "complete_request":
-		go f.answer(r, func() any { return f.complete(r) })
+		go f.answer(r, func() any { return f.completer.complete(r) })
 	case "inspect_request":
-		go f.answer(r, func() any { return f.inspect(r) })
+		go f.answer(r, func() any { return f.completer.inspect(r) })
 	case "connect_request":
 		f.answer(r, func() any { return map[string]any{"status": "ok"} })
 	case "interrupt_request":
@@ -51,7 +52,7 @@ func (f *Front) dispatch(r *request) {
 	case "comm_open", "comm_msg", "comm_close":
 		f.noteComm(r.Message)
 		f.status(r.Message, "busy")
-		if c, _ := f.theChild(); c != nil {
+		if c, _ := f.gonb.Process(); c != nil {
 			c.Forward(r.Message)
 		}
 		f.idle(r)
@@ -63,25 +64,25 @@ func (f *Front) dispatch(r *request) {
 }
 
 // answer sends the reply to a request.
-func (f *Front) answer(r *request, content func() any) {
+func (f *front) answer(r *request, content func() any) {
 	f.status(r.Message, "busy")
 	f.reply(r, content())
 	f.idle(r)
 }
 
-func (f *Front) reply(r *request, content any) {
+func (f *front) reply(r *request, content any) {
 	if err := r.from.SendMessage(wire.New(f.session, strings.Replace(r.Header.Type, "_request", "_reply", 1), r.Message, content)); err != nil {
 		f.log.Printf("%s: %v", r.Header.Type, err)
 	}
 }
 
 // status publishes the kernel's state.
-func (f *Front) status(parent *wire.Message, state string) {
+func (f *front) status(parent *wire.Message, state string) {
 	f.publish(parent, "status", map[string]string{"execution_state": state})
 }
 
 // idle ends a request. While a cell runs, the kernel as a whole is still busy.
-func (f *Front) idle(r *request) {
+func (f *front) idle(r *request) {
 	f.status(r.Message, "idle")
 	f.mu.Lock()
 	running := f.running
@@ -92,11 +93,11 @@ func (f *Front) idle(r *request) {
 }
 
 // publish publishes a message to all clients.
-func (f *Front) publish(parent *wire.Message, kind string, content any) {
+func (f *front) publish(parent *wire.Message, kind string, content any) {
 	f.publishMessage(parent, wire.New(f.session, kind, parent, content))
 }
 
-func (f *Front) publishMessage(parent *wire.Message, m *wire.Message) {
+func (f *front) publishMessage(parent *wire.Message, m *wire.Message) {
 	m.Identities = [][]byte{[]byte("kernel." + m.Header.Type)}
 	if err := f.sockets.IOPub.SendMessage(m); err != nil && f.ctx.Err() == nil {
 		f.log.Printf("iopub: %v", err)
@@ -104,7 +105,7 @@ func (f *Front) publishMessage(parent *wire.Message, m *wire.Message) {
 }
 
 // publishOrphan publishes a message of GoNB while no cell runs, as for widgets.
-func (f *Front) publishOrphan(m *wire.Message) {
+func (f *front) publishOrphan(m *wire.Message) {
 	if !strings.HasPrefix(m.Header.Type, "comm_") {
 		return
 	}
@@ -118,13 +119,13 @@ func (f *Front) publishOrphan(m *wire.Message) {
 }
 
 // relay publishes a message of GoNB as the kernel's.
-func (f *Front) relay(parent, m *wire.Message) {
+func (f *front) relay(parent, m *wire.Message) {
 	ours := wire.New(f.session, m.Header.Type, parent, m.Content)
 	ours.Metadata, ours.Buffers = m.Metadata, m.Buffers
 	f.publishMessage(parent, ours)
 }
 
-func (f *Front) noteComm(m *wire.Message) {
+func (f *front) noteComm(m *wire.Message) {
 	var content struct {
 		ID     string `json:"comm_id"`
 		Target string `json:"target_name"`
@@ -142,7 +143,7 @@ func (f *Front) noteComm(m *wire.Message) {
 	}
 }
 
-func (f *Front) commInfo(r *request) any {
+func (f *front) commInfo(r *request) any {
 	var content struct {
 		Target string `json:"target_name"`
 	}
@@ -158,7 +159,7 @@ func (f *Front) commInfo(r *request) any {
 	return map[string]any{"status": "ok", "comms": comms}
 }
 
-func (f *Front) isComplete(r *request) any {
+func (f *front) isComplete(r *request) any {
 	var content struct {
 		Code string `json:"code"`
 	}
@@ -173,7 +174,7 @@ func (f *Front) isComplete(r *request) any {
 	return answer
 }
 
-func (f *Front) kernelInfo() any {
+func (f *front) kernelInfo() any {
 	banner := "Go with GoNB and birnnlib. %help lists the commands; the value of a final expression is shown."
 	if pure := os.Getenv(kernelspec.PureGo); pure != "" {
 		banner += "\nPure Go " + pure + "."
@@ -197,10 +198,10 @@ func (f *Front) kernelInfo() any {
 }
 
 // answerHistory answers a history_request.
-func (f *Front) answerHistory(r *request) any {
-	var q history.Query
+func (f *front) answerHistory(r *request) any {
+	var q historyQuery
 	if err := json.Unmarshal(r.Content, &q); err != nil {
 		return map[string]any{"status": "error", "ename": "BadRequest", "evalue": err.Error(), "traceback": []string{}}
 	}
-	return map[string]any{"status": "ok", "history": f.history.Find(q)}
+	return map[string]any{"status": "ok", "history": f.history.find(q)}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"birnn/kernels/internal/gonb"
 )
 
 // A stack in an error of GoMLX, formatted with %+v: a line with the function, then one with its place.
@@ -21,6 +23,8 @@ type stacks struct {
 	complete strings.Builder // the complete stacks, for %trace
 }
 
+func isAnnotated(line string) bool { _, ok := gonb.Annotated(line); return ok }
+
 // feed adds text and returns the text to show. shown reports whether a place is in the cells, and how to write it.
 func (s *stacks) feed(text string, shown func(place string) (string, bool)) string {
 	var out strings.Builder
@@ -29,7 +33,7 @@ func (s *stacks) feed(text string, shown func(place string) (string, bool)) stri
 		whole := strings.HasSuffix(line, "\n")
 		bare := strings.TrimSuffix(line, "\n")
 		switch {
-		case len(s.frames)%2 == 1 && whole && (stackPlace.MatchString(bare) || annotation.MatchString(bare)):
+		case len(s.frames)%2 == 1 && whole && (stackPlace.MatchString(bare) || isAnnotated(bare)):
 			s.frames = append(s.frames, line)
 		case len(s.frames)%2 == 1 && !whole && strings.HasPrefix(line, "\t"):
 			s.waiting = line

@@ -15,7 +15,7 @@ import (
 type Options struct {
 	Command string    // path of gopls
 	Dir     string    // directory of a Go module, perhaps with a go.work
-	Env     []string  // changes of the environment: "KEY=value" sets, "KEY" removes
+	env     []string  // changes of the environment: "KEY=value" sets, "KEY" removes
 	Temp    string    // directory of its temporary files; "" for the system's
 	Log     io.Writer // gets the messages of gopls; may be nil
 }

@@ -54,7 +54,7 @@ func options(t testing.TB, work bool) Options {
 		root := filepath.Join(filepath.Dir(file), "..", "..", "..")
 		write(t, dir, "go.work", fmt.Sprintf("go 1.26.5\n\nuse (\n\t.\n\t%q\n)\n", root))
 	}
-	return Options{Command: gopls, Dir: dir, Env: []string{"GOPROXY=off", "GOWORK", "GOFLAGS"}, Log: t.Output()}
+	return Options{Command: gopls, Dir: dir, env: []string{"GOPROXY=off", "GOWORK", "GOFLAGS"}, Log: t.Output()}
 }
 
 func start(t testing.TB, opts Options) *Client {
@@ -205,11 +205,10 @@ func TestWorkspace(t *testing.T) {
 	begin := time.Now()
 	c := start(t, options(t, true))
 	t.Logf("started after %v", time.Since(begin))
-	for !c.Ready() {
-		if time.Since(begin) > 5*time.Minute {
-			t.Fatal("not ready after five minutes")
-		}
-		time.Sleep(5 * time.Millisecond)
+	select {
+	case <-c.session.loaded:
+	case <-within(t).Done():
+		t.Fatal("not ready after five minutes")
 	}
 	t.Logf("ready after %v", time.Since(begin))
 	text, offset := cut(t, program(`import "birnn/birnnlib"`, "birnnlib.|"))

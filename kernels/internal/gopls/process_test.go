@@ -14,18 +14,24 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"birnn/kernels/internal/process"
 )
 
 // gone waits until a process group has ended.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	for range 6000 {
-		if errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) {
-			return
+	eventually(t, fmt.Sprintf("process group %d ends", pid), func() bool { return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) })
+}
+
+// eventually waits until so returns true, for a minute at most.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for begin := time.Now(); !so(); time.Sleep(time.Millisecond) {
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("not within a minute: %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("process group %d lives on", pid)
 }
 
 func (c *Client) pid() int { return c.session.cmd.Process.Pid }
@@ -93,10 +99,9 @@ func TestKilled(t *testing.T) {
 			syscall.Kill(pid, syscall.SIGSTOP) // so that it does not answer before it is killed
 			result := make(chan error)
 			go func() { result <- complete(within(t), c) }()
-			for loaded && c.requests() == 0 {
-				time.Sleep(time.Millisecond)
-			}
-			if !loaded { // then no request is sent, and nothing shows that the call waits
+			if loaded {
+				eventually(t, "the request is sent", func() bool { return c.requests() > 0 })
+			} else { // then no request is sent, and nothing shows that the call waits
 				time.Sleep(50 * time.Millisecond)
 			}
 			syscall.Kill(pid, syscall.SIGKILL)
@@ -208,16 +213,17 @@ func TestParentKilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
 	pid := 0
 	for lines := bufio.NewScanner(stdout); pid == 0 && lines.Scan(); {
 		fmt.Sscanf(lines.Text(), "gopls %d", &pid)
 	}
-	time.Sleep(200 * time.Millisecond)
-	cmd.Process.Kill()
-	cmd.Wait()
 	if pid == 0 {
 		t.Fatal("the other process did not start gopls")
 	}
+	eventually(t, "gopls loads packages by the go command", func() bool { return len(process.Descendants(pid)) > 0 })
+	cmd.Process.Kill()
 	gone(t, pid)
 }
 

@@ -52,7 +52,7 @@ func startSession(ctx context.Context, opts Options) (*session, error) {
 		// telemetry process, turns telemetry off.
 		"GO_TELEMETRY_CHILD=2",
 		"GOGC=50", // takes two fifths less memory at no noticeable cost
-	}, opts.Env...)
+	}, opts.env...)
 	cmd := process.Command(ctx, process.Options{Dir: opts.Dir, Env: env, Grace: grace}, opts.Command, "serve")
 	s := &session{
 		dir: opts.Dir, cmd: cmd, cancel: cancel, log: io.Discard,

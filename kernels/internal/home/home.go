@@ -1,4 +1,5 @@
-// Package home manages the folder that everything is installed in, its lock and its manifest.
+// Package home knows where things are: the folder that everything is installed in, with its lock and manifest, and the
+// checkout of the repository, with the Go toolchain that builds it.
 package home
 
 import (
@@ -65,10 +66,10 @@ func (h Home) Logs() string { return h.Path("log") }
 func (h Home) Temp() string { return h.Path("tmp") }
 
 // contents are the names that an installation uses in the folder. An uninstall touches nothing else.
-var contents = []string{"bin", "bin-*", "env-*", "etc", "log", "projects", "run", "share", "tmp", ManifestName + ".*" + atomicfile.Suffix}
+var contents = []string{"bin", "bin-*", "env-*", "etc", "log", "projects", "run", "share", "tmp", manifestName + ".*" + atomicfile.Suffix}
 
-// ErrForeign is wrapped by the error about a folder with other files in it.
-var ErrForeign = errors.New("is not empty and was not made by this command")
+// errForeign is wrapped by the error about a folder with other files in it.
+var errForeign = errors.New("is not empty and was not made by this command")
 
 // Open creates the folder if it does not exist, and locks it: one install runs at a time. It calls waiting once if it
 // has to wait for another one. It refuses a folder with other files in it.
@@ -86,7 +87,7 @@ func (h Home) Open(ctx context.Context, waiting func()) (m *Manifest, unlock fun
 		entries, readErr := os.ReadDir(h.Dir)
 		if readErr == nil && len(entries) > 0 {
 			unlock()
-			return nil, nil, fmt.Errorf("%s %w; name another folder with -dir", h.Dir, ErrForeign)
+			return nil, nil, fmt.Errorf("%s %w; name another folder with -dir", h.Dir, errForeign)
 		}
 		m = &Manifest{home: h, Steps: map[string]string{}}
 		m.MadeDirs = made

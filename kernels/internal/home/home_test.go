@@ -103,7 +103,7 @@ func TestRemove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"bin/gonb", "env-1234/bin/python", ManifestName}; !slices.Equal(m.Files, want) {
+	if want := []string{"bin/gonb", "env-1234/bin/python", manifestName}; !slices.Equal(m.Files, want) {
 		t.Errorf("the manifest lists %q, want %q", m.Files, want)
 	}
 	if m.Steps["one"] != "stamp" {
@@ -140,8 +140,8 @@ func TestOpenRefusesForeign(t *testing.T) {
 	dir := t.TempDir()
 	open(t, Home{filepath.Join(dir, "sub")}) // skips where there is no lock
 	write(t, dir, "thesis.tex")
-	if _, _, err := (Home{dir}).Open(t.Context(), nil); !errors.Is(err, ErrForeign) {
-		t.Errorf("got error %v, want ErrForeign", err)
+	if _, _, err := (Home{dir}).Open(t.Context(), nil); !errors.Is(err, errForeign) {
+		t.Errorf("got error %v, want errForeign", err)
 	}
 }
 

@@ -30,12 +30,12 @@ type Manifest struct {
 	Files       []string          `json:"files,omitempty"`        // every file in the folder, relative to it
 }
 
-// ManifestName is the manifest's file name in the folder.
-const ManifestName = "manifest.json"
+// manifestName is the manifest's file name in the folder.
+const manifestName = "manifest.json"
 
 // ReadManifest reads the manifest. The error wraps fs.ErrNotExist if nothing is installed.
 func (h Home) ReadManifest() (*Manifest, error) {
-	path := h.Path(ManifestName)
+	path := h.Path(manifestName)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (m *Manifest) Save() error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(m.home.Path(ManifestName), append(data, '\n'), 0o644)
+	return atomicfile.WriteFile(m.home.Path(manifestName), append(data, '\n'), 0o644)
 }
 
 // Note adds entries to a list of the manifest, without duplicates, and saves it. Call it before making anything outside
@@ -140,7 +140,7 @@ func (m *Manifest) Remove(dry bool, gone func(path string)) (stayed []string, er
 	for _, entry := range entries {
 		path := m.home.Path(entry.Name())
 		switch {
-		case entry.Name() == ManifestName: // the last one
+		case entry.Name() == manifestName: // the last one
 		case slices.ContainsFunc(contents, func(pattern string) bool {
 			match, _ := filepath.Match(pattern, entry.Name())
 			return match
@@ -152,7 +152,7 @@ func (m *Manifest) Remove(dry bool, gone func(path string)) (stayed []string, er
 			stayed = append(stayed, path)
 		}
 	}
-	if err := remove(m.home.Path(ManifestName), os.Remove); err != nil {
+	if err := remove(m.home.Path(manifestName), os.Remove); err != nil {
 		return nil, err
 	}
 	// Innermost first: a longer path cannot contain a shorter one.

@@ -1,4 +1,5 @@
-// Package jupyter runs Jupyter: notebooks without a browser, and JupyterLab.
+// Package jupyter runs Jupyter: notebooks without a browser, printed editions of them, and JupyterLab. It knows where the
+// lessons are and what they import.
 package jupyter
 
 import (

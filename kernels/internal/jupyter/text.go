@@ -14,8 +14,8 @@ var (
 	newlines = regexp.MustCompile(`\n{3,}`)
 )
 
-// Plain returns the text of an output, without formatting.
-func (o Output) Plain() string {
+// plain returns the text of an output, without formatting.
+func (o Output) plain() string {
 	switch o.Type {
 	case "stream":
 		return plain(o.Text)
@@ -60,7 +60,7 @@ func plain(text string) string {
 func (e Event) Explain() string {
 	var parts []string
 	for _, output := range e.Outputs {
-		if text := output.Plain(); text != "" {
+		if text := output.plain(); text != "" {
 			parts = append(parts, text)
 		}
 	}

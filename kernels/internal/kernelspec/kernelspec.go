@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/home"
 )
 
 // The names of the kernels.
@@ -47,7 +47,7 @@ type JSON struct {
 
 // Config holds what the kernels depend on.
 type Config struct {
-	Checkout checkout.Checkout
+	Checkout home.Checkout
 	Home     string // folder of the installation
 	Bin      string // folder of the kernel, gonb, goimports and gopls
 
@@ -57,7 +57,7 @@ type Config struct {
 	Plain      bool   // GoNB alone, without the front
 	PluginDir  string // folder of the CPU plugin; "" omits birnn-xla
 	CUDADir    string // folder of the CUDA plugin; "" omits birnn-cuda
-	SystemDirs []string
+	systemDirs []string
 }
 
 // Build returns the kernels that can work here. The pure-Go one always can.
@@ -139,7 +139,7 @@ func goFlags(goos, goarch string) string {
 // path returns a PATH with everything that a kernel needs. The caller's PATH comes last, for commands that cells run.
 func (c Config) path() string {
 	dirs := []string{c.Bin, filepath.Join(c.Checkout.Go.GOROOT, "bin")}
-	system := c.SystemDirs
+	system := c.systemDirs
 	if system == nil {
 		system = []string{"/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"}
 	}

@@ -15,12 +15,12 @@ import (
 	"testing"
 
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/home"
 )
 
 func config() Config {
 	return Config{
-		Checkout: checkout.Checkout{Root: "/src/bi rnn", Go: checkout.Toolchain{
+		Checkout: home.Checkout{Root: "/src/bi rnn", Go: home.Toolchain{
 			GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache$1", CCDir: "/opt/cc"}},
 		Home:      "/home",
 		Bin:       "/home/bin",

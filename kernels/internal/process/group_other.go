@@ -11,3 +11,6 @@ func End(*exec.Cmd) {}
 
 // Interrupt does nothing: it is implemented only for Unix.
 func Interrupt(int) {}
+
+// Alive returns true: it is implemented only for Unix.
+func Alive(int) bool { return true }

@@ -21,3 +21,6 @@ func End(cmd *exec.Cmd) {
 
 // Interrupt sends SIGINT to a process.
 func Interrupt(pid int) { syscall.Kill(pid, syscall.SIGINT) }
+
+// Alive reports whether a process exists.
+func Alive(pid int) bool { return syscall.Kill(pid, 0) != syscall.ESRCH }

@@ -13,10 +13,12 @@ import (
 )
 
 // Descendants returns the descendants of the process pid.
-func Descendants(pid int) []int {
+func Descendants(pid int) []int { return descendants(processes(), pid) }
+
+func descendants(table map[int]entry, pid int) []int {
 	children := map[int][]int{}
-	for child, parent := range parents() {
-		children[parent] = append(children[parent], child)
+	for child, e := range table {
+		children[e.parent] = append(children[e.parent], child)
 	}
 	var all []int
 	queue := []int{pid}
@@ -28,9 +30,23 @@ func Descendants(pid int) []int {
 	return all
 }
 
-// parents maps every process to its parent.
-func parents() map[int]int {
-	all := map[int]int{}
+// entry is an entry of the process table.
+type entry struct {
+	parent int
+	state  string // begins with a letter, such as T for a stopped process
+}
+
+// processes returns the process table, without the processes that have ended.
+func processes() map[int]entry {
+	table := map[int]entry{}
+	add := func(pid, state, parent string) {
+		var e entry
+		id, _ := strconv.Atoi(pid)
+		e.parent, _ = strconv.Atoi(parent)
+		if e.state = state; !strings.HasPrefix(state, "Z") {
+			table[id] = e
+		}
+	}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {
 		data, err := os.ReadFile(name)
@@ -39,24 +55,20 @@ func parents() map[int]int {
 		}
 		// "pid (name) state parent …"; the name may contain any character.
 		stat := string(data)
-		fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		if len(fields) > 1 && fields[0] != "Z" {
-			all[pid], _ = strconv.Atoi(fields[1])
+		if fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]); len(fields) > 1 {
+			add(filepath.Base(filepath.Dir(name)), fields[0], fields[1])
 		}
 	}
 	if len(stats) > 0 {
-		return all
+		return table
 	}
-	out, _ := exec.Command("ps", "-axo", "pid=,ppid=").Output() // no /proc: macOS
+	out, _ := exec.Command("ps", "-axo", "pid=,state=,ppid=").Output() // no /proc: macOS
 	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if len(fields) == 2 {
-			pid, _ := strconv.Atoi(fields[0])
-			all[pid], _ = strconv.Atoi(fields[1])
+		if fields := strings.Fields(line); len(fields) == 3 {
+			add(fields[0], fields[1], fields[2])
 		}
 	}
-	return all
+	return table
 }
 
 // KillDescendants kills the descendants of pid, including those started meanwhile.
@@ -73,20 +85,27 @@ func KillDescendants(pid int) {
 }
 
 // KillTree kills a process and its descendants. It stops them first: a running one could start another that KillTree
-// would miss.
+// would miss. It looks twice, since the table is not read at one moment.
 func KillTree(pid int) {
-	stopped := map[int]bool{}
-	for quiet := 0; quiet < 2; quiet++ {
-		for _, p := range append(Descendants(pid), pid) {
-			if !stopped[p] {
+	told := map[int]bool{}
+	begin := time.Now()
+	for quiet := 0; quiet < 2 && time.Since(begin) < time.Second; quiet++ { // a process that waits for a disk stops late
+		table := processes()
+		for _, p := range append(descendants(table, pid), pid) {
+			e, lives := table[p]
+			if lives && !strings.HasPrefix(e.state, "T") {
+				quiet = -1
+			}
+			if !told[p] {
 				syscall.Kill(p, syscall.SIGSTOP)
-				stopped[p] = true
-				quiet = 0
+				told[p] = true
 			}
 		}
-		time.Sleep(10 * time.Millisecond) // until they have stopped
+		if quiet < 0 {
+			time.Sleep(time.Millisecond)
+		}
 	}
-	for p := range stopped {
+	for p := range told {
 		syscall.Kill(p, syscall.SIGKILL)
 	}
 }

@@ -10,16 +10,15 @@ import (
 	"slices"
 	"strings"
 
-	"birnn/kernels/internal/checkout"
+	"birnn/kernels/internal/home"
+	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/lessons"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
-// Kernels returns the step that writes the kernelspecs. It follows the plan's steps, which determine the kernels.
-func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
-	private := filepath.Join(p.Options.Home.Jupyter(), "kernels")
+// kernels returns the step that writes the kernelspecs. It follows the plan's steps, which determine the kernels.
+func (p *plan) kernels(specs []kernelspec.Spec) *step {
+	private := filepath.Join(p.options.Home.Jupyter(), "kernels")
 	parts := []any{}
 	names := []string{}
 	for _, s := range specs {
@@ -28,20 +27,20 @@ func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
 	}
 	user := ""
 	var userErr error
-	if p.Options.User {
+	if p.options.User {
 		user, userErr = kernelspec.UserDir()
-	} else if len(p.Manifest.Outside) > 0 {
-		user = filepath.Dir(p.Manifest.Outside[0]) // installed there before: keep them up to date
+	} else if len(p.manifest.Outside) > 0 {
+		user = filepath.Dir(p.manifest.Outside[0]) // installed there before: keep them up to date
 	}
 	dirs := []string{private}
 	if user != "" {
 		dirs = append(dirs, user)
 	}
-	return &Step{
-		Name:   "kernels",
-		Title:  "kernels " + strings.Join(names, ", "),
-		Remedy: "follow the message, then run the same command again",
-		stamp:  pins.Stamp(append(parts, strings.Join(dirs, "\n"))...),
+	return &step{
+		name:   "kernels",
+		title:  "kernels " + strings.Join(names, ", "),
+		remedy: "follow the message, then run the same command again",
+		stamp:  stamp(append(parts, strings.Join(dirs, "\n"))...),
 		present: func() bool {
 			for _, dir := range dirs {
 				for _, name := range names {
@@ -57,7 +56,7 @@ func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
 				return userErr
 			}
 			if user != "" {
-				if err := p.Manifest.MakeDirs(user); err != nil {
+				if err := p.manifest.MakeDirs(user); err != nil {
 					return err
 				}
 			}
@@ -75,9 +74,9 @@ func (p *Plan) Kernels(specs []kernelspec.Spec) *Step {
 }
 
 // writeKernel writes a kernelspec into a "kernels" directory, or removes it from there if it is not in specs.
-func (p *Plan) writeKernel(dir, name string, specs []kernelspec.Spec, private bool) error {
+func (p *plan) writeKernel(dir, name string, specs []kernelspec.Spec, private bool) error {
 	path := filepath.Join(dir, name)
-	ours := private || slices.Contains(p.Manifest.Outside, path)
+	ours := private || slices.Contains(p.manifest.Outside, path)
 	i := slices.IndexFunc(specs, func(s kernelspec.Spec) bool { return s.Name == name })
 	if i < 0 {
 		if ours {
@@ -91,7 +90,7 @@ func (p *Plan) writeKernel(dir, name string, specs []kernelspec.Spec, private bo
 				return err
 			}
 		}
-		if err := p.Manifest.Note(&p.Manifest.Outside, path); err != nil {
+		if err := p.manifest.Note(&p.manifest.Outside, path); err != nil {
 			return err
 		}
 	}
@@ -112,10 +111,10 @@ var lessonPackages = []string{
 }
 
 // warm returns the steps that compile what cells import, with each kernel's settings.
-func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
-	root := p.Checkout.Root
-	notebooks, _ := lessons.All(root)
-	imports, err := lessons.Imports(notebooks)
+func (p *plan) warm(specs []kernelspec.Spec) []*step {
+	root := p.checkout.Root
+	notebooks, _ := jupyter.Lessons(root)
+	imports, err := jupyter.Imports(notebooks)
 	if err != nil {
 		imports = nil // a damaged notebook is reported when it is opened
 	}
@@ -123,19 +122,19 @@ func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 	slices.Sort(imports)
 	imports = slices.Compact(imports)
 	mod, _ := os.ReadFile(filepath.Join(root, "go.mod"))
-	var steps []*Step
+	var steps []*step
 	for _, spec := range specs {
 		wanted := imports
 		if spec.Name != kernelspec.Go {
 			wanted = append(slices.Clone(imports), "github.com/gomlx/go-xla/compute/xla")
 		}
-		steps = append(steps, &Step{
-			Name:     "warm-" + spec.Name,
-			Title:    "build cache for " + spec.Name,
-			Remedy:   "if you changed the library, check that \"go vet ./birnnlib/...\" passes; the kernel works, but compiles during the first cells",
-			Optional: true,
-			stamp:    pins.Stamp(spec.Stamp(), mod, strings.Join(wanted, "\n")),
-			present:  func() bool { return exists(p.Checkout.Go.GOCACHE) },
+		steps = append(steps, &step{
+			name:     "warm-" + spec.Name,
+			title:    "build cache for " + spec.Name,
+			remedy:   "if you changed the library, check that \"go vet ./birnnlib/...\" passes; the kernel works, but compiles during the first cells",
+			optional: true,
+			stamp:    stamp(spec.Stamp(), mod, strings.Join(wanted, "\n")),
+			present:  func() bool { return exists(p.checkout.Go.GOCACHE) },
 			run: func(ctx context.Context, log io.Writer) error {
 				return p.compile(ctx, spec, wanted, log)
 			},
@@ -145,7 +144,7 @@ func (p *Plan) warm(specs []kernelspec.Spec) []*Step {
 }
 
 // libraryPackages returns the import paths below birnnlib and notebooks that have Go files.
-// The list may have packages that cannot be imported; [Plan.compile] drops them.
+// The list may have packages that cannot be imported; [plan.compile] drops them.
 func libraryPackages(root string) []string {
 	var packages []string
 	for _, top := range []string{"birnnlib", "notebooks"} {
@@ -161,7 +160,7 @@ func libraryPackages(root string) []string {
 			}
 			if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
 				if rel, err := filepath.Rel(root, filepath.Dir(path)); err == nil {
-					packages = append(packages, checkout.Module+"/"+filepath.ToSlash(rel))
+					packages = append(packages, home.Module+"/"+filepath.ToSlash(rel))
 				}
 			}
 			return nil
@@ -173,17 +172,17 @@ func libraryPackages(root string) []string {
 // compile does what GoNB does for a cell that imports all of packages. The build may use the network: it fills the
 // module cache and the build cache. The "go get" that GoNB runs for each cell may not, as in a kernel; it would ask for
 // the newest version of everything.
-func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []string, log io.Writer) error {
-	dir := filepath.Join(p.Options.Home.Temp(), "warm-"+spec.Name)
+func (p *plan) compile(ctx context.Context, spec kernelspec.Spec, packages []string, log io.Writer) error {
+	dir := filepath.Join(p.options.Home.Temp(), "warm-"+spec.Name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	offline := append(spec.Environ(), "GOBIN", "GOPROXY=off")
-	online := append(slices.Clone(offline), "GOPROXY="+p.Checkout.Go.GOPROXY)
+	online := append(slices.Clone(offline), "GOPROXY="+p.checkout.Go.GOPROXY)
 	run := func(dir string, env []string, args ...string) (string, error) {
 		return process.Run(ctx, process.Options{Dir: dir, Env: env, Log: log}, spec.GoCommand(), args...)
 	}
-	root := p.Checkout.Root
+	root := p.checkout.Root
 	out, err := run(root, append(slices.Clone(online), "GOWORK=off"), append([]string{"list", "-e", "-find",
 		"-f", `{{if and (not .Error) (ne .Name "main")}}{{.ImportPath}}{{end}}`}, packages...)...)
 	if err != nil {
@@ -204,7 +203,7 @@ func (p *Plan) compile(ctx context.Context, spec kernelspec.Spec, packages []str
 		{"mod", "init", "gonb_warm"},
 		{"work", "init"},
 		{"work", "use", root, "."},
-		{"mod", "edit", "-replace", checkout.Module + "=" + root},
+		{"mod", "edit", "-replace", home.Module + "=" + root},
 		{"build", "-o", "warm"},
 	} {
 		if _, err := run(dir, online, args...); err != nil {

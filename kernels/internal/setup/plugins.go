@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"birnn/birnnlib/backend/plugin"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -32,16 +31,16 @@ func findPlugin(name string) (path string) {
 }
 
 // cpuPlugin returns the step that installs the PJRT CPU plugin where go-xla looks.
-func (p *Plan) cpuPlugin() *Step {
-	opts := plugin.Options{Source: p.Options.PluginSource, Python: p.Options.Python, Force: p.Options.ReplacePlugin}
+func (p *plan) cpuPlugin() *step {
+	opts := plugin.Options{Source: p.options.PluginSource, Python: p.options.Python, Force: p.options.ReplacePlugin}
 	force := opts.Force
-	return &Step{
-		Name:     cpuPluginStep,
-		Title:    "PJRT CPU plugin, for XLA",
-		Remedy:   "run the same command again, or try the other source with -plugin-source (pypi or go-xla)",
-		Optional: true,
+	return &step{
+		name:     cpuPluginStep,
+		title:    "PJRT CPU plugin, for XLA",
+		remedy:   "run the same command again, or try the other source with -plugin-source (pypi or go-xla)",
+		optional: true,
 		silent:   true,
-		stamp:    pins.Stamp("PJRT CPU"),
+		stamp:    stamp("PJRT CPU"),
 		present: func() bool {
 			path := findPlugin("cpu")
 			return path != "" && !force && !otherSource(path, opts.Source) && !errors.Is(plugin.Verify(path), plugin.ErrChanged)
@@ -70,8 +69,8 @@ func (p *Plan) cpuPlugin() *Step {
 }
 
 // notePlugins notes in the manifest where plugins will be.
-func (p *Plan) notePlugins(dir string) error {
-	return errors.Join(p.Manifest.NoteDirs(dir), p.Manifest.Note(&p.Manifest.PluginDirs, dir))
+func (p *plan) notePlugins(dir string) error {
+	return errors.Join(p.manifest.NoteDirs(dir), p.manifest.Note(&p.manifest.PluginDirs, dir))
 }
 
 // otherSource reports whether an installed plugin came from a source other than the one asked for.
@@ -81,13 +80,13 @@ func otherSource(path string, asked plugin.Source) bool {
 }
 
 // cudaPlugin returns the step that installs the PJRT CUDA plugin with go-xla's installer.
-func (p *Plan) cudaPlugin() *Step {
-	return &Step{
-		Name:     cudaPluginStep,
-		Title:    "PJRT CUDA plugin with NVIDIA's libraries (several GB)",
-		Remedy:   "run the same command again, or omit CUDA with -cuda=false",
-		Optional: true,
-		stamp:    pins.Stamp("PJRT CUDA"),
+func (p *plan) cudaPlugin() *step {
+	return &step{
+		name:     cudaPluginStep,
+		title:    "PJRT CUDA plugin with NVIDIA's libraries (several GB)",
+		remedy:   "run the same command again, or omit CUDA with -cuda=false",
+		optional: true,
+		stamp:    stamp("PJRT CUDA"),
 		present:  func() bool { return findPlugin("cuda") != "" },
 		run: func(ctx context.Context, log io.Writer) error {
 			dir, err := plugin.DefaultDir()
@@ -97,7 +96,7 @@ func (p *Plan) cudaPlugin() *Step {
 			if err := p.notePlugins(dir); err != nil {
 				return err
 			}
-			temp := filepath.Join(p.Options.Home.Temp(), "cuda")
+			temp := filepath.Join(p.options.Home.Temp(), "cuda")
 			if err := os.MkdirAll(temp, 0o755); err != nil {
 				return err
 			}

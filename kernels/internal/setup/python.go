@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"birnn/internal/python"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
@@ -21,29 +20,29 @@ const quietSettings = `{"@jupyterlab/apputils-extension:notification": {"fetchNe
 `
 
 // python returns the step that makes the Python environment with JupyterLab.
-func (p *Plan) python() *Step {
-	stamp := pins.Stamp(pins.Requirements, pins.Constraints, quietSettings)
+func (p *plan) python() *step {
+	content := stamp(requirements, constraints, quietSettings)
 	// The name depends on the content, so that the old environment works until the new one does.
-	env := p.Options.Home.Path("env-" + pins.Stamp(stamp, p.Options.Python)[:8])
-	return &Step{
-		Name:   "python",
-		Title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", pins.JupyterLab, pins.NBClient),
-		Remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or an existing Jupyter with -jupyter", minPython),
-		stamp:  stamp,
+	env := p.options.Home.Path("env-" + stamp(content, p.options.Python)[:8])
+	return &step{
+		name:   "python",
+		title:  fmt.Sprintf("Python environment with JupyterLab %s and nbclient %s", jupyterLabVersion, nbclientVersion),
+		remedy: fmt.Sprintf("name another Python (%s or newer) with -python, or an existing Jupyter with -jupyter", minPython),
+		stamp:  content,
 		present: func() bool {
-			asked := p.Options.Python == "" || p.Options.Python == p.Manifest.AskedPython
-			return asked && p.Manifest.Python != "" && exists(p.Manifest.Python)
+			asked := p.options.Python == "" || p.options.Python == p.manifest.AskedPython
+			return asked && p.manifest.Python != "" && exists(p.manifest.Python)
 		},
 		run: func(ctx context.Context, log io.Writer) error {
-			if err := makeEnvironment(ctx, p.Options.Python, env, p.Options.Home.Temp(), log); err != nil {
+			if err := makeEnvironment(ctx, p.options.Python, env, p.options.Home.Temp(), log); err != nil {
 				return errors.Join(err, os.RemoveAll(env))
 			}
-			p.Manifest.Python = python.Interpreter(env)
-			p.Manifest.AskedPython = p.Options.Python
-			if err := p.Manifest.Save(); err != nil {
+			p.manifest.Python = python.Interpreter(env)
+			p.manifest.AskedPython = p.options.Python
+			if err := p.manifest.Save(); err != nil {
 				return err
 			}
-			old, err := filepath.Glob(p.Options.Home.Path("env-*"))
+			old, err := filepath.Glob(p.options.Home.Path("env-*"))
 			for _, dir := range old {
 				if dir != env {
 					err = errors.Join(err, os.RemoveAll(dir))
@@ -69,12 +68,12 @@ func makeEnvironment(ctx context.Context, asked, env, temp string, log io.Writer
 	if err := os.RemoveAll(env); err != nil { // of a run that was killed
 		return err
 	}
-	requirements := filepath.Join(temp, "requirements.txt")
-	constraints := filepath.Join(temp, "constraints.txt")
-	if err := errors.Join(os.WriteFile(requirements, pins.Requirements, 0o644), os.WriteFile(constraints, pins.Constraints, 0o644)); err != nil {
+	direct := filepath.Join(temp, "requirements.txt")
+	all := filepath.Join(temp, "constraints.txt")
+	if err := errors.Join(os.WriteFile(direct, requirements, 0o644), os.WriteFile(all, constraints, 0o644)); err != nil {
 		return err
 	}
-	if err := python.MakeEnvironment(ctx, run, interpreter, env, "--only-binary=:all:", "-r", requirements, "-c", constraints); err != nil {
+	if err := python.MakeEnvironment(ctx, run, interpreter, env, "--only-binary=:all:", "-r", direct, "-c", all); err != nil {
 		return err
 	}
 	settings := filepath.Join(env, "share", "jupyter", "lab", "settings")

@@ -1,5 +1,5 @@
-// Package setup installs everything that the lessons need, step by step. A step is skipped if its stamp, a hash of
-// everything that its result depends on, equals the one in the manifest and its result still exists.
+// Package setup installs everything that the lessons need, step by step, and checks whether it works. A step is skipped if
+// its stamp, a hash of everything that its result depends on, equals the one in the manifest and its result still exists.
 package setup
 
 import (
@@ -12,18 +12,16 @@ import (
 	"strings"
 
 	"birnn/birnnlib/backend/plugin"
+	"birnn/internal/progress"
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
-	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
-// Command is the command line of this program, for messages.
-const Command = "go run ./kernels"
+// commandLine is that of this program, for messages.
+const commandLine = "go run ./kernels"
 
 // Options select what to install, and how.
 type Options struct {
@@ -39,15 +37,15 @@ type Options struct {
 	TryAgain      bool          // check again whether pure Go compiles with SIMD instructions if it did not before
 }
 
-// Step is one step of an installation.
-type Step struct {
-	Name     string // key in the manifest and name of the log
-	Title    string // shown to the user
-	Remedy   string // what to do if the step fails, unless the network is down
-	Optional bool   // the rest is useful without it
+// step is one step of an installation.
+type step struct {
+	name     string // key in the manifest and name of the log
+	title    string // shown to the user
+	remedy   string // what to do if the step fails, unless the network is down
+	optional bool   // the rest is useful without it
 
-	Tool    *pins.Tool // program that the step builds, if it is a pinned one
-	Program string     // path of that program
+	tool    *tool  // program that the step builds, if it is a pinned one
+	program string // path of that program
 
 	stamp   string
 	present func() bool // reports whether the result exists
@@ -55,44 +53,44 @@ type Step struct {
 	silent  bool // run shows the progress itself
 }
 
-// Plan is an installation: its steps and what they work on.
-type Plan struct {
-	Options  Options
-	Checkout checkout.Checkout
-	Manifest *home.Manifest
-	Steps    []*Step
+// plan is an installation: its steps and what they work on.
+type plan struct {
+	options  Options
+	checkout home.Checkout
+	manifest *home.Manifest
+	steps    []*step
 
 	out io.Writer // for steps that show their progress themselves
 }
 
-// Done reports whether a step is up to date.
-func (p *Plan) Done(s *Step) bool { return p.Manifest.Steps[s.Name] == s.stamp && s.present() }
+// done reports whether a step is up to date.
+func (p *plan) done(s *step) bool { return p.manifest.Steps[s.name] == s.stamp && s.present() }
 
 // Problem is the failure of an optional step.
 type Problem struct {
-	Step *Step
+	step *step
 	Err  error
 }
 
 func (p Problem) Error() string { return p.Err.Error() }
 
-// NewPlan returns the plan of an installation. It changes nothing.
-func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
-	p := &Plan{Options: opts, Checkout: co, Manifest: m, out: io.Discard}
-	p.Steps = append(p.Steps, p.simd())
+// newPlan returns the plan of an installation. It changes nothing.
+func newPlan(co home.Checkout, m *home.Manifest, opts Options) *plan {
+	p := &plan{options: opts, checkout: co, manifest: m, out: io.Discard}
+	p.steps = append(p.steps, p.simd())
 	if opts.Jupyter == "" {
-		p.Steps = append(p.Steps, p.python())
+		p.steps = append(p.steps, p.python())
 	}
 	for _, e := range p.environments() {
-		p.Steps = append(p.Steps, p.tools(e)...)
+		p.steps = append(p.steps, p.tools(e)...)
 		if !m.Plain {
-			p.Steps = append(p.Steps, p.kernel(e))
+			p.steps = append(p.steps, p.kernel(e))
 		}
 	}
 	if co.Go.XLA() == nil && !opts.NoXLA {
-		p.Steps = append(p.Steps, p.cpuPlugin())
+		p.steps = append(p.steps, p.cpuPlugin())
 		if !opts.NoCUDA && co.Go.GOOS == "linux" && co.Go.GOARCH == "amd64" && plugin.HasNVIDIA() {
-			p.Steps = append(p.Steps, p.cudaPlugin())
+			p.steps = append(p.steps, p.cudaPlugin())
 		}
 	}
 	return p
@@ -100,8 +98,8 @@ func NewPlan(co checkout.Checkout, m *home.Manifest, opts Options) *Plan {
 
 // Ensure runs every step that is not up to date. It returns what is installed and the failures of optional steps. The
 // error is non-nil if a required step failed.
-func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, []Problem, error) {
-	co, err := checkout.Find(ctx)
+func Ensure(ctx context.Context, opts Options, c *progress.Console) (*Installed, []Problem, error) {
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,18 +113,18 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 	if opts.Plain != nil {
 		m.Plain = *opts.Plain
 	}
-	p := NewPlan(co, m, opts)
+	p := newPlan(co, m, opts)
 	p.out = c.Writer()
 	var problems []Problem
 	changed := false
-	do := func(steps []*Step) error {
+	do := func(steps []*step) error {
 		for _, s := range steps {
 			did, err := p.do(ctx, s, c)
 			changed = changed || did
 			if err == nil {
 				continue
 			}
-			if !s.Optional || ctx.Err() != nil {
+			if !s.optional || ctx.Err() != nil {
 				return err
 			}
 			problems = append(problems, Problem{s, err})
@@ -134,20 +132,20 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 		return nil
 	}
 	// The other steps depend on the first one.
-	if err := do(p.Steps[:1]); err != nil {
+	if err := do(p.steps[:1]); err != nil {
 		return nil, problems, err
 	}
-	p = NewPlan(co, m, opts)
+	p = newPlan(co, m, opts)
 	p.out = c.Writer()
-	if err := do(p.Steps[1:]); err != nil {
+	if err := do(p.steps[1:]); err != nil {
 		return nil, problems, err
 	}
 	// The kernels depend on the plugins that are installed now.
-	specs, err := p.Specs()
+	specs, err := p.specs()
 	if err != nil {
 		return nil, problems, err
 	}
-	if err := do(append([]*Step{p.Kernels(specs)}, p.warm(specs)...)); err != nil {
+	if err := do(append([]*step{p.kernels(specs)}, p.warm(specs)...)); err != nil {
 		return nil, problems, err
 	}
 	if m.Checkout != co.Root {
@@ -175,7 +173,7 @@ func Ensure(ctx context.Context, opts Options, c *console.Console) (*Installed, 
 type Installed struct {
 	Jupyter  jupyter.Jupyter
 	Specs    []kernelspec.Spec
-	Checkout checkout.Checkout
+	Checkout home.Checkout
 	SIMD     simd.Toolchain
 }
 
@@ -190,21 +188,21 @@ func (i *Installed) Has(name string) bool {
 }
 
 // do runs a step unless it is up to date, and records it in the manifest.
-func (p *Plan) do(ctx context.Context, s *Step, c *console.Console) (did bool, err error) {
-	if p.Done(s) {
+func (p *plan) do(ctx context.Context, s *step, c *progress.Console) (did bool, err error) {
+	if p.done(s) {
 		return false, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	// Until it succeeds, the step counts as not done.
-	if _, ok := p.Manifest.Steps[s.Name]; ok {
-		delete(p.Manifest.Steps, s.Name)
-		if err := p.Manifest.Save(); err != nil {
+	if _, ok := p.manifest.Steps[s.name]; ok {
+		delete(p.manifest.Steps, s.name)
+		if err := p.manifest.Save(); err != nil {
 			return false, err
 		}
 	}
-	log, err := p.openLog(s.Name)
+	log, err := p.openLog(s.name)
 	if err != nil {
 		return false, err
 	}
@@ -213,7 +211,7 @@ func (p *Plan) do(ctx context.Context, s *Step, c *console.Console) (did bool, e
 	if s.silent {
 		begin = c.Plain
 	}
-	shown := begin(s.Title)
+	shown := begin(s.title)
 	if err := s.run(ctx, log); err != nil {
 		shown.Fail()
 		fmt.Fprintf(log, "%v\n", err)
@@ -223,42 +221,42 @@ func (p *Plan) do(ctx context.Context, s *Step, c *console.Console) (did bool, e
 		return true, p.explain(s, err, log.Name())
 	}
 	shown.Done()
-	p.Manifest.Steps[s.Name] = s.stamp
-	return true, p.Manifest.Save()
+	p.manifest.Steps[s.name] = s.stamp
+	return true, p.manifest.Save()
 }
 
-func (p *Plan) openLog(name string) (*os.File, error) {
-	if err := os.MkdirAll(p.Options.Home.Logs(), 0o755); err != nil {
+func (p *plan) openLog(name string) (*os.File, error) {
+	if err := os.MkdirAll(p.options.Home.Logs(), 0o755); err != nil {
 		return nil, err
 	}
-	return os.Create(filepath.Join(p.Options.Home.Logs(), name+".log"))
+	return os.Create(filepath.Join(p.options.Home.Logs(), name+".log"))
 }
 
 // explain adds the failed step and its remedy to an error.
-func (p *Plan) explain(s *Step, err error, log string) error {
-	remedy := s.Remedy
+func (p *plan) explain(s *step, err error, log string) error {
+	remedy := s.remedy
 	if process.IsNetwork(err) {
 		remedy = "the network seems to be unreachable: check it, and the proxy settings, then run the same command again"
 	}
 	if remedy == "" {
-		return fmt.Errorf("%s: %w", s.Title, err)
+		return fmt.Errorf("%s: %w", s.title, err)
 	}
-	return fmt.Errorf("%s: %w\n→ %s\n  (the full log is in %s)", s.Title, err, remedy, log)
+	return fmt.Errorf("%s: %w\n→ %s\n  (the full log is in %s)", s.title, err, remedy, log)
 }
 
-// Specs returns the kernels that work with what is installed now.
-func (p *Plan) Specs() ([]kernelspec.Spec, error) {
-	config := kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), Home: p.Options.Home.Dir, Plain: p.Manifest.Plain}
-	if t := p.Manifest.SIMD; t != nil {
-		config.SIMD, config.PureBin = *t, p.Options.Home.BinOf(t.Go)
+// specs returns the kernels that work with what is installed now.
+func (p *plan) specs() ([]kernelspec.Spec, error) {
+	config := kernelspec.Config{Checkout: p.checkout, Bin: p.options.Home.Bin(), Home: p.options.Home.Dir, Plain: p.manifest.Plain}
+	if t := p.manifest.SIMD; t != nil {
+		config.SIMD, config.PureBin = *t, p.options.Home.BinOf(t.Go)
 	}
-	if p.Checkout.Go.XLA() == nil {
+	if p.checkout.Go.XLA() == nil {
 		for _, f := range plugin.Find() {
 			switch f.Name {
 			case "cpu":
 				config.PluginDir = filepath.Dir(f.Path)
 			case "cuda":
-				if !p.Options.NoCUDA {
+				if !p.options.NoCUDA {
 					config.CUDADir = filepath.Dir(f.Path)
 				}
 			}
@@ -276,7 +274,7 @@ func exists(path string) bool {
 // Why returns the reason why a kernel is not installed.
 func Why(name string, i *Installed, problems []Problem) error {
 	for _, problem := range problems {
-		if (name == kernelspec.XLA && problem.Step.Name == cpuPluginStep) || (name == kernelspec.CUDA && problem.Step.Name == cudaPluginStep) {
+		if (name == kernelspec.XLA && problem.step.name == cpuPluginStep) || (name == kernelspec.CUDA && problem.step.name == cudaPluginStep) {
 			return errors.New("its plugin could not be installed, see above")
 		}
 	}
@@ -286,7 +284,7 @@ func Why(name string, i *Installed, problems []Problem) error {
 	if name == kernelspec.CUDA {
 		return errors.New("no NVIDIA GPU was found, or its plugin is not installed")
 	}
-	return fmt.Errorf("its plugin was not found; \"%s doctor\" has details", Command)
+	return fmt.Errorf("its plugin was not found; \"%s doctor\" has details", commandLine)
 }
 
 // nonEmptyLines returns the non-empty lines of a text, trimmed.

@@ -13,17 +13,15 @@ import (
 	"strings"
 	"testing"
 
+	"birnn/internal/progress"
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
-	"birnn/kernels/internal/console"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
 )
 
-// newPlan returns a plan without steps for a temporary folder.
-func newPlan(t *testing.T) *Plan {
+// testPlan returns a plan without steps for a temporary folder.
+func testPlan(t *testing.T) *plan {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the kernels need a Unix")
@@ -34,19 +32,19 @@ func newPlan(t *testing.T) *Plan {
 		t.Fatal(err)
 	}
 	t.Cleanup(unlock)
-	return &Plan{Options: Options{Home: h}, Manifest: m, out: io.Discard, Checkout: checkout.Checkout{
+	return &plan{options: Options{Home: h}, manifest: m, out: io.Discard, checkout: home.Checkout{
 		Root: t.TempDir(),
-		Go:   checkout.Toolchain{GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache"},
+		Go:   home.Toolchain{GOROOT: "/go", GOOS: "linux", GOARCH: "amd64", GOMODCACHE: "/mod", GOCACHE: "/cache"},
 	}}
 }
 
 func TestDo(t *testing.T) {
-	p := newPlan(t)
+	p := testPlan(t)
 	var out bytes.Buffer
-	c := console.New(&out)
+	c := progress.NewConsole(&out)
 	runs, there := 0, false
 	var fail error
-	s := &Step{Name: "step", Title: "a step", Remedy: "try harder", stamp: "one",
+	s := &step{name: "step", title: "a step", remedy: "try harder", stamp: "one",
 		present: func() bool { return there },
 		run:     func(context.Context, io.Writer) error { runs++; there = fail == nil; return fail },
 	}
@@ -59,7 +57,7 @@ func TestDo(t *testing.T) {
 		if (err == nil) != (wantErr == "") || err != nil && !strings.Contains(err.Error(), wantErr) {
 			t.Errorf("error %v, want %q", err, wantErr)
 		}
-		saved, err := p.Options.Home.ReadManifest()
+		saved, err := p.options.Home.ReadManifest()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,36 +83,36 @@ func TestDo(t *testing.T) {
 }
 
 func TestDoCancelled(t *testing.T) {
-	p := newPlan(t)
+	p := testPlan(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &Step{Name: "step", Title: "a step", stamp: "one", present: func() bool { return true },
+	s := &step{name: "step", title: "a step", stamp: "one", present: func() bool { return true },
 		run: func(context.Context, io.Writer) error { cancel(); return errors.New("signal: terminated") }}
-	if _, err := p.do(ctx, s, console.New(io.Discard)); !errors.Is(err, context.Canceled) {
+	if _, err := p.do(ctx, s, progress.NewConsole(io.Discard)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that it was cancelled", err)
 	}
-	if p.Done(s) {
+	if p.done(s) {
 		t.Error("a step that was cancelled counts as done")
 	}
 }
 
 // TestKernels writes kernelspecs into the installation and for the user, and removes one whose plugin is gone.
 func TestKernels(t *testing.T) {
-	p := newPlan(t)
+	p := testPlan(t)
 	user := filepath.Join(t.TempDir(), "data")
 	t.Setenv("JUPYTER_DATA_DIR", user)
-	private := filepath.Join(p.Options.Home.Jupyter(), "kernels")
-	p.Options.User = true
-	specs, err := kernelspec.Build(kernelspec.Config{Checkout: p.Checkout, Bin: p.Options.Home.Bin(), PluginDir: "/plugins"})
+	private := filepath.Join(p.options.Home.Jupyter(), "kernels")
+	p.options.User = true
+	specs, err := kernelspec.Build(kernelspec.Config{Checkout: p.checkout, Bin: p.options.Home.Bin(), PluginDir: "/plugins"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	do := func(specs []kernelspec.Spec) {
 		t.Helper()
-		s := p.Kernels(specs)
-		if _, err := p.do(t.Context(), s, console.New(io.Discard)); err != nil {
+		s := p.kernels(specs)
+		if _, err := p.do(t.Context(), s, progress.NewConsole(io.Discard)); err != nil {
 			t.Fatal(err)
 		}
-		if !p.Done(s) {
+		if !p.done(s) {
 			t.Error("it does not count as done")
 		}
 	}
@@ -132,14 +130,14 @@ func TestKernels(t *testing.T) {
 			t.Errorf("%s has %q", dir, got)
 		}
 	}
-	p.Options.User = false // installed once, they are kept up to date
+	p.options.User = false // installed once, they are kept up to date
 	do(specs[1:])
 	for _, dir := range []string{private, filepath.Join(user, "kernels")} {
 		if got := names(dir); !slices.Equal(got, []string{kernelspec.Go}) {
 			t.Errorf("without a plugin %s has %q", dir, got)
 		}
 	}
-	if _, err := p.Manifest.Remove(false, func(string) {}); err != nil {
+	if _, err := p.manifest.Remove(false, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(user); err == nil {
@@ -148,19 +146,19 @@ func TestKernels(t *testing.T) {
 }
 
 func TestKernelsOfOthers(t *testing.T) {
-	p := newPlan(t)
+	p := testPlan(t)
 	user := t.TempDir()
 	t.Setenv("JUPYTER_DATA_DIR", user)
-	p.Options.User = true
+	p.options.User = true
 	theirs := filepath.Join(user, "kernels", kernelspec.Go, "kernel.json")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(theirs), 0o755), os.WriteFile(theirs, []byte(`{"argv": ["x"]}`), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	specs, err := kernelspec.Build(kernelspec.Config{Checkout: p.Checkout})
+	specs, err := kernelspec.Build(kernelspec.Config{Checkout: p.checkout})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.do(t.Context(), p.Kernels(specs), console.New(io.Discard)); err == nil || !strings.Contains(err.Error(), "not installed by this command") {
+	if _, err := p.do(t.Context(), p.kernels(specs), progress.NewConsole(io.Discard)); err == nil || !strings.Contains(err.Error(), "not installed by this command") {
 		t.Errorf("got error %v, want that the kernel there is not ours", err)
 	}
 	if data, err := os.ReadFile(theirs); err != nil || string(data) != `{"argv": ["x"]}` {
@@ -170,21 +168,21 @@ func TestKernelsOfOthers(t *testing.T) {
 
 // TestSIMD checks when the build of pure Go is determined again, and that the pinned Go gets separate programs.
 func TestSIMD(t *testing.T) {
-	p := newPlan(t)
+	p := testPlan(t)
 	goroot := t.TempDir()
 	if err := errors.Join(os.Mkdir(filepath.Join(goroot, "bin"), 0o755), os.WriteFile(filepath.Join(goroot, "bin", "go"), nil, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	goMod := filepath.Join(p.Checkout.Root, "go.mod")
+	goMod := filepath.Join(p.checkout.Root, "go.mod")
 	if err := os.WriteFile(goMod, []byte("require github.com/gomlx/compute v0.1.6\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if p.Done(p.simd()) {
+	if p.done(p.simd()) {
 		t.Error("before anything was looked at, it counts as done")
 	}
 	remember := func(found simd.Toolchain) {
-		p.Manifest.SIMD = &found
-		p.Manifest.Steps[SIMD] = p.simd().stamp
+		p.manifest.SIMD = &found
+		p.manifest.Steps[simdStep] = p.simd().stamp
 	}
 	pinned := simd.Toolchain{Mode: simd.Pinned, Go: "go1.26.11", GOROOT: goroot}
 	plain := simd.Toolchain{Mode: simd.Plain, Go: "go1.27.4", GOROOT: goroot, Costs: true}
@@ -197,21 +195,21 @@ func TestSIMD(t *testing.T) {
 		{"nothing changed", func() {}, true},
 		{"another version of compute", func() { os.WriteFile(goMod, []byte("require github.com/gomlx/compute v0.1.7\n"), 0o644) }, false},
 		{"that is remembered", func() { remember(pinned) }, true},
-		{"another Go", func() { p.Checkout.Go.GOVERSION = "go1.28" }, false},
+		{"another Go", func() { p.checkout.Go.GOVERSION = "go1.28" }, false},
 		{"slow", func() { remember(plain) }, true},
-		{"slow, and install is called", func() { p.Options.TryAgain = true }, false},
+		{"slow, and install is called", func() { p.options.TryAgain = true }, false},
 		{"fast, and install is called", func() { remember(pinned) }, true},
 		{"the Go was removed", func() { os.RemoveAll(goroot) }, false},
 	} {
-		if test.change(); p.Done(p.simd()) != test.want {
+		if test.change(); p.done(p.simd()) != test.want {
 			t.Errorf("%s: it counts as done: %v, want %v", test.name, !test.want, test.want)
 		}
 	}
 
 	programs := func() (all []string) {
-		for _, s := range NewPlan(p.Checkout, p.Manifest, p.Options).Steps {
-			if s.Tool != nil {
-				all = append(all, s.Name+" in "+filepath.Base(filepath.Dir(s.Program)))
+		for _, s := range newPlan(p.checkout, p.manifest, p.options).steps {
+			if s.tool != nil {
+				all = append(all, s.name+" in "+filepath.Base(filepath.Dir(s.program)))
 			}
 		}
 		return all
@@ -220,13 +218,13 @@ func TestSIMD(t *testing.T) {
 	if got, want := programs(), append(slices.Clone(here), "gonb-go1.26.11 in bin-go1.26.11", "goimports-go1.26.11 in bin-go1.26.11", "gopls-go1.26.11 in bin-go1.26.11"); !slices.Equal(got, want) {
 		t.Errorf("with a pinned Go %q are built, want %q", got, want)
 	}
-	for _, dir := range []string{p.Options.Home.BinOf("go1.26.11"), p.Options.Home.BinOf("go1.26.9"), p.Options.Home.Bin()} {
+	for _, dir := range []string{p.options.Home.BinOf("go1.26.11"), p.options.Home.BinOf("go1.26.9"), p.options.Home.Bin()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	left := func() (names []string) {
-		dirs, err := filepath.Glob(p.Options.Home.Path("bin*"))
+		dirs, err := filepath.Glob(p.options.Home.Path("bin*"))
 		if err := errors.Join(err, p.removeOldPrograms()); err != nil {
 			t.Fatal(err)
 		}
@@ -276,9 +274,8 @@ func TestSources(t *testing.T) {
 
 // TestPins checks that versions pinned in several places agree.
 func TestPins(t *testing.T) {
-	requirements := string(pins.Requirements)
-	for _, want := range []string{"jupyterlab==" + pins.JupyterLab + "\n", "nbclient==" + pins.NBClient + "\n"} {
-		if !strings.Contains(requirements, want) {
+	for _, want := range []string{"jupyterlab==" + jupyterLabVersion + "\n", "nbclient==" + nbclientVersion + "\n"} {
+		if !strings.Contains(string(requirements), want) {
 			t.Errorf("requirements.txt has no line %q", want)
 		}
 	}
@@ -287,12 +284,12 @@ func TestPins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(root)) {
-		if least, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok && version.Compare("go"+least, pins.Go) > 0 {
-			t.Errorf("the repository's go.mod requires go %s, the pinned Go is %s", least, pins.Go)
+		if least, ok := strings.CutPrefix(strings.TrimSpace(line), "go "); ok && version.Compare("go"+least, simd.Go) > 0 {
+			t.Errorf("the repository's go.mod requires go %s, the pinned Go is %s", least, simd.Go)
 		}
 	}
-	for _, tool := range pins.Tools {
-		mod, sum := tool.Files()
+	for _, tool := range tools {
+		mod, sum := tool.files()
 		line := ""
 		for l := range strings.Lines(string(mod)) {
 			if strings.HasPrefix(l, "require ") {
@@ -300,14 +297,14 @@ func TestPins(t *testing.T) {
 			}
 		}
 		module, required, _ := strings.Cut(line, " ")
-		if required != tool.Version || !strings.HasPrefix(tool.Package, module) {
-			t.Errorf("%s: its go.mod requires %q, want %s at %s", tool.Name, line, tool.Package, tool.Version)
+		if required != tool.version || !strings.HasPrefix(tool.path, module) {
+			t.Errorf("%s: its go.mod requires %q, want %s at %s", tool.name, line, tool.path, tool.version)
 		}
 		if !strings.Contains(string(sum), module+" "+required+" h1:") {
-			t.Errorf("%s: its go.sum has no hash of %s %s", tool.Name, module, required)
+			t.Errorf("%s: its go.sum has no hash of %s %s", tool.name, module, required)
 		}
 		// What cells import of GoNB and the kernel that runs them are one version.
-		if tool.Name == "gonb" && !strings.Contains(string(root), "\t"+line+"\n") {
+		if tool.name == "gonb" && !strings.Contains(string(root), "\t"+line+"\n") {
 			t.Errorf("the repository's go.mod does not require %s", line)
 		}
 	}

@@ -15,8 +15,7 @@ import (
 
 	"birnn/internal/atomicfile"
 	"birnn/internal/simd"
-	"birnn/kernels/internal/checkout"
-	"birnn/kernels/internal/pins"
+	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/process"
 )
 
@@ -26,17 +25,17 @@ var buildEnv = []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "GO111MODULE", "G
 
 // environment is a Go toolchain and the folder of the programs that it builds.
 type environment struct {
-	tools checkout.Toolchain
+	tools home.Toolchain
 	bin   string
 	name  string // in the names of its steps; "" for the installed Go
 }
 
 // environments returns the environment of the installed Go and, if pure Go needs it, that of the pinned one.
-func (p *Plan) environments() []environment {
-	here := p.Checkout.Go
-	all := []environment{{here, p.Options.Home.Bin(), ""}}
-	if t := p.Manifest.SIMD; t != nil && t.Mode == simd.Pinned {
-		all = append(all, environment{here.By(*t), p.Options.Home.BinOf(t.Go), t.Go})
+func (p *plan) environments() []environment {
+	here := p.checkout.Go
+	all := []environment{{here, p.options.Home.Bin(), ""}}
+	if t := p.manifest.SIMD; t != nil && t.Mode == simd.Pinned {
+		all = append(all, environment{here.By(*t), p.options.Home.BinOf(t.Go), t.Go})
 	}
 	return all
 }
@@ -57,36 +56,36 @@ func (e environment) title(title string) string {
 	return title + ", built by " + e.name
 }
 
-// SIMD is the name of the step that determines how the pure-Go kernel builds.
-const SIMD = "simd"
+// simdStep is the name of the step that determines how the pure-Go kernel builds.
+const simdStep = "simd"
 
 // simd determines how the pure-Go kernel builds. The other steps depend on it.
-func (p *Plan) simd() *Step {
-	mod, _ := os.ReadFile(filepath.Join(p.Checkout.Root, "go.mod"))
-	return &Step{
-		Name:   SIMD,
-		Title:  "SIMD instructions for pure Go",
-		Remedy: "check that \"go version\" works and the disk has space, then run the same command again",
-		stamp:  pins.Stamp(simd.Depends(mod), p.Checkout.Go.GOVERSION, p.Checkout.Go.GOARCH),
+func (p *plan) simd() *step {
+	mod, _ := os.ReadFile(filepath.Join(p.checkout.Root, "go.mod"))
+	return &step{
+		name:   simdStep,
+		title:  "SIMD instructions for pure Go",
+		remedy: "check that \"go version\" works and the disk has space, then run the same command again",
+		stamp:  stamp(simd.Depends(mod), p.checkout.Go.GOVERSION, p.checkout.Go.GOARCH),
 		present: func() bool {
-			t := p.Manifest.SIMD
-			return t != nil && exists(filepath.Join(t.GOROOT, "bin", "go")) && !(t.Costs && p.Options.TryAgain)
+			t := p.manifest.SIMD
+			return t != nil && exists(filepath.Join(t.GOROOT, "bin", "go")) && !(t.Costs && p.options.TryAgain)
 		},
 		run: func(ctx context.Context, log io.Writer) error {
-			t, err := simd.Find(ctx, p.Checkout.Root, p.Checkout.Go.Command())
+			t, err := simd.Find(ctx, p.checkout.Root, p.checkout.Go.Command())
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(log, "pure Go %v\n", t)
-			p.Manifest.SIMD = &t
+			p.manifest.SIMD = &t
 			return nil
 		},
 	}
 }
 
 // removeOldPrograms removes the programs built by a pinned Go that is no longer used.
-func (p *Plan) removeOldPrograms() error {
-	dirs, err := filepath.Glob(p.Options.Home.BinOf("*"))
+func (p *plan) removeOldPrograms() error {
+	dirs, err := filepath.Glob(p.options.Home.BinOf("*"))
 	for _, dir := range dirs {
 		if !slices.ContainsFunc(p.environments(), func(e environment) bool { return e.bin == dir }) {
 			err = errors.Join(err, os.RemoveAll(dir))
@@ -96,32 +95,32 @@ func (p *Plan) removeOldPrograms() error {
 }
 
 // tools returns the steps that build GoNB and the programs it calls.
-func (p *Plan) tools(e environment) []*Step {
-	var steps []*Step
-	for _, tool := range pins.Tools {
-		mod, sum := tool.Files()
-		program := filepath.Join(e.bin, tool.Name)
-		binary := filepath.Join(e.bin, tool.Binary())
-		steps = append(steps, &Step{
-			Name:    e.step(tool.Name),
-			Title:   e.title(fmt.Sprintf("%s %s", tool.Name, tool.Version)),
-			Tool:    &tool,
-			Program: binary,
-			Remedy:  "check that \"go version\" works and the disk has space, then run the same command again",
-			stamp:   pins.Stamp(mod, sum, tool.Package, tool.Wrapper, e.tools.GOVERSION),
+func (p *plan) tools(e environment) []*step {
+	var steps []*step
+	for _, tool := range tools {
+		mod, sum := tool.files()
+		program := filepath.Join(e.bin, tool.name)
+		binary := filepath.Join(e.bin, tool.binary())
+		steps = append(steps, &step{
+			name:    e.step(tool.name),
+			title:   e.title(fmt.Sprintf("%s %s", tool.name, tool.version)),
+			tool:    &tool,
+			program: binary,
+			remedy:  "check that \"go version\" works and the disk has space, then run the same command again",
+			stamp:   stamp(mod, sum, tool.path, tool.wrapper, e.tools.GOVERSION),
 			present: func() bool { return exists(program) && exists(binary) },
 			run: func(ctx context.Context, log io.Writer) error {
-				dir := filepath.Join(p.Options.Home.Temp(), e.step(tool.Name))
-				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(e.bin, 0o755), tool.WriteModule(dir)); err != nil {
+				dir := filepath.Join(p.options.Home.Temp(), e.step(tool.name))
+				if err := errors.Join(os.MkdirAll(dir, 0o755), os.MkdirAll(e.bin, 0o755), tool.writeModule(dir)); err != nil {
 					return err
 				}
 				built := filepath.Join(dir, "built")
 				opts := process.Options{Dir: dir, Env: buildEnv, Log: log}
-				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", built, tool.Package); err != nil {
+				if _, err := process.Run(ctx, opts, e.tools.Command(), "build", "-o", built, tool.path); err != nil {
 					return err
 				}
-				if tool.Wrapper != "" {
-					if err := atomicfile.WriteFile(program, []byte(tool.Wrapper), 0o755); err != nil {
+				if tool.wrapper != "" {
+					if err := atomicfile.WriteFile(program, []byte(tool.wrapper), 0o755); err != nil {
 						return err
 					}
 				}
@@ -136,15 +135,15 @@ func (p *Plan) tools(e environment) []*Step {
 const kernelProgram = "birnn-kernels"
 
 // kernel returns the step that builds the kernel from the repository, with the shim that replaces the go command in it.
-func (p *Plan) kernel(e environment) *Step {
-	root, bin := p.Checkout.Root, e.bin
+func (p *plan) kernel(e environment) *step {
+	root, bin := p.checkout.Root, e.bin
 	program, shim := filepath.Join(bin, kernelProgram), filepath.Join(bin, "shims", "go")
 	hash, hashErr := sources(root)
-	return &Step{
-		Name:    e.step("kernel"),
-		Title:   e.title("the kernel"),
-		Remedy:  "check that \"go vet ./kernels/...\" passes, then run the same command again",
-		stamp:   pins.Stamp(hash, e.tools.GOVERSION),
+	return &step{
+		name:    e.step("kernel"),
+		title:   e.title("the kernel"),
+		remedy:  "check that \"go vet ./kernels/...\" passes, then run the same command again",
+		stamp:   stamp(hash, e.tools.GOVERSION),
 		present: func() bool { return exists(program) && exists(filepath.Join(bin, "shims", "shell")) },
 		run: func(ctx context.Context, log io.Writer) error {
 			if hashErr != nil {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 )
 
 // keyboard is the standard input of a job: a pipe into which go the lines for which the reader is asked when the job
@@ -28,7 +28,7 @@ func newKeyboard() (*keyboard, error) {
 const watchInterval = 100 * time.Millisecond
 
 // watch asks the reader whenever the job waits for input.
-func (k *keyboard) watch(pid int, state events.State) {
+func (k *keyboard) watch(pid int, state gonb.State) {
 	pipe := identity(k.w)
 	before := false
 	for {
@@ -52,17 +52,17 @@ func (k *keyboard) watch(pid int, state events.State) {
 }
 
 // ask asks the reader for a line and writes it to the pipe. If the client cannot be asked, it ends the input.
-func (k *keyboard) ask(prompt string, password bool, state events.State) {
+func (k *keyboard) ask(prompt string, password bool, state gonb.State) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.end {
 		return
 	}
-	reply := events.InputReply{End: true}
+	reply := gonb.InputReply{End: true}
 	if state.Input {
-		if c, err := net.Dial("unix", events.InputSocket(os.Getenv(events.Env))); err == nil {
+		if c, err := net.Dial("unix", gonb.InputSocket(os.Getenv(gonb.RunEnv))); err == nil {
 			defer c.Close()
-			json.NewEncoder(c).Encode(events.Input{Prompt: prompt, Password: password})
+			json.NewEncoder(c).Encode(gonb.InputRequest{Prompt: prompt, Password: password})
 			if json.NewDecoder(c).Decode(&reply) != nil {
 				return // the kernel ends
 			}

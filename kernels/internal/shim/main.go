@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +17,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"birnn/kernels/internal/cell"
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 )
 
 // program is the suffix of the built program.
@@ -30,10 +28,10 @@ const program = ".cell"
 func main() {
 	name, args := filepath.Base(os.Args[0]), os.Args[1:]
 	if name == drainName {
-		drain()
+		drain(args)
 		return
 	}
-	state := events.Now()
+	state := gonb.CurrentState()
 	for key, value := range state.Env {
 		os.Setenv(key, value)
 	}
@@ -43,24 +41,24 @@ func main() {
 	case "shell":
 		shell(args, state)
 	default:
-		(&job{name: os.Args[0] + program, args: ungarbled(args), state: state, start: events.Start, exit: events.Exit}).run()
+		(&job{name: os.Args[0] + program, args: gonb.Ungarbled(args), state: state, start: gonb.ProgramStarted, exit: gonb.ProgramEnded}).run()
 	}
 }
 
 // shell runs a line that begins with "!", or, after one of the words below, something else.
-func shell(args []string, state events.State) {
-	j := &job{name: "/bin/bash", args: append([]string{"-c"}, args...), state: state, start: events.Command, exit: events.Done}
+func shell(args []string, state gonb.State) {
+	j := &job{name: "/bin/bash", args: append([]string{"-c"}, args...), state: state, start: gonb.CommandStarted, exit: gonb.CommandEnded}
 	if len(args) > 1 {
 		switch args[0] {
-		case "asking": // GoNB asks for input
+		case gonb.AsksGoNB:
 			j.args, j.passes = append([]string{"-c"}, args[1:]...), true
-		case "script": // a script on standard input; the arguments are encoded, since GoNB garbles them
-			args = decoded(args[1:])
+		case gonb.Script:
+			args = gonb.Decoded(args[1:])
 			j.name, j.args, j.passes = args[0], args[1:], true
-		case "write":
-			write(decoded(args[1:]))
+		case gonb.Write:
+			write(gonb.Decoded(args[1:]))
 			return
-		case "link":
+		case gonb.Link:
 			link(args[1], args[2])
 			return
 		}
@@ -92,11 +90,11 @@ func link(path, name string) {
 
 // end tells the end of a command, and ends this process if there was an error.
 func end(err error) {
-	done := events.Event{Kind: events.Done}
+	done := gonb.Event{Kind: gonb.CommandEnded}
 	if err != nil {
 		done.Message = err.Error()
 	}
-	events.Tell(done)
+	gonb.Tell(done)
 	if err != nil {
 		os.Exit(0) // GoNB would show another code
 	}
@@ -110,38 +108,8 @@ func atHome(path string) string {
 	return path
 }
 
-// ungarbled repairs arguments in which GoNB has taken each byte for a character.
-func ungarbled(args []string) []string {
-	whole := slices.Clone(args)
-	for i, arg := range whole {
-		var raw []byte
-		for _, r := range arg {
-			if r > 0xff {
-				raw = nil
-				break
-			}
-			raw = append(raw, byte(r))
-		}
-		if utf8.Valid(raw) && raw != nil {
-			whole[i] = string(raw)
-		}
-	}
-	return whole
-}
-
-// decoded decodes arguments that the front has encoded.
-func decoded(args []string) []string {
-	whole := slices.Clone(args)
-	for i, arg := range whole {
-		if text, err := url.PathUnescape(arg); err == nil {
-			whole[i] = text
-		}
-	}
-	return whole
-}
-
 // goCommand runs the go command that $BIRNN_GO names.
-func goCommand(args []string, state events.State) int {
+func goCommand(args []string, state gonb.State) int {
 	command := os.Getenv("BIRNN_GO")
 	if len(args) == 3 && args[0] == "mod" && args[1] == "init" && restoreModule(args[2]) {
 		return 0
@@ -156,9 +124,9 @@ func goCommand(args []string, state events.State) int {
 		return interruptedCode
 	}
 	place := args[i+1]
-	args = append(slices.Clone(args[:i+2]), ungarbled(args[i+2:])...)
+	args = append(slices.Clone(args[:i+2]), gonb.Ungarbled(args[i+2:])...)
 	args[i+1] = place + program
-	events.Tell(events.Event{Kind: events.Build})
+	gonb.Tell(gonb.Event{Kind: gonb.BuildStarted})
 	begin := time.Now()
 	if slices.Contains(args, "-race") || slices.Contains(args, "-msan") || slices.Contains(args, "-asan") {
 		// These need the C linker, without the flags that keep it from cells.
@@ -185,11 +153,11 @@ func goCommand(args []string, state events.State) int {
 	if err == nil {
 		err = putSelf(place)
 	}
-	kind := events.Built
+	kind := gonb.Built
 	if err != nil {
-		kind = events.BuildFail
+		kind = gonb.BuildFailed
 	}
-	events.Tell(events.Event{Kind: kind, Length: time.Since(begin)})
+	gonb.Tell(gonb.Event{Kind: kind, Length: time.Since(begin)})
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return max(1, exit.ExitCode())
 	}
@@ -200,10 +168,10 @@ func goCommand(args []string, state events.State) int {
 	return 0
 }
 
-// restoreModule writes the go.mod that the front has kept, if it is that of the module. GoNB's command %reset, with which each
-// program begins, creates a new one.
+// restoreModule writes the go.mod that the front has kept, if it is that of the module. GoNB's command %reset, with which
+// each program begins, creates a new one.
 func restoreModule(module string) bool {
-	kept, err := os.ReadFile(filepath.Join(os.Getenv(events.Env), events.Module))
+	kept, err := os.ReadFile(filepath.Join(os.Getenv(gonb.RunEnv), gonb.ModuleFile))
 	return err == nil && bytes.HasPrefix(kept, []byte("module "+module+"\n")) && os.WriteFile("go.mod", kept, 0o600) == nil
 }
 

@@ -6,28 +6,29 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/process"
-	"birnn/kernels/internal/pump"
 )
 
 // job is a program, shell command or script that GoNB runs.
 type job struct {
 	name        string
 	args        []string
-	state       events.State
+	state       gonb.State
 	start, exit string // kinds of events
 	passes      bool   // whether it reads what GoNB writes, which is not the reader's input
 
@@ -45,7 +46,7 @@ const interruptedCode = 130 // exit code of what an interrupt keeps from startin
 // leaves behind; after an interrupt it ends them.
 func (j *job) run() {
 	if j.state.Interrupted {
-		events.Tell(events.Event{Kind: j.exit, Message: "interrupted"})
+		gonb.Tell(gonb.Event{Kind: j.exit, Message: "interrupted"})
 		os.Exit(interruptedCode)
 	}
 	process.Adopt() // so that all that the job starts are descendants
@@ -54,7 +55,7 @@ func (j *job) run() {
 	begin := time.Now()
 	if err := j.begin(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		events.Tell(events.Event{Kind: j.exit, Message: err.Error()})
+		gonb.Tell(gonb.Event{Kind: j.exit, Message: err.Error()})
 		os.Exit(1)
 	}
 	go func() {
@@ -81,12 +82,12 @@ func (j *job) run() {
 		j.displays.sync()
 	}
 	drainLater(j.stdout, j.stderr)
-	done := events.Event{Kind: j.exit, Length: time.Since(begin)}
+	done := gonb.Event{Kind: j.exit, Length: time.Since(begin)}
 	exit, failed := errors.AsType[*exec.ExitError](err)
 	if failed {
 		done.Message = exit.Error()
 	}
-	events.Tell(done)
+	gonb.Tell(done)
 	if !failed {
 		return
 	}
@@ -105,7 +106,7 @@ func (j *job) run() {
 // begin starts the job, with pipes for what it reads and writes.
 func (j *job) begin() error {
 	j.cmd = exec.Command(j.name, j.args...)
-	if j.start == events.Start {
+	if j.start == gonb.ProgramStarted {
 		j.cmd.Args[0] = os.Args[0] // the name that GoNB has given the program
 	}
 	if proxy, ok := os.LookupEnv("BIRNN_GOPROXY"); ok && os.Getenv("GOPROXY") == "off" { // the kernel's, for builds
@@ -124,7 +125,7 @@ func (j *job) begin() error {
 			j.cmd.Stdin = j.keyboard.r
 		}
 	}
-	if j.start == events.Start && os.Getenv(pipeEnv) != "" {
+	if j.start == gonb.ProgramStarted && os.Getenv(pipeEnv) != "" {
 		var paths []string
 		if j.displays, paths, err4 = newDisplays(j); err4 == nil {
 			j.cmd.Env = append(j.cmd.Env, paths...)
@@ -133,14 +134,14 @@ func (j *job) begin() error {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
-	j.stderr.pump.Before = func() {
+	j.stderr.pump.before = func() {
 		quiet(j.stdout)
 		j.displays.sync()
 	}
-	j.stderr.pump.Edit, j.stderr.pump.Rest = j.edit, incompletePlace
-	j.stdout.pump.Before = j.displays.sync
+	j.stderr.pump.edit, j.stderr.pump.rest = j.edit, gonb.IncompletePlace
+	j.stdout.pump.before = j.displays.sync
 	j.cmd.Stdout, j.cmd.Stderr = j.stdout.w, j.stderr.w
-	events.Tell(events.Event{Kind: j.start, PID: os.Getpid()})
+	gonb.Tell(gonb.Event{Kind: j.start, PID: os.Getpid()})
 	if err := j.cmd.Start(); err != nil {
 		return err
 	}
@@ -155,22 +156,23 @@ func (j *job) begin() error {
 // edit changes what GoNB reads of standard error. A program whose stack has become too large shows its first frames and
 // then counts the others, which takes seconds: edit has it killed meanwhile.
 func (j *job) edit(text []byte) []byte {
-	if j.start == events.Start && bytes.Contains(text, []byte("runtime: goroutine stack exceeds ")) && !j.overflowed.Swap(true) {
+	if j.start == gonb.ProgramStarted && bytes.Contains(text, []byte("runtime: goroutine stack exceeds ")) && !j.overflowed.Swap(true) {
 		go func() {
-			for shown := int64(-1); shown != j.stderr.pump.Count(); time.Sleep(300 * time.Millisecond) {
-				shown = j.stderr.pump.Count()
+			for shown := int64(-1); shown != j.stderr.pump.count(); time.Sleep(300 * time.Millisecond) {
+				shown = j.stderr.pump.count()
 			}
 			j.cmd.Process.Kill()
 		}()
 	}
-	return disguise(text)
+	return gonb.Disguise(text)
 }
 
 // stream is one of the job's output streams.
 type stream struct {
+	name string
 	r, w *os.File // of the job
 	to   *os.File // of GoNB
-	pump *pump.Pump
+	pump *pump
 	done chan struct{} // closed when the pump has ended
 	open bool          // other processes write to it after the end of the job
 	calm atomic.Int64  // the pump's count when GoNB had read everything
@@ -178,7 +180,7 @@ type stream struct {
 
 func newStream(name string, to *os.File) (*stream, error) {
 	r, w, err := os.Pipe()
-	return &stream{r: r, w: w, to: to, pump: newPump(name, to), done: make(chan struct{})}, err
+	return &stream{name: name, r: r, w: w, to: to, pump: newPump(name, to), done: make(chan struct{})}, err
 }
 
 // begin copies the stream, after the start of the job.
@@ -186,7 +188,7 @@ func (s *stream) begin() {
 	s.w.Close()
 	go func() {
 		defer close(s.done)
-		s.pump.Copy(s.to, s.r)
+		s.pump.copy(s.to, s.r)
 	}()
 }
 
@@ -205,7 +207,7 @@ func (s *stream) finish() {
 			return
 		case <-time.After(pause):
 		}
-		if quietFor++; !empty(s.r) || !s.pump.Idle() {
+		if quietFor++; !empty(s.r) || !s.pump.idle() {
 			quietFor = 0
 		}
 	}
@@ -239,6 +241,7 @@ func drainLater(streams ...*stream) {
 	cmd.Args = []string{drainName}
 	for _, s := range streams {
 		if s.open {
+			cmd.Args = append(cmd.Args, s.name)
 			cmd.ExtraFiles = append(cmd.ExtraFiles, s.r)
 		}
 	}
@@ -247,36 +250,24 @@ func drainLater(streams ...*stream) {
 	}
 }
 
-// drain reads and discards the files of drainLater.
-func drain() {
+// drain reads and discards the files of drainLater, of which there are as many as arguments.
+func drain(args []string) {
 	signal.Ignore(syscall.SIGINT)
-	ended := make(chan struct{})
+	var reading sync.WaitGroup
 	const first = 3
-	for fd := first; fd < first+2; fd++ {
-		go func() {
-			for buffer := make([]byte, 32<<10); ; {
-				n, err := syscall.Read(fd, buffer)
-				if err == syscall.EAGAIN {
-					time.Sleep(100 * time.Millisecond)
-				} else if n <= 0 && err != syscall.EINTR {
-					break
-				}
-			}
-			ended <- struct{}{}
-		}()
+	for i := range args {
+		reading.Go(func() { io.Copy(io.Discard, os.NewFile(uintptr(first+i), args[i])) })
 	}
-	<-ended
-	<-ended
+	reading.Wait()
 }
 
 // newPump returns the pump of a stream, with the limits in the environment.
-func newPump(stream string, w *os.File) *pump.Pump {
-	p := &pump.Pump{Drained: func() { drained(w) }}
-	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(events.Env) != "" {
-		p.Limit = limit
-		p.Most = 1_000_000_000
-		p.File = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
-		p.Told = func(file string) { events.Tell(events.Event{Kind: events.Overflow, Message: file}) }
+func newPump(stream string, w *os.File) *pump {
+	p := &pump{drained: func() { drained(w) }}
+	if limit, err := strconv.Atoi(os.Getenv("BIRNN_OUTPUT_LIMIT")); err == nil && os.Getenv(gonb.RunEnv) != "" {
+		p.limit = limit
+		p.most = 1_000_000_000
+		p.path = filepath.Join(os.Getenv("BIRNN_OUTPUT"), fmt.Sprintf("%s-%s.txt", time.Now().Format("20060102-150405.000"), stream))
 	}
 	return p
 }
@@ -292,16 +283,16 @@ func drained(w *os.File) {
 // streams and the displays concurrently. If the job keeps printing, quiet gives up soon.
 func quiet(s *stream) {
 	const looks, pause, longest = 3, time.Millisecond, 200 * time.Millisecond
-	count := s.pump.Count()
+	count := s.pump.count()
 	found := 0
 	if s.calm.Load() == count && empty(s.r) {
 		time.Sleep(pause) // the pump may be about to count what it has just read
-		if s.pump.Count() == count {
+		if s.pump.count() == count {
 			found = looks - 1
 		}
 	}
 	for begin := time.Now(); found < looks && time.Since(begin) < longest; time.Sleep(pause) {
-		if found++; !empty(s.r) || !s.pump.Idle() {
+		if found++; !empty(s.r) || !s.pump.idle() {
 			found = 0
 		}
 	}

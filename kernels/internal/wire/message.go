@@ -1,5 +1,5 @@
-// Package wire implements the Jupyter messaging protocol 5.4 on the wire: signed messages in frames, and connection
-// files.
+// Package wire implements the Jupyter messaging protocol 5.4 on the wire: signed messages in frames, connection files,
+// the sockets of a kernel, and a client of kernels.
 //
 // https://jupyter-client.readthedocs.io/en/stable/messaging.html
 package wire
@@ -41,8 +41,8 @@ type Message struct {
 	header json.RawMessage // as received: an answer repeats every field, even unknown ones
 }
 
-// ErrSignature is the error for a message with a wrong signature.
-var ErrSignature = errors.New("wrong signature")
+// errSignature is the error for a message with a wrong signature.
+var errSignature = errors.New("wrong signature")
 
 var delimiter = []byte("<IDS|MSG>")
 
@@ -62,14 +62,14 @@ func New(session, kind string, parent *Message, content any) *Message {
 		Parent: empty, Metadata: empty,
 	}
 	if parent != nil {
-		m.Identities, m.Parent = parent.Identities, parent.RawHeader()
+		m.Identities, m.Parent = parent.Identities, parent.rawHeader()
 	}
-	m.SetContent(content)
+	m.setContent(content)
 	return m
 }
 
-// SetContent replaces the content.
-func (m *Message) SetContent(content any) {
+// setContent replaces the content.
+func (m *Message) setContent(content any) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -87,31 +87,31 @@ func (m *Message) Read(v any) error {
 	return nil
 }
 
-// RawHeader returns the header for use as the parent header of an answer.
-func (m *Message) RawHeader() json.RawMessage {
+// rawHeader returns the header for use as the parent header of an answer.
+func (m *Message) rawHeader() json.RawMessage {
 	if m.header == nil {
 		m.header, _ = json.Marshal(m.Header) // strings only
 	}
 	return m.header
 }
 
-// ParentID returns the identifier of the message that m answers, if any.
-func (m *Message) ParentID() string {
+// parentID returns the identifier of the message that m answers, if any.
+func (m *Message) parentID() string {
 	var parent Header
 	json.Unmarshal(m.Parent, &parent)
 	return parent.ID
 }
 
-// Encode returns the frames of the message, signed unless key is empty.
-func (m *Message) Encode(key []byte) [][]byte {
-	parts := [][]byte{m.RawHeader(), orEmpty(m.Parent), orEmpty(m.Metadata), orEmpty(m.Content)}
+// encode returns the frames of the message, signed unless key is empty.
+func (m *Message) encode(key []byte) [][]byte {
+	parts := [][]byte{m.rawHeader(), orEmpty(m.Parent), orEmpty(m.Metadata), orEmpty(m.Content)}
 	frames := append([][]byte{}, m.Identities...)
 	frames = append(frames, delimiter, sign(key, parts))
 	return append(append(frames, parts...), m.Buffers...)
 }
 
-// Decode decodes a message from frames and checks its signature.
-func Decode(frames [][]byte, key []byte) (*Message, error) {
+// decode decodes a message from frames and checks its signature.
+func decode(frames [][]byte, key []byte) (*Message, error) {
 	at := 0
 	for at < len(frames) && !bytes.Equal(frames[at], delimiter) {
 		at++
@@ -121,7 +121,7 @@ func Decode(frames [][]byte, key []byte) (*Message, error) {
 	}
 	signature, parts := frames[at+1], frames[at+2:at+6]
 	if !hmac.Equal(signature, sign(key, parts)) {
-		return nil, ErrSignature
+		return nil, errSignature
 	}
 	m := &Message{Identities: frames[:at], Parent: parts[1], Metadata: parts[2], Content: parts[3], Buffers: frames[at+6:], header: parts[0]}
 	if err := json.Unmarshal(parts[0], &m.Header); err != nil {

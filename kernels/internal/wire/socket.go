@@ -22,7 +22,7 @@ func (s *Socket) WithKey(key string) *Socket { return &Socket{Socket: s.Socket, 
 
 // SendMessage signs and sends a message.
 func (s *Socket) SendMessage(m *Message) error {
-	frames := m.Encode(s.key)
+	frames := m.encode(s.key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.SendMulti(zmq4.NewMsgFrom(frames...))
@@ -41,7 +41,7 @@ func (s *Socket) Receive(ctx context.Context, name string, logf func(string, ...
 			time.Sleep(10 * time.Millisecond) // this peer is gone; others may connect
 			continue
 		}
-		m, err := Decode(msg.Frames, s.key)
+		m, err := decode(msg.Frames, s.key)
 		if err != nil {
 			logf("%s: dropped a message: %v", name, err)
 			continue
@@ -52,7 +52,7 @@ func (s *Socket) Receive(ctx context.Context, name string, logf func(string, ...
 
 // Sockets are the five sockets of a kernel or its client; a client has none for the heartbeat.
 type Sockets struct {
-	Shell, Control, Stdin, IOPub, Heartbeat *Socket
+	Shell, Control, Stdin, IOPub, heartbeat *Socket
 }
 
 // Bind opens the sockets of a connection.
@@ -63,13 +63,13 @@ func Bind(ctx context.Context, c Connection) (*Sockets, error) {
 		Control:   &Socket{Socket: zmq4.NewRouter(ctx), key: key},
 		Stdin:     &Socket{Socket: zmq4.NewRouter(ctx), key: key},
 		IOPub:     &Socket{Socket: zmq4.NewPub(ctx), key: key},
-		Heartbeat: &Socket{Socket: zmq4.NewRouter(ctx), key: key},
+		heartbeat: &Socket{Socket: zmq4.NewRouter(ctx), key: key},
 	}
 	for _, b := range []struct {
 		name string
 		s    *Socket
 		port int
-	}{{"shell", s.Shell, c.Shell}, {"control", s.Control, c.Control}, {"stdin", s.Stdin, c.Stdin}, {"iopub", s.IOPub, c.IOPub}, {"heartbeat", s.Heartbeat, c.Heartbeat}} {
+	}{{"shell", s.Shell, c.Shell}, {"control", s.Control, c.Control}, {"stdin", s.Stdin, c.Stdin}, {"iopub", s.IOPub, c.IOPub}, {"heartbeat", s.heartbeat, c.Heartbeat}} {
 		if err := b.s.Listen(guardedAddress(c.Address(b.port))); err != nil {
 			s.Close()
 			return nil, fmt.Errorf("the %s socket: %w", b.name, err)
@@ -81,19 +81,19 @@ func Bind(ctx context.Context, c Connection) (*Sockets, error) {
 // Echo answers heartbeats.
 func (s *Sockets) Echo(ctx context.Context) {
 	for ctx.Err() == nil {
-		msg, err := s.Heartbeat.Recv()
+		msg, err := s.heartbeat.Recv()
 		if err != nil {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		s.Heartbeat.SendMulti(msg)
+		s.heartbeat.SendMulti(msg)
 	}
 }
 
 // Close closes the sockets.
 func (s *Sockets) Close() error {
 	var err error
-	for _, one := range []*Socket{s.Shell, s.Control, s.Stdin, s.IOPub, s.Heartbeat} {
+	for _, one := range []*Socket{s.Shell, s.Control, s.Stdin, s.IOPub, s.heartbeat} {
 		if one != nil {
 			err = errors.Join(err, one.Close())
 		}
@@ -101,8 +101,8 @@ func (s *Sockets) Close() error {
 	return err
 }
 
-// Dial connects a client to the sockets of a kernel.
-func Dial(ctx context.Context, c Connection) (*Sockets, error) {
+// dial connects a client to the sockets of a kernel.
+func dial(ctx context.Context, c Connection) (*Sockets, error) {
 	key := []byte(c.Key)
 	patient := []zmq4.Option{zmq4.WithDialerRetry(5 * time.Millisecond), zmq4.WithDialerMaxRetries(4000), zmq4.WithID(zmq4.SocketIdentity(NewID()))}
 	s := &Sockets{

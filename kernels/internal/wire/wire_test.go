@@ -18,37 +18,37 @@ import (
 func TestSignature(t *testing.T) {
 	const want = "80e6e23871e595852ff0d0a5ec560b677ea162174c24fc566c13506d4ace9668"
 	frames := [][]byte{[]byte("client"), delimiter, []byte(want), []byte(`{"msg_type":"x"}`), []byte("{}"), []byte("{}"), []byte(`{"code":"分开"}`), {1, 2}}
-	m, err := Decode(frames, []byte("key"))
+	m, err := decode(frames, []byte("key"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Header.Type != "x" || string(m.Identities[0]) != "client" || !bytes.Equal(m.Buffers[0], []byte{1, 2}) {
 		t.Errorf("read %+v", m)
 	}
-	if got := m.Encode([]byte("key")); !slices.EqualFunc(got, frames, bytes.Equal) {
+	if got := m.encode([]byte("key")); !slices.EqualFunc(got, frames, bytes.Equal) {
 		t.Errorf("written again it is %q", got)
 	}
-	if _, err := Decode(frames, []byte("another key")); !errors.Is(err, ErrSignature) {
+	if _, err := decode(frames, []byte("another key")); !errors.Is(err, errSignature) {
 		t.Errorf("another key gives %v", err)
 	}
 	frames[6] = []byte(`{"code":"分离"}`)
-	if _, err := Decode(frames, []byte("key")); !errors.Is(err, ErrSignature) {
+	if _, err := decode(frames, []byte("key")); !errors.Is(err, errSignature) {
 		t.Errorf("another content gives %v", err)
 	}
 }
 
 func TestAnswer(t *testing.T) {
 	// An answer repeats unknown fields of the header.
-	request, err := Decode([][]byte{[]byte("client"), delimiter, nil, []byte(`{"msg_id":"1","msg_type":"x_request","subshell_id":null}`), empty, empty, empty}, nil)
+	request, err := decode([][]byte{[]byte("client"), delimiter, nil, []byte(`{"msg_id":"1","msg_type":"x_request","subshell_id":null}`), empty, empty, empty}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	answer := New("s", "x_reply", request, map[string]string{"a": "<b>"})
-	again, err := Decode(answer.Encode([]byte("k")), []byte("k"))
+	again, err := decode(answer.encode([]byte("k")), []byte("k"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.ParentID() != "1" || !strings.Contains(string(again.Parent), "subshell_id") || string(again.Content) != `{"a":"<b>"}` {
+	if again.parentID() != "1" || !strings.Contains(string(again.Parent), "subshell_id") || string(again.Content) != `{"a":"<b>"}` {
 		t.Errorf("the answer is %s to %s", again.Content, again.Parent)
 	}
 }
@@ -66,7 +66,7 @@ func TestDecodeErrors(t *testing.T) {
 		"no type":      {[][]byte{delimiter, nil, empty, empty, empty, empty}, "no msg_type"},
 		"content":      {[][]byte{delimiter, nil, part(`{"msg_type":"x"}`), empty, empty, part("[1]")}, "content of x"},
 	} {
-		if _, err := Decode(c.frames, nil); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := decode(c.frames, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
 		}
 	}
@@ -103,11 +103,11 @@ func TestConnection(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("client\x00<IDS|MSG>\x00\x00{\"msg_type\":\"x\"}\x00{}\x00{}\x00{\"code\":\"1\"}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Decode(bytes.Split(data, []byte{0}), nil)
+		m, err := decode(bytes.Split(data, []byte{0}), nil)
 		if err != nil {
 			return
 		}
-		again, err := Decode(m.Encode([]byte("key")), []byte("key"))
+		again, err := decode(m.encode([]byte("key")), []byte("key"))
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}

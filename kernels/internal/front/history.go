@@ -1,5 +1,4 @@
-// Package history stores the executed cells of a project in a file, one JSON line each.
-package history
+package front
 
 import (
 	"bytes"
@@ -15,35 +14,36 @@ import (
 	"birnn/internal/atomicfile"
 )
 
-// Entry is an executed cell.
-type Entry struct {
+// historyEntry is an executed cell.
+type historyEntry struct {
 	Session int    `json:"session"`
 	Line    int    `json:"line"` // the number of the cell in the session
 	Input   string `json:"input"`
 	Output  string `json:"output,omitempty"` // the result as text
 }
 
-// History has the entries of earlier sessions and of the current one.
-type History struct {
+// history has the executed cells of earlier sessions of a project and of the current one. It stores them in a file, one
+// JSON line each.
+type history struct {
 	mu      sync.Mutex
 	path    string
 	most    int
 	session int
-	entries []Entry
+	entries []historyEntry
 	stored  int // number of lines in the file
 	file    *os.File
 }
 
-// Open reads the history in a file and keeps the last most entries. It skips lines that a crash has truncated.
-func Open(name string, most int) (*History, error) {
-	h := &History{path: name, most: most, session: 1}
+// openHistory reads the history in a file and keeps the last most entries. It skips lines that a crash has truncated.
+func openHistory(name string, most int) (*history, error) {
+	h := &history{path: name, most: most, session: 1}
 	data, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("history: %w", err)
 	}
 	for line := range bytes.Lines(data) {
 		h.stored++
-		var e Entry
+		var e historyEntry
 		if json.Unmarshal(line, &e) != nil || e.Session < 1 {
 			continue
 		}
@@ -63,11 +63,11 @@ func Open(name string, most int) (*History, error) {
 	return h, nil
 }
 
-// Add adds a cell of the current session. Another kernel may add to the same file: each line is a single write.
-func (h *History) Add(line int, input string) error {
+// add adds a cell of the current session. Another kernel may add to the same file: each line is a single write.
+func (h *history) add(line int, input string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	e := Entry{Session: h.session, Line: line, Input: input}
+	e := historyEntry{Session: h.session, Line: line, Input: input}
 	h.entries = append(h.entries, e)
 	h.entries = h.entries[max(0, len(h.entries)-h.most):]
 	data, err := json.Marshal(e)
@@ -83,8 +83,8 @@ func (h *History) Add(line int, input string) error {
 	return nil
 }
 
-// SetOutput sets the result of a cell of the current session, only in memory.
-func (h *History) SetOutput(line int, output string) {
+// setOutput sets the result of a cell of the current session, only in memory.
+func (h *history) setOutput(line int, output string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := len(h.entries) - 1; i >= 0; i-- {
@@ -96,7 +96,7 @@ func (h *History) SetOutput(line int, output string) {
 }
 
 // rewrite replaces the file by the entries in memory.
-func (h *History) rewrite() error {
+func (h *history) rewrite() error {
 	var b bytes.Buffer
 	for _, e := range h.entries {
 		data, err := json.Marshal(e)
@@ -118,15 +118,15 @@ func (h *History) rewrite() error {
 	return nil
 }
 
-// Close closes the file.
-func (h *History) Close() error {
+// close closes the file.
+func (h *history) close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.file.Close()
 }
 
-// Query is the content of a history_request.
-type Query struct {
+// historyQuery is the content of a history_request.
+type historyQuery struct {
 	Output  bool   `json:"output"`
 	Type    string `json:"hist_access_type"` // tail, range or search
 	Session int    `json:"session"`          // 0 is the current one, -1 the one before
@@ -137,16 +137,16 @@ type Query struct {
 	Unique  bool   `json:"unique"`
 }
 
-// Find returns the matching entries in the form of the protocol, the oldest first: [session, line, input] or [session,
+// find returns the matching entries in the form of the protocol, the oldest first: [session, line, input] or [session,
 // line, [input, output]].
-func (h *History) Find(q Query) [][]any {
+func (h *history) find(q historyQuery) [][]any {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	session := q.Session
 	if session <= 0 {
 		session += h.session
 	}
-	var found []Entry
+	var found []historyEntry
 	for _, e := range h.entries {
 		switch q.Type {
 		case "range":
@@ -178,9 +178,9 @@ func (h *History) Find(q Query) [][]any {
 }
 
 // unique returns the entries without those whose input comes again later.
-func unique(entries []Entry) []Entry {
+func unique(entries []historyEntry) []historyEntry {
 	seen := map[string]bool{}
-	var kept []Entry
+	var kept []historyEntry
 	for i := len(entries) - 1; i >= 0; i-- {
 		if e := entries[i]; !seen[e.Input] {
 			seen[e.Input] = true

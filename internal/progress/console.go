@@ -1,6 +1,4 @@
-// Package console shows the progress of a command: a line per step, with a spinner and the time on a terminal, and
-// plain lines elsewhere.
-package console
+package progress
 
 import (
 	"fmt"
@@ -11,20 +9,18 @@ import (
 	"github.com/rivo/uniseg"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
-
-	"birnn/internal/progress"
 )
 
-// Console writes steps to a terminal or to a file.
+// Console shows the steps of a command: a line each, with a spinner and the time on a terminal, and plain lines elsewhere.
 type Console struct {
 	w   io.Writer
 	tty bool
 	now func() time.Time
 }
 
-// New returns a Console that writes to w.
-func New(w io.Writer) *Console {
-	return &Console{w: w, tty: progress.IsTerminal(w), now: time.Now}
+// NewConsole returns a Console that writes to w.
+func NewConsole(w io.Writer) *Console {
+	return &Console{w: w, tty: IsTerminal(w), now: time.Now}
 }
 
 // Printf writes a line between steps.
@@ -49,7 +45,7 @@ func (c *Console) Step(title string) *Step {
 		return c.Plain(title)
 	}
 	s := c.begin(title)
-	s.spinner = progress.New(c.w, -1, fit(title, c.width()-12), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(0),
+	s.spinner = New(c.w, -1, fit(title, c.width()-12), progressbar.OptionSpinnerType(14), progressbar.OptionThrottle(0),
 		progressbar.OptionUseANSICodes(true)) // ⠋ TITLE  [1m30s]
 	s.spinner.RenderBlank()
 	return s
@@ -76,19 +72,16 @@ func (c *Console) begin(title string) *Step {
 }
 
 // Done ends a step that succeeded.
-func (s *Step) Done() { s.end("✓", "") }
-
-// Note ends a step that succeeded, with a remark.
-func (s *Step) Note(note string) { s.end("✓", ": "+note) }
+func (s *Step) Done() { s.end("✓") }
 
 // Fail ends a step that failed.
-func (s *Step) Fail() { s.end("✗", "") }
+func (s *Step) Fail() { s.end("✗") }
 
-func (s *Step) end(mark, note string) {
+func (s *Step) end(mark string) {
 	if s.spinner != nil {
 		s.spinner.Finish()
 	}
-	fmt.Fprintf(s.c.w, "%s %s%s  %.1f s\n", mark, s.title, note, s.seconds())
+	fmt.Fprintf(s.c.w, "%s %s  %.1f s\n", mark, s.title, s.seconds())
 }
 
 func (s *Step) seconds() float64 { return s.c.now().Sub(s.start).Seconds() }

@@ -1,4 +1,4 @@
-package lessons
+package jupyter
 
 import (
 	"encoding/json"
@@ -20,26 +20,26 @@ func write(t *testing.T, content string, elem ...string) string {
 	return path
 }
 
-func TestAll(t *testing.T) {
+func TestLessons(t *testing.T) {
 	root := t.TempDir()
 	en1 := write(t, "", root, "notebooks", "en", "01-a.ipynb")
 	zh2 := write(t, "", root, "notebooks", "zh", "02-b.ipynb")
 	zh1 := write(t, "", root, "notebooks", "zh", "01-a.ipynb")
 	write(t, "", root, "notebooks", "zh", ".ipynb_checkpoints", "01-a-checkpoint.ipynb")
 	write(t, "", root, "notebooks", "zh", "notes.txt")
-	got, err := All(root)
+	got, err := Lessons(root)
 	if err != nil || !slices.Equal(got, []string{zh1, zh2, en1}) {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got := First(root, "zh"); got != zh1 {
+	if got := FirstLesson(root, "zh"); got != zh1 {
 		t.Errorf("the first in Chinese is %q", got)
 	}
-	if got := First(root, "fr"); got != "" {
+	if got := FirstLesson(root, "fr"); got != "" {
 		t.Errorf("the first in French is %q", got)
 	}
 }
 
-func TestLanguage(t *testing.T) {
+func TestLessonLanguage(t *testing.T) {
 	for _, test := range []struct {
 		asked string
 		env   map[string]string
@@ -52,9 +52,9 @@ func TestLanguage(t *testing.T) {
 		{"en", map[string]string{"LANG": "zh_CN.UTF-8"}, "en"},
 		{"fr", nil, ""},
 	} {
-		got, err := Language(test.asked, func(key string) string { return test.env[key] })
+		got, err := LessonLanguage(test.asked, func(key string) string { return test.env[key] })
 		if got != test.want || (err != nil) != (test.want == "") {
-			t.Errorf("Language(%q, %v) = %q, %v; want %q", test.asked, test.env, got, err, test.want)
+			t.Errorf("LessonLanguage(%q, %v) = %q, %v; want %q", test.asked, test.env, got, err, test.want)
 		}
 	}
 }

@@ -1,5 +1,4 @@
-// Package checkout finds the repository that this command belongs to and the Go toolchain that builds it.
-package checkout
+package home
 
 import (
 	"context"
@@ -21,39 +20,39 @@ const Module = "birnn"
 
 // Checkout is a copy of the repository and the toolchain that builds it.
 type Checkout struct {
-	Root string    `json:"root"`
-	Go   Toolchain `json:"go"`
+	Root string
+	Go   Toolchain
 }
 
 // Toolchain is the output of "go env" and the location of the C compiler.
 type Toolchain struct {
 	GOROOT, GOVERSION, GOOS, GOARCH, GOMODCACHE, GOCACHE, GOPROXY string
 
-	GOMOD string `json:"-"`
+	GOMOD string
 	CC    string // C compiler command, from go env
 	CCDir string // directory of the C compiler; "" if it was not found
 }
 
-// Find returns the checkout around the working directory, or the one this command was compiled from.
-func Find(ctx context.Context) (Checkout, error) {
+// FindCheckout returns the checkout around the working directory, or the one this command was compiled from.
+func FindCheckout(ctx context.Context) (Checkout, error) {
 	tools, err := toolchain(ctx, "")
-	if err == nil && IsRoot(filepath.Dir(tools.GOMOD)) {
+	if err == nil && IsCheckout(filepath.Dir(tools.GOMOD)) {
 		return Checkout{filepath.Dir(tools.GOMOD), tools}, nil
 	}
 	if errors.Is(err, exec.ErrNotFound) {
 		return Checkout{}, err
 	}
-	_, file, _, _ := runtime.Caller(0) // <root>/kernels/internal/checkout/checkout.go
+	_, file, _, _ := runtime.Caller(0) // <root>/kernels/internal/home/checkout.go
 	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
-	if !IsRoot(root) {
+	if !IsCheckout(root) {
 		return Checkout{}, fmt.Errorf("not in the repository: no go.mod of module %q in or above the working directory; run the command in the repository", Module)
 	}
 	tools, err = toolchain(ctx, root)
 	return Checkout{root, tools}, err
 }
 
-// IsRoot reports whether dir is the root of a checkout.
-func IsRoot(dir string) bool {
+// IsCheckout reports whether dir is the root of a checkout.
+func IsCheckout(dir string) bool {
 	data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return false

@@ -1,5 +1,4 @@
-// Package lessons finds the notebooks of the repository and their imports.
-package lessons
+package jupyter
 
 import (
 	"encoding/json"
@@ -11,17 +10,17 @@ import (
 	"strings"
 )
 
-// Languages are the languages of the lessons, each a folder.
-var Languages = []string{"zh", "en"}
+// languages are the languages of the lessons, each a folder.
+var languages = []string{"zh", "en"}
 
-// Dir returns the folder of the notebooks.
-func Dir(root string) string { return filepath.Join(root, "notebooks") }
+// LessonsDir returns the folder of the notebooks.
+func LessonsDir(root string) string { return filepath.Join(root, "notebooks") }
 
-// All returns the paths of all lessons, language by language, in order.
-func All(root string) ([]string, error) {
+// Lessons returns the paths of all lessons, language by language, in order.
+func Lessons(root string) ([]string, error) {
 	var all []string
-	for _, language := range Languages {
-		found, err := filepath.Glob(filepath.Join(Dir(root), language, "*.ipynb"))
+	for _, language := range languages {
+		found, err := filepath.Glob(filepath.Join(LessonsDir(root), language, "*.ipynb"))
 		if err != nil {
 			return nil, err
 		}
@@ -31,20 +30,20 @@ func All(root string) ([]string, error) {
 	return all, nil
 }
 
-// First returns the first lesson in a language, or "".
-func First(root, language string) string {
-	found, _ := filepath.Glob(filepath.Join(Dir(root), language, "01-*.ipynb"))
+// FirstLesson returns the first lesson in a language, or "".
+func FirstLesson(root, language string) string {
+	found, _ := filepath.Glob(filepath.Join(LessonsDir(root), language, "01-*.ipynb"))
 	if len(found) == 0 {
 		return ""
 	}
 	return slices.Min(found)
 }
 
-// Language returns the language asked for; if asked is empty, Chinese in a Chinese locale and English otherwise.
-func Language(asked string, getenv func(string) string) (string, error) {
+// LessonLanguage returns the language asked for; if asked is empty, Chinese in a Chinese locale and English otherwise.
+func LessonLanguage(asked string, getenv func(string) string) (string, error) {
 	if asked != "" {
-		if !slices.Contains(Languages, asked) {
-			return "", fmt.Errorf("no lessons in %q; the languages are %s", asked, strings.Join(Languages, " and "))
+		if !slices.Contains(languages, asked) {
+			return "", fmt.Errorf("no lessons in %q; the languages are %s", asked, strings.Join(languages, " and "))
 		}
 		return asked, nil
 	}

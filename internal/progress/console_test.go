@@ -1,4 +1,4 @@
-package console
+package progress
 
 import (
 	"bytes"
@@ -8,14 +8,14 @@ import (
 
 func TestPlainLines(t *testing.T) {
 	var out bytes.Buffer
-	c := New(&out)
+	c := NewConsole(&out)
 	clock := time.Unix(0, 0)
 	c.now = func() time.Time { clock = clock.Add(1500 * time.Millisecond); return clock }
 	c.Step("one").Done()
-	c.Step("two").Note("cached")
+	c.Step("two").Done()
 	c.Step("three").Fail()
 	c.Printf("%d steps", 3)
-	want := "… one\n✓ one  1.5 s\n… two\n✓ two: cached  1.5 s\n… three\n✗ three  1.5 s\n3 steps\n"
+	want := "… one\n✓ one  1.5 s\n… two\n✓ two  1.5 s\n… three\n✗ three  1.5 s\n3 steps\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// Answer is the output of the probe.
-type Answer struct {
+// answer is the output of the probe.
+type answer struct {
 	Backend     string  `json:"backend"`
 	Description string  `json:"description"`
 	Dot         float32 `json:"dot"`     // (1, 2, 3) · (4, 5, 6)
@@ -34,7 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	json.NewEncoder(os.Stdout).Encode(Answer{
+	json.NewEncoder(os.Stdout).Encode(answer{
 		Backend:     backend.Name(),
 		Description: backend.Description(),
 		Dot:         result.Value().(float32),

@@ -1,6 +1,6 @@
-// Package pump copies the output of a cell's program to GoNB, which reads a pipe in pieces and makes each piece a
-// message. A pump splits no character, thins out progress bars, and diverts an endless output to a file.
-package pump
+//go:build unix
+
+package main
 
 import (
 	"bytes"
@@ -14,25 +14,25 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Pump copies one stream. The zero value has no limits.
-type Pump struct {
-	Limit int    // bytes to copy before the output goes to a file; 0 for no limit
-	File  string // the file, which gets the output from its beginning
-	Most  int64  // maximal size of the file in bytes; 0 for no limit
+// pump copies a stream of a job to GoNB, which reads a pipe in pieces and makes each piece a message. A pump splits no
+// character, thins out progress bars, and diverts an endless output to a file. The zero value has no limits.
+type pump struct {
+	limit int    // bytes to copy before the output goes to a file; 0 for no limit
+	path  string // the file, which gets the output from its beginning
+	most  int64  // maximal size of the file in bytes; 0 for no limit
 
-	// Drained, if not nil, waits until the reader has read what was written.
-	Drained func()
-	Before  func()                    // if not nil, is called before each write
-	Edit    func(piece []byte) []byte // if not nil, changes each piece before it is written
-	Rest    func(text []byte) int     // if not nil, returns the number of bytes at the end that wait for the next read
-	Told    func(message string)      // if not nil, is called with the file's name when the output goes there
+	// drained, if not nil, waits until the reader has read what was written.
+	drained func()
+	before  func()                    // if not nil, is called before each write
+	edit    func(piece []byte) []byte // if not nil, changes each piece before it is written
+	rest    func(text []byte) int     // if not nil, returns the number of bytes at the end that wait for the next read
 
-	read  atomic.Int64 // number of chunks that were read but not yet written
-	count atomic.Int64 // number of chunks that were read
-	sent  int
-	head  []byte // the output so far, until there is a file
-	file  *os.File
-	size  int64
+	read   atomic.Int64 // number of chunks that were read but not yet written
+	chunks atomic.Int64 // number of chunks that were read
+	sent   int
+	head   []byte // the output so far, until there is a file
+	file   *os.File
+	size   int64
 }
 
 // pieceSize is the size up to which a write to a pipe is atomic on every Unix.
@@ -44,8 +44,8 @@ const (
 	interval = 50 * time.Millisecond
 )
 
-// Copy copies r to w until r ends.
-func (p *Pump) Copy(w io.Writer, r io.Reader) error {
+// copy copies r to w until r ends.
+func (p *pump) copy(w io.Writer, r io.Reader) error {
 	chunks := make(chan []byte)
 	go func() {
 		defer close(chunks)
@@ -54,7 +54,7 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 			n, err := r.Read(buffer)
 			if n > 0 {
 				p.read.Add(1)
-				p.count.Add(1)
+				p.chunks.Add(1)
 				chunks <- buffer[:n]
 			}
 			if err != nil {
@@ -103,14 +103,14 @@ func (p *Pump) Copy(w io.Writer, r io.Reader) error {
 	}
 }
 
-// Idle reports whether everything that was read has been written.
-func (p *Pump) Idle() bool { return p.read.Load() == 0 }
+// idle reports whether everything that was read has been written.
+func (p *pump) idle() bool { return p.read.Load() == 0 }
 
-// Count returns a number that grows with every read.
-func (p *Pump) Count() int64 { return p.count.Load() }
+// count returns a number that grows with every read.
+func (p *pump) count() int64 { return p.chunks.Load() }
 
 // flush writes what is pending, except an incomplete character at its end.
-func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
+func (p *pump) flush(w io.Writer, pending *[]byte, last bool) error {
 	text := *pending
 	if p.file != nil {
 		p.spill(text)
@@ -120,17 +120,17 @@ func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 	keep := 0
 	if !last {
 		keep = len(text) - whole(text)
-		if p.Rest != nil {
-			keep = max(keep, p.Rest(text))
+		if p.rest != nil {
+			keep = max(keep, p.rest(text))
 		}
 	}
 	*pending = append([]byte(nil), text[len(text)-keep:]...)
 	text = text[:len(text)-keep]
-	if p.Limit > 0 {
+	if p.limit > 0 {
 		p.head = append(p.head, text...)
-		if p.sent+len(text) > p.Limit {
-			rest := text[p.Limit-p.sent:]
-			text = text[:p.Limit-p.sent]
+		if p.sent+len(text) > p.limit {
+			rest := text[p.limit-p.sent:]
+			text = text[:p.limit-p.sent]
 			text = text[:whole(text)]
 			if err := p.write(w, collapse(text)); err != nil {
 				return err
@@ -143,10 +143,10 @@ func (p *Pump) flush(w io.Writer, pending *[]byte, last bool) error {
 }
 
 // write writes text in pieces that the reader gets undivided.
-func (p *Pump) write(w io.Writer, text []byte) error {
+func (p *pump) write(w io.Writer, text []byte) error {
 	for len(text) > 0 {
 		piece := text
-		if p.Drained != nil && len(piece) > pieceSize {
+		if p.drained != nil && len(piece) > pieceSize {
 			piece = piece[:pieceSize]
 			if end := bytes.LastIndexByte(piece, '\n'); end > 0 {
 				piece = piece[:end+1]
@@ -154,18 +154,18 @@ func (p *Pump) write(w io.Writer, text []byte) error {
 				piece = piece[:n]
 			}
 		}
-		if p.Before != nil {
-			p.Before()
+		if p.before != nil {
+			p.before()
 		}
 		edited := piece
-		if p.Edit != nil {
-			edited = p.Edit(piece)
+		if p.edit != nil {
+			edited = p.edit(piece)
 		}
 		if _, err := w.Write(edited); err != nil {
 			return err
 		}
-		if p.Drained != nil {
-			p.Drained()
+		if p.drained != nil {
+			p.drained()
 		}
 		text = text[len(piece):]
 	}
@@ -173,43 +173,40 @@ func (p *Pump) write(w io.Writer, text []byte) error {
 }
 
 // overflow creates the file and says so in the output.
-func (p *Pump) overflow(w io.Writer, rest int) error {
-	f, err := os.Create(p.File)
+func (p *pump) overflow(w io.Writer, rest int) error {
+	f, err := os.Create(p.path)
 	if err != nil {
-		p.Limit = 0 // without a file, everything is shown
+		p.limit = 0 // without a file, everything is shown
 		return p.write(w, p.head[len(p.head)-rest:])
 	}
 	p.file = f
 	head := p.head
 	p.head = nil
 	p.spill(head)
-	note := fmt.Sprintf("\n… this output is longer than %s; all of it goes to %s\n", humanize.Bytes(uint64(p.Limit)), p.File)
-	if p.Told != nil {
-		p.Told(p.File)
-	}
+	note := fmt.Sprintf("\n… this output is longer than %s; all of it goes to %s\n", humanize.Bytes(uint64(p.limit)), p.path)
 	return p.write(w, []byte(note))
 }
 
 // spill writes to the file, up to its maximal size.
-func (p *Pump) spill(text []byte) {
-	if p.Most > 0 && p.size+int64(len(text)) > p.Most {
-		text = text[:max(0, p.Most-p.size)]
+func (p *pump) spill(text []byte) {
+	if p.most > 0 && p.size+int64(len(text)) > p.most {
+		text = text[:max(0, p.most-p.size)]
 	}
 	n, _ := p.file.Write(text) // on a full disk the file ends; the program goes on
 	p.size += int64(n)
 }
 
 // close closes the file and describes it in the output.
-func (p *Pump) close(w io.Writer, err error) error {
+func (p *pump) close(w io.Writer, err error) error {
 	if p.file == nil {
 		return err
 	}
 	p.file.Close()
 	cut := ""
-	if p.Most > 0 && p.size >= p.Most {
+	if p.most > 0 && p.size >= p.most {
 		cut = ", the maximal size of a file: the rest is lost"
 	}
-	return p.write(w, fmt.Appendf(nil, "… %s in %s%s\n", humanize.Bytes(uint64(p.size)), p.File, cut))
+	return p.write(w, fmt.Appendf(nil, "… %s in %s%s\n", humanize.Bytes(uint64(p.size)), p.path, cut))
 }
 
 // whole returns the length of text without an incomplete character at its end.

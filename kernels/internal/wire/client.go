@@ -1,5 +1,4 @@
-// Package client is a client of Jupyter kernels.
-package client
+package wire
 
 import (
 	"context"
@@ -7,19 +6,15 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"birnn/kernels/internal/wire"
 )
 
 // Client is connected to a kernel. It runs one cell at a time.
 type Client struct {
-	Sockets *wire.Sockets
+	Sockets *Sockets
 	Session string
 	Ended   <-chan struct{} // closed when the kernel has ended
 
-	// Input gets the kernel's requests for input, Orphan its messages that belong to no pending request. Both may be
-	// nil.
-	Input, Orphan func(*wire.Message)
+	input, orphan func(*Message) // as in [Connect]
 
 	mu    sync.Mutex
 	calls map[string]*Call
@@ -27,27 +22,28 @@ type Client struct {
 
 // Call is a pending request.
 type Call struct {
-	Reply  chan *wire.Message // gets the reply
-	Idle   chan struct{}      // closed when all messages published for it have arrived
-	output func(*wire.Message)
+	Reply  chan *Message // gets the reply
+	Idle   chan struct{} // closed when all messages published for it have arrived
+	output func(*Message)
 	once   sync.Once
 }
 
-// ErrEnded is the error of a call during which the kernel ends.
-var ErrEnded = errors.New("the kernel has ended")
+// errEnded is the error of a call during which the kernel ends.
+var errEnded = errors.New("the kernel has ended")
 
-// Connect connects to a kernel that listens or is about to, until ctx ends. ended must be closed when its process ends.
-func Connect(ctx context.Context, connection wire.Connection, ended <-chan struct{}, input, orphan func(*wire.Message), logf func(string, ...any)) (*Client, error) {
-	sockets, err := wire.Dial(ctx, connection)
+// Connect connects to a kernel that listens or is about to, until ctx ends. ended must be closed when its process ends. input
+// gets the kernel's requests for input, orphan its messages that belong to no pending request; both may be nil.
+func Connect(ctx context.Context, connection Connection, ended <-chan struct{}, input, orphan func(*Message), logf func(string, ...any)) (*Client, error) {
+	sockets, err := dial(ctx, connection)
 	if err != nil {
 		return nil, fmt.Errorf("the kernel does not answer: %w", err)
 	}
-	c := &Client{Sockets: sockets, Session: wire.NewID(), Ended: ended, Input: input, Orphan: orphan, calls: map[string]*Call{}}
+	c := &Client{Sockets: sockets, Session: NewID(), Ended: ended, input: input, orphan: orphan, calls: map[string]*Call{}}
 	go sockets.Shell.Receive(ctx, "shell", logf, c.onReply)
 	go sockets.Control.Receive(ctx, "control", logf, c.onReply)
-	go sockets.Stdin.Receive(ctx, "stdin", logf, func(m *wire.Message) {
-		if c.Input != nil {
-			c.Input(m)
+	go sockets.Stdin.Receive(ctx, "stdin", logf, func(m *Message) {
+		if c.input != nil {
+			c.input(m)
 		}
 	})
 	go sockets.IOPub.Receive(ctx, "iopub", logf, c.onPublished)
@@ -70,7 +66,7 @@ func (c *Client) ready(ctx context.Context) error {
 		case <-k.Idle:
 			return nil
 		case <-c.Ended:
-			return fmt.Errorf("%w while it started", ErrEnded)
+			return fmt.Errorf("%w while it started", errEnded)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-deadline:
@@ -81,9 +77,9 @@ func (c *Client) ready(ctx context.Context) error {
 }
 
 // Begin sends a request. output, if not nil, gets the messages published for it, in order.
-func (c *Client) Begin(s *wire.Socket, kind string, content any, output func(*wire.Message)) (*Call, error) {
-	m := wire.New(c.Session, kind, nil, content)
-	k := &Call{output: output, Reply: make(chan *wire.Message, 1), Idle: make(chan struct{})}
+func (c *Client) Begin(s *Socket, kind string, content any, output func(*Message)) (*Call, error) {
+	m := New(c.Session, kind, nil, content)
+	k := &Call{output: output, Reply: make(chan *Message, 1), Idle: make(chan struct{})}
 	c.mu.Lock()
 	c.calls[m.Header.ID] = k
 	c.mu.Unlock()
@@ -91,7 +87,7 @@ func (c *Client) Begin(s *wire.Socket, kind string, content any, output func(*wi
 }
 
 // Execute executes code. It returns the reply after all messages published for it have arrived.
-func (c *Client) Execute(code string, allowInput bool, output func(*wire.Message)) (*wire.Message, error) {
+func (c *Client) Execute(code string, allowInput bool, output func(*Message)) (*Message, error) {
 	c.forget()
 	k, err := c.Begin(c.Sockets.Shell, "execute_request", map[string]any{
 		"code": code, "silent": false, "store_history": true, "allow_stdin": allowInput, "user_expressions": map[string]any{}, "stop_on_error": true,
@@ -99,11 +95,11 @@ func (c *Client) Execute(code string, allowInput bool, output func(*wire.Message
 	if err != nil {
 		return nil, err
 	}
-	var reply *wire.Message
+	var reply *Message
 	select {
 	case reply = <-k.Reply:
 	case <-c.Ended:
-		return nil, ErrEnded
+		return nil, errEnded
 	}
 	select {
 	case <-k.Idle:
@@ -113,8 +109,8 @@ func (c *Client) Execute(code string, allowInput bool, output func(*wire.Message
 }
 
 // Forward sends a message that has no reply.
-func (c *Client) Forward(m *wire.Message) error {
-	k := wire.New(c.Session, m.Header.Type, nil, m.Content)
+func (c *Client) Forward(m *Message) error {
+	k := New(c.Session, m.Header.Type, nil, m.Content)
 	k.Metadata, k.Buffers = m.Metadata, m.Buffers
 	return c.Sockets.Shell.SendMessage(k)
 }
@@ -129,13 +125,13 @@ func (c *Client) forget() {
 	c.mu.Unlock()
 }
 
-func (c *Client) find(m *wire.Message) *Call {
+func (c *Client) find(m *Message) *Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.calls[m.ParentID()]
+	return c.calls[m.parentID()]
 }
 
-func (c *Client) onReply(m *wire.Message) {
+func (c *Client) onReply(m *Message) {
 	if k := c.find(m); k != nil {
 		select {
 		case k.Reply <- m:
@@ -144,11 +140,11 @@ func (c *Client) onReply(m *wire.Message) {
 	}
 }
 
-func (c *Client) onPublished(m *wire.Message) {
+func (c *Client) onPublished(m *Message) {
 	k := c.find(m)
 	if k == nil {
-		if c.Orphan != nil {
-			c.Orphan(m)
+		if c.orphan != nil {
+			c.orphan(m)
 		}
 		return
 	}

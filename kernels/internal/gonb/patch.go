@@ -1,6 +1,7 @@
-package front
+package gonb
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,8 +12,8 @@ import (
 	"strings"
 )
 
-// gonbModule is the module of the packages by which cells display.
-const gonbModule = "github.com/janpfeifer/gonb"
+// module is the module of the packages by which cells display.
+const module = "github.com/janpfeifer/gonb"
 
 // gonbuiPatch has pairs of texts in gonbui.go and what replaces them. With them a display returns when the shim has it,
 // so that what a program prints next comes after it: the displays and the output are two pipes.
@@ -32,23 +33,23 @@ func sendData(data *protocol.DisplayData) {
 	"\tSendData(data)\n\tLogf(\"\\tsync(%d) request sent", "\tsendData(data)\n\tLogf(\"\\tsync(%d) request sent",
 }
 
-// patchedModule returns a line of go.work that replaces that module by a copy with the patch. The copy is made once and
-// stays, so that its packages stay in the build cache.
-func (f *Front) patchedModule() (string, error) {
-	cmd := exec.CommandContext(f.ctx, goCommand(), "list", "-m", "-f", "{{.Version}} {{.Dir}}", gonbModule)
-	cmd.Dir = f.config.Root
+// patched returns a line of go.work that replaces the module that the module in root requires by a copy with the patch. The
+// copy is made once and stays, so that its packages stay in the build cache.
+func patched(ctx context.Context, goCommand, root string) (string, error) {
+	cmd := exec.CommandContext(ctx, goCommand, "list", "-m", "-f", "{{.Version}} {{.Dir}}", module)
+	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("go list -m %s: %w", gonbModule, err)
+		return "", fmt.Errorf("go list -m %s: %w", module, err)
 	}
-	version, module, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	version, original, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(module + strings.Join(gonbuiPatch, "")))
+	sum := sha256.Sum256([]byte(original + strings.Join(gonbuiPatch, "")))
 	dir := filepath.Join(cache, "birnn", "gonb-"+hex.EncodeToString(sum[:8]))
-	replace := fmt.Sprintf("replace %s %s => %q", gonbModule, version, dir)
+	replace := fmt.Sprintf("replace %s %s => %q", module, version, dir)
 	if _, err := os.Stat(dir); err == nil {
 		return replace, nil
 	}
@@ -61,13 +62,13 @@ func (f *Front) patchedModule() (string, error) {
 	}
 	defer os.RemoveAll(staging)
 	for _, name := range []string{"gonbui", "common", "cache", "version"} {
-		if err := os.CopyFS(filepath.Join(staging, name), os.DirFS(filepath.Join(module, name))); err != nil {
+		if err := os.CopyFS(filepath.Join(staging, name), os.DirFS(filepath.Join(original, name))); err != nil {
 			return "", err
 		}
 	}
 	main := filepath.Join(staging, "gonbui", "gonbui.go")
 	source, err1 := os.ReadFile(main)
-	file, err2 := os.ReadFile(filepath.Join(module, "go.mod"))
+	file, err2 := os.ReadFile(filepath.Join(original, "go.mod"))
 	if err := errors.Join(err1, err2); err != nil {
 		return "", err
 	}
@@ -85,19 +86,4 @@ func (f *Front) patchedModule() (string, error) {
 		return replace, nil
 	}
 	return "", err
-}
-
-// addToWork adds a line to the workspace of GoNB's program.
-func (f *Front) addToWork(line string) error {
-	for _, dir := range f.programDirs() {
-		work, err := os.OpenFile(filepath.Join(dir, "go.work"), os.O_APPEND|os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(work, "\n%s\n", line)
-		if err := errors.Join(err, work.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
 }

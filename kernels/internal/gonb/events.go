@@ -1,6 +1,4 @@
-// Package events passes events from the programs of a kernel to its front, as lines of JSON appended to a file, and the
-// state of the front to the programs.
-package events
+package gonb
 
 import (
 	"bytes"
@@ -11,22 +9,21 @@ import (
 	"time"
 )
 
-// Env is the environment variable with the path of a kernel's run folder.
-const Env = "BIRNN_RUN"
+// RunEnv is the environment variable with the path of a kernel's run folder.
+const RunEnv = "BIRNN_RUN"
 
-// Module is the name of the file in the run folder with the go.mod of the cells' programs.
-const Module = "go.mod"
+// ModuleFile is the name of the file in the run folder with the go.mod of the cells' programs.
+const ModuleFile = "go.mod"
 
 // The kinds of events.
 const (
-	Build     = "build"     // the build of the cell's program starts
-	Built     = "built"     // the build succeeded
-	BuildFail = "buildfail" // the build failed
-	Start     = "start"     // the program starts
-	Exit      = "exit"      // the program ended
-	Command   = "command"   // a shell command or script starts
-	Done      = "done"      // the shell command or script ended
-	Overflow  = "overflow"  // an output exceeds the limit
+	BuildStarted   = "build"     // the build of the cell's program starts
+	Built          = "built"     // the build succeeded
+	BuildFailed    = "buildfail" // the build failed
+	ProgramStarted = "start"     // the program starts
+	ProgramEnded   = "exit"      // the program ended
+	CommandStarted = "command"   // a shell command or script starts
+	CommandEnded   = "done"      // the shell command or script ended
 )
 
 // Event is a step in the life of a cell's program.
@@ -34,15 +31,15 @@ type Event struct {
 	Kind    string        `json:"kind"`
 	Time    time.Time     `json:"time"`
 	Length  time.Duration `json:"length,omitempty"`  // duration, for events at the end of something
-	Message string        `json:"message,omitempty"` // for Exit and Done: the error, such as "exit status 1"
-	PID     int           `json:"pid,omitempty"`     // for Start and Command: the process that takes interrupts for it
+	Message string        `json:"message,omitempty"` // for ProgramEnded and CommandEnded: the error, such as "exit status 1"
+	PID     int           `json:"pid,omitempty"`     // at the start of a program or command: the process that takes interrupts
 }
 
 func file(run string) string { return filepath.Join(run, "events") }
 
-// Tell appends an event to the file of the run folder in [Env], if it is set.
+// Tell appends an event to the file of the run folder in [RunEnv], if it is set.
 func Tell(e Event) {
-	run := os.Getenv(Env)
+	run := os.Getenv(RunEnv)
 	if run == "" {
 		return
 	}
@@ -59,8 +56,8 @@ func Tell(e Event) {
 	f.Write(append(line, '\n')) // in one write, so that lines of several programs do not mix
 }
 
-// Read returns the events since the last Clear.
-func Read(run string) []Event {
+// readEvents returns the events since the last clearEvents.
+func readEvents(run string) []Event {
 	data, _ := os.ReadFile(file(run)) // missing if there were no events
 	var all []Event
 	for line := range bytes.Lines(data) {
@@ -72,8 +69,8 @@ func Read(run string) []Event {
 	return all
 }
 
-// Clear discards the events.
-func Clear(run string) error {
+// clearEvents discards the events.
+func clearEvents(run string) error {
 	err := os.Truncate(file(run), 0)
 	if os.IsNotExist(err) {
 		return nil
@@ -91,8 +88,8 @@ type State struct {
 
 func stateFile(run string) string { return filepath.Join(run, "state") }
 
-// Set stores the state in a run folder.
-func (s State) Set(run string) error {
+// store stores the state in a run folder.
+func (s State) store(run string) error {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -101,9 +98,9 @@ func (s State) Set(run string) error {
 	return errors.Join(os.WriteFile(temp, data, 0o600), os.Rename(temp, stateFile(run)))
 }
 
-// Now returns the state in the run folder that [Env] names, or the zero State without one.
-func Now() (s State) {
-	if run := os.Getenv(Env); run != "" {
+// CurrentState returns the state in the run folder that [RunEnv] names, or the zero State without one.
+func CurrentState() (s State) {
+	if run := os.Getenv(RunEnv); run != "" {
 		if data, err := os.ReadFile(stateFile(run)); err == nil {
 			json.Unmarshal(data, &s)
 		}
@@ -111,14 +108,14 @@ func Now() (s State) {
 	return s
 }
 
-// Input is a request for a line of input, which a program sends to the socket [InputSocket]; the answer is an
+// InputRequest is a request for a line of input, which a program sends to the socket [InputSocket]; the answer is an
 // [InputReply]. Both are JSON.
-type Input struct {
+type InputRequest struct {
 	Prompt   string `json:"prompt"`
 	Password bool   `json:"password"`
 }
 
-// InputReply is the answer to an [Input]: a line, or the end of the input.
+// InputReply is the answer to an [InputRequest]: a line, or the end of the input.
 type InputReply struct {
 	Value string `json:"value"`
 	End   bool   `json:"end"`

@@ -1,4 +1,4 @@
-package history
+package front
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 )
 
 // inputs are those that a query finds.
-func inputs(h *History, q Query) string {
+func inputs(h *history, q historyQuery) string {
 	var all []string
-	for _, e := range h.Find(q) {
+	for _, e := range h.find(q) {
 		all = append(all, fmt.Sprint(e[2]))
 	}
 	return strings.Join(all, "|")
@@ -19,25 +19,25 @@ func inputs(h *History, q Query) string {
 
 func TestHistory(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "project", "history.jsonl")
-	h, err := Open(name, 100)
+	h, err := openHistory(name, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, input := range []string{"a := 1", "分开\nb", "a := 1"} {
-		if err := h.Add(i+1, input); err != nil {
+		if err := h.add(i+1, input); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h.Close()
-	if h, err = Open(name, 100); err != nil { // another session
+	h.close()
+	if h, err = openHistory(name, 100); err != nil { // another session
 		t.Fatal(err)
 	}
-	defer h.Close()
-	if err := h.Add(1, "x[1]/2"); err != nil {
+	defer h.close()
+	if err := h.add(1, "x[1]/2"); err != nil {
 		t.Fatal(err)
 	}
-	h.SetOutput(1, "3")
-	for want, q := range map[string]Query{
+	h.setOutput(1, "3")
+	for want, q := range map[string]historyQuery{
 		"a := 1|x[1]/2":              {Type: "tail", N: 2},
 		"a := 1|分开\nb|a := 1|x[1]/2": {Type: "tail"},
 		"[x[1]/2 3]":                 {Type: "tail", N: 1, Output: true},
@@ -60,16 +60,16 @@ func TestHistory(t *testing.T) {
 // a crash has cut costs that line alone.
 func TestBounded(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "history.jsonl")
-	h, err := Open(name, 10)
+	h, err := openHistory(name, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 1000 {
-		if err := h.Add(i, fmt.Sprint("cell ", i)); err != nil {
+		if err := h.add(i, fmt.Sprint("cell ", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h.Close()
+	h.close()
 	data, err := os.ReadFile(name)
 	if err != nil || strings.Count(string(data), "\n") > 21 {
 		t.Fatalf("the file has %d lines, %v", strings.Count(string(data), "\n"), err)
@@ -77,18 +77,18 @@ func TestBounded(t *testing.T) {
 	if err := os.WriteFile(name, data[:len(data)-9], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if h, err = Open(name, 10); err != nil {
+	if h, err = openHistory(name, 10); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Add(1, "after the crash"); err != nil {
+	if err := h.add(1, "after the crash"); err != nil {
 		t.Fatal(err)
 	}
-	h.Close()
-	if h, err = Open(name, 10); err != nil {
+	h.close()
+	if h, err = openHistory(name, 10); err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
-	if got := inputs(h, Query{Type: "tail", N: 2}); got != "cell 998|after the crash" {
+	defer h.close()
+	if got := inputs(h, historyQuery{Type: "tail", N: 2}); got != "cell 998|after the crash" {
 		t.Errorf("got %q", got)
 	}
 }

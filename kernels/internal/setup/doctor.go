@@ -1,5 +1,4 @@
-// Package health checks what is installed and whether it works, and names the command that repairs each problem.
-package health
+package setup
 
 import (
 	"context"
@@ -14,13 +13,10 @@ import (
 	"time"
 
 	"birnn/birnnlib/backend/plugin"
-	"birnn/kernels/internal/checkout"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/pins"
 	"birnn/kernels/internal/process"
-	"birnn/kernels/internal/setup"
 )
 
 // Check is the result of one check.
@@ -38,12 +34,12 @@ type Report struct {
 	Checks []Check `json:"checks"`
 }
 
-const install = setup.Command + " install"
+const installCommand = commandLine + " install"
 
-// Examine runs all checks and calls tell with each result.
-func Examine(ctx context.Context, opts setup.Options, tell func(Check)) (Report, error) {
+// Examine checks what is installed and whether it works. It runs all checks and calls tell with each result.
+func Examine(ctx context.Context, opts Options, tell func(Check)) (Report, error) {
 	e := &examiner{ctx: ctx, opts: opts, tell: tell, report: Report{OK: true}}
-	co, err := checkout.Find(ctx)
+	co, err := home.FindCheckout(ctx)
 	if err != nil {
 		return e.report, err
 	}
@@ -59,10 +55,10 @@ func Examine(ctx context.Context, opts setup.Options, tell func(Check)) (Report,
 
 type examiner struct {
 	ctx      context.Context
-	opts     setup.Options
+	opts     Options
 	tell     func(Check)
 	report   Report
-	checkout checkout.Checkout
+	checkout home.Checkout
 	manifest *home.Manifest
 }
 
@@ -124,9 +120,9 @@ func (e *examiner) plugins() {
 		cuda = cuda || f.Name == "cuda"
 		c := Check{Name: "PJRT plugin " + f.Name, Detail: f.Path}
 		if err := plugin.VerifyFull(f.Path); errors.Is(err, plugin.ErrChanged) {
-			c.Problem, c.Fix = err.Error(), install+" -replace-plugin"
+			c.Problem, c.Fix = err.Error(), installCommand+" -replace-plugin"
 		} else if err != nil {
-			c.Problem, c.Fix = err.Error(), install
+			c.Problem, c.Fix = err.Error(), installCommand
 		}
 		if r, err := plugin.ReadRecord(f.Path); err == nil && r.Source != "" {
 			c.Detail += fmt.Sprintf(" (%s %s from %s)", r.Package, r.Version, r.Source)
@@ -134,10 +130,10 @@ func (e *examiner) plugins() {
 		e.add(c)
 	}
 	if !cpu {
-		e.add(Check{Name: "PJRT plugin cpu", Problem: "not found where go-xla looks; the pure-Go backend works without it", Fix: install})
+		e.add(Check{Name: "PJRT plugin cpu", Problem: "not found where go-xla looks; the pure-Go backend works without it", Fix: installCommand})
 	}
 	if !cuda && plugin.HasNVIDIA() && !e.opts.NoCUDA {
-		e.add(Check{Name: "PJRT plugin cuda", Problem: "missing, although there is an NVIDIA GPU", Fix: install})
+		e.add(Check{Name: "PJRT plugin cuda", Problem: "missing, although there is an NVIDIA GPU", Fix: installCommand})
 	}
 }
 
@@ -147,15 +143,15 @@ func (e *examiner) installed() bool {
 	m, err := e.opts.Home.ReadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.Problem, c.Fix = "nothing is installed", install
+		c.Problem, c.Fix = "nothing is installed", installCommand
 	case err != nil:
 		c.Problem, c.Fix = err.Error(), "rm -r "+quote(e.opts.Home.Dir)
 	case m.Checkout == "":
-		c.Problem, c.Fix = "an install did not finish", install
-	case !checkout.IsRoot(m.Checkout):
-		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which does not exist any more, so they cannot start", m.Checkout), install
+		c.Problem, c.Fix = "an install did not finish", installCommand
+	case !home.IsCheckout(m.Checkout):
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use the repository in %s, which does not exist any more, so they cannot start", m.Checkout), installCommand
 	case m.Checkout != e.checkout.Root:
-		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository: %s instead of %s", m.Checkout, e.checkout.Root), install
+		c.Problem, c.Fix = fmt.Sprintf("the kernels use another copy of the repository: %s instead of %s", m.Checkout, e.checkout.Root), installCommand
 	}
 	e.manifest = m
 	e.add(c)
@@ -164,60 +160,60 @@ func (e *examiner) installed() bool {
 
 // steps checks whether each step of the installation is done and up to date.
 func (e *examiner) steps() {
-	plan := setup.NewPlan(e.checkout, e.manifest, e.opts)
-	for _, s := range plan.Steps {
-		if s.Optional {
+	plan := newPlan(e.checkout, e.manifest, e.opts)
+	for _, s := range plan.steps {
+		if s.optional {
 			continue // plugins have been checked
 		}
-		c := Check{Name: s.Title}
-		if s.Name == setup.SIMD && plan.Done(s) {
+		c := Check{Name: s.title}
+		if s.name == simdStep && plan.done(s) {
 			c.Name, c.Detail = "pure Go", e.manifest.SIMD.String()
 			if e.manifest.SIMD.Costs {
-				c.Detail += fmt.Sprintf("; once that has changed, run %s", install)
+				c.Detail += fmt.Sprintf("; once that has changed, run %s", installCommand)
 			}
 		}
-		if !plan.Done(s) {
-			c.Problem, c.Fix = "missing or out of date", install
+		if !plan.done(s) {
+			c.Problem, c.Fix = "missing or out of date", installCommand
 		} else if err := e.version(s, &c); err != nil {
-			c.Problem, c.Fix = err.Error(), setup.Command+" uninstall && "+install
+			c.Problem, c.Fix = err.Error(), commandLine+" uninstall && "+installCommand
 		}
 		e.add(c)
 	}
-	specs, err := plan.Specs()
+	specs, err := plan.specs()
 	c := Check{Name: "kernels"}
 	if err != nil {
-		c.Problem, c.Fix = err.Error(), install
-	} else if s := plan.Kernels(specs); !plan.Done(s) {
-		c.Name = s.Title
-		c.Problem, c.Fix = "the installed kernels are out of date: the repository, the Go version or the plugins have changed", install
+		c.Problem, c.Fix = err.Error(), installCommand
+	} else if s := plan.kernels(specs); !plan.done(s) {
+		c.Name = s.title
+		c.Problem, c.Fix = "the installed kernels are out of date: the repository, the Go version or the plugins have changed", installCommand
 	} else {
-		c.Name = s.Title
+		c.Name = s.title
 	}
 	e.add(c)
 }
 
 // version checks the version of what a step made and notes it in c.
-func (e *examiner) version(s *setup.Step, c *Check) error {
-	if s.Name == "python" {
+func (e *examiner) version(s *step, c *Check) error {
+	if s.name == "python" {
 		out, err := process.Run(e.ctx, process.Options{Env: []string{"PYTHONPATH", "PYTHONHOME"}}, e.manifest.Python, "-c",
 			"import sys, jupyterlab, nbclient; print(jupyterlab.__version__, nbclient.__version__, sys.version.split()[0])")
 		if err != nil {
 			return err
 		}
 		versions := strings.Fields(out)
-		if len(versions) != 3 || versions[0] != pins.JupyterLab || versions[1] != pins.NBClient {
-			return fmt.Errorf("expected JupyterLab %s and nbclient %s, got %q", pins.JupyterLab, pins.NBClient, out)
+		if len(versions) != 3 || versions[0] != jupyterLabVersion || versions[1] != nbclientVersion {
+			return fmt.Errorf("expected JupyterLab %s and nbclient %s, got %q", jupyterLabVersion, nbclientVersion, out)
 		}
 		c.Detail = "Python " + versions[2]
 		return nil
 	}
-	if tool := s.Tool; tool != nil {
-		info, err := buildinfo.ReadFile(s.Program)
+	if tool := s.tool; tool != nil {
+		info, err := buildinfo.ReadFile(s.program)
 		if err != nil {
 			return err
 		}
-		if info.Path != tool.Package || info.Main.Version != tool.Version {
-			return fmt.Errorf("%s is %s %s, expected %s %s", s.Program, info.Path, info.Main.Version, tool.Package, tool.Version)
+		if info.Path != tool.path || info.Main.Version != tool.version {
+			return fmt.Errorf("%s is %s %s, expected %s %s", s.program, info.Path, info.Main.Version, tool.path, tool.version)
 		}
 		c.Detail = "built with " + info.GoVersion
 	}
@@ -234,23 +230,23 @@ func (e *examiner) kernels() {
 		j = jupyter.Private(e.opts.Home, e.manifest.Python)
 	}
 	if err != nil {
-		e.add(Check{Name: "Jupyter", Problem: err.Error(), Fix: install})
+		e.add(Check{Name: "Jupyter", Problem: err.Error(), Fix: installCommand})
 		return
 	}
 	for _, name := range []string{kernelspec.XLA, kernelspec.CUDA, kernelspec.Go} {
 		spec, err := kernelspec.Read(filepath.Join(e.opts.Home.Jupyter(), "kernels"), name)
 		if errors.Is(err, fs.ErrNotExist) {
 			if name == kernelspec.Go || name == kernelspec.XLA && e.checkout.Go.XLA() == nil {
-				e.add(Check{Name: "kernel " + name, Problem: "not installed", Fix: install})
+				e.add(Check{Name: "kernel " + name, Problem: "not installed", Fix: installCommand})
 			}
 			continue
 		}
 		if err != nil {
-			e.add(Check{Name: "kernel " + name, Problem: err.Error(), Fix: install})
+			e.add(Check{Name: "kernel " + name, Problem: err.Error(), Fix: installCommand})
 			continue
 		}
 		e.backend(spec)
-		if checkout.IsRoot(spec.Root()) { // else the kernel cannot start, as reported before
+		if home.IsCheckout(spec.Root()) { // else the kernel cannot start, as reported before
 			e.cell(j, spec)
 		}
 	}
@@ -268,8 +264,8 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 	defer os.RemoveAll(dir)
 	probe := filepath.Join(dir, "probe")
 	opts := process.Options{Dir: e.checkout.Root, Env: spec.Environ()}
-	if _, err := process.Run(e.ctx, opts, spec.GoCommand(), "build", "-o", probe, "./kernels/internal/probe"); err != nil {
-		c.Problem, c.Fix = "the probe does not build: "+err.Error(), install
+	if _, err := process.Run(e.ctx, opts, spec.GoCommand(), "build", "-o", probe, "./kernels/internal/setup/probe"); err != nil {
+		c.Problem, c.Fix = "the probe does not build: "+err.Error(), installCommand
 		return
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, 2*time.Minute)
@@ -277,7 +273,7 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 	var out strings.Builder
 	opts.Stdout = &out
 	if _, err := process.Run(ctx, opts, probe); err != nil {
-		c.Problem, c.Fix = "a computation failed: "+err.Error(), install+" -replace-plugin"
+		c.Problem, c.Fix = "a computation failed: "+err.Error(), installCommand+" -replace-plugin"
 		return
 	}
 	var answer struct {
@@ -285,7 +281,7 @@ func (e *examiner) backend(spec kernelspec.Spec) {
 		Dot, Seconds float64
 	}
 	if err := json.Unmarshal([]byte(out.String()), &answer); err != nil || answer.Dot != 32 {
-		c.Problem, c.Fix = fmt.Sprintf("the probe computes (1, 2, 3) · (4, 5, 6); expected 32, got %q", out.String()), install+" -replace-plugin"
+		c.Problem, c.Fix = fmt.Sprintf("the probe computes (1, 2, 3) · (4, 5, 6); expected 32, got %q", out.String()), installCommand+" -replace-plugin"
 		return
 	}
 	c.Detail = fmt.Sprintf("(1, 2, 3) · (4, 5, 6) = %g in %.2f s; %s", answer.Dot, answer.Seconds, answer.Description)
@@ -299,7 +295,7 @@ const helloNotebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cel
 func (e *examiner) cell(j jupyter.Jupyter, spec kernelspec.Spec) {
 	c := Check{Name: "kernel " + spec.Name}
 	defer func() { e.add(c) }()
-	c.Fix = install
+	c.Fix = installCommand
 	dir, err := os.MkdirTemp("", "birnn-doctor-")
 	if err != nil {
 		c.Problem = err.Error()
