@@ -15,6 +15,7 @@ import (
 
 	"birnn/kernels/internal/client"
 	"birnn/kernels/internal/events"
+	"birnn/kernels/internal/kept"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -152,7 +153,7 @@ func (f *Front) childConfig() childConfig {
 		env: []string{
 			"PATH=" + strings.Join(path, string(os.PathListSeparator)), "BIRNN_GO=" + goCommand(),
 			events.Env + "=" + f.run, "BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
-			"BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(), "TMPDIR=" + f.temp(), "BIRNN_FRONT=1", "BIRNN_ROOT=" + f.config.Root,
+			kept.Env + "=" + f.keepDir(), "TMPDIR=" + f.temp(), "BIRNN_FRONT=1", "BIRNN_ROOT=" + f.config.Root,
 			// A build goes nowhere; the shim gives shell commands the user's proxy.
 			"GOPROXY=off", "BIRNN_GOPROXY=" + f.config.Proxy,
 		},
@@ -175,8 +176,6 @@ func (f *Front) programDirs() []string {
 const outputLimit = 1_000_000 // number of bytes of a stream that are shown
 
 func (f *Front) keepDir() string { return filepath.Join(f.run, "kept") }
-
-func (f *Front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
 
 // goCommand returns the go command that the PATH finds.
 func goCommand() string { return kernelspec.FindGo(os.Getenv("PATH")) }

@@ -30,7 +30,7 @@ type Config struct {
 	Root           string // root of the repository, whose packages cells can import
 	Bin            string // directory of gonb, goimports, gopls and the shims
 	Kernels        string // directory of the installation's kernelspecs; "" for none
-	Project        string // directory of the history, the outputs and the lasting values
+	Project        string // directory of the history and the outputs
 	Proxy          string // $GOPROXY for fetching packages; "" for Go's default
 	Log            io.Writer
 	Interrupts     <-chan os.Signal // each interrupts the running cell
@@ -58,6 +58,8 @@ type Front struct {
 	limit       int    // number of bytes of a stream that are shown
 	backendNow  string // the current backend
 	warned      bool   // the user was told that pure Go is slow here
+
+	computed map[string]computed // the kept values by name; used only by the executing goroutine
 
 	history *history.History
 	gopls   atomic.Pointer[gopls.Client]
@@ -98,7 +100,7 @@ func Run(ctx context.Context, config Config) error {
 	f := &Front{
 		config: config, session: wire.NewID(), log: log.New(config.Log, "birnn: ", log.LstdFlags),
 		notebook: &cell.Notebook{}, wake: make(chan struct{}, 1),
-		sources: map[int]string{}, comms: map[string]string{},
+		sources: map[int]string{}, comms: map[string]string{}, computed: map[string]computed{},
 		outputs: filepath.Join(config.Project, "outputs"), limit: outputLimit, backendNow: cmp.Or(os.Getenv("GOMLX_BACKEND"), "the best available"),
 	}
 	f.exported.names = map[string]map[string]bool{}
