@@ -143,12 +143,8 @@ func (e *encoder) contents(v reflect.Value) *flaw {
 
 // elements encodes the elements of a slice or array.
 func (e *encoder) elements(v reflect.Value) *flaw {
-	l := layoutOf(v.Type().Elem())
-	if v.Kind() == reflect.Slice && l.flat {
+	if v.Kind() == reflect.Slice && layoutOf(v.Type().Elem()).flat {
 		e.w.Write(flatBytes(v))
-		return nil
-	}
-	if l.least == 0 {
 		return nil
 	}
 	for i := range v.Len() {
@@ -168,12 +164,9 @@ func (e *encoder) encodeInterface(v reflect.Value) *flaw {
 	t := v.Elem().Type()
 	name, ok := e.names[t]
 	if !ok {
-		if f := whole(t, map[reflect.Type]bool{}); f != nil {
-			return f
-		}
 		name = []byte(signature(t))
 		if _, ok := inInterfaces.Load(string(name)); !ok {
-			return flawf("is a %v in an interface, which later cells cannot decode: name the type with the option keep.Types", t)
+			return flawf("is a %v in an interface, where later cells do not know this type: use the type instead of the interface", t)
 		}
 		e.names[t] = name
 	}

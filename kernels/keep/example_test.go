@@ -26,12 +26,13 @@ func ExampleValue() {
 	// 1
 }
 
-// Types declares the types that the interfaces hold.
-func ExampleTypes() {
-	type circle struct{ Radius float64 }
-	shapes := keep.Value("shapes", func() ([]any, error) {
-		return []any{circle{1}, circle{2}}, nil
-	}, keep.Types(circle{}))
-	fmt.Println(shapes)
-	// Output: [{1} {2}]
+// The first lines stand in one cell, the others in a later one.
+func ExamplePut() {
+	losses := []float64{0.9, 0.4}
+	if err := keep.Put("losses", losses); err != nil {
+		fmt.Println(err)
+	}
+
+	last, err := keep.Get[[]float64]("losses")
+	fmt.Println(last, err)
 }

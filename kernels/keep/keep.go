@@ -1,15 +1,25 @@
 // Package keep lets values outlive the notebook cell that computed them. GoNB runs every cell as a separate program, in
 // which all variables are initialized again. With
 //
-//	var params = keep.Value("params", func() (*model.Store, error) { … })
+//	err := keep.Put("network", params)
 //
-// the function runs once, and later cells read its result. Outside a notebook it runs once in each program.
+// a cell keeps a value, whatever earlier run of a cell kept one under the same name, and with
 //
-// A value is restored exactly: whether a slice is nil or empty, what pointers share, every bit of a number or tensor.
-// Whatever cannot be restored, such as an unexported field, is an error that names it.
+//	params, err := keep.Get[*model.Store]("network")
+//
+// later cells get it. Values live until the kernel ends. [Value] computes a variable that later cells share.
+//
+// Values may contain numbers, strings, structs, slices, maps, pointers, *tensors.Tensor, *model.Store, and types that
+// encode themselves with GobEncode and GobDecode or MarshalBinary and UnmarshalBinary, like time.Time. Interfaces may
+// hold predeclared types, slices of them, maps of them with string keys, and types that the value's type mentions.
+//
+// A value is restored exactly: whether a slice is nil or empty, what pointers share, every bit of a number or tensor;
+// only overlapping slices no longer overlap. Whatever cannot be restored, such as a channel or an unexported field, is
+// an error that names it.
 package keep
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -22,78 +32,83 @@ import (
 	"birnn/kernels/internal/kept"
 )
 
-// Option is an option of [Value].
-type Option func(*entry)
-
-// Lasting keeps the value beyond the end of the kernel, for the notebooks in the same directory; outside a notebook,
-// for the programs run in the same directory.
-func Lasting(e *entry) { e.lasting = true }
-
-// Value returns the value kept under name. If none is kept, it computes the value with f and keeps it; if f returns an
-// error, Value panics with that error and keeps nothing. A second call in the same program returns the identical value,
-// the same pointer included.
-//
-// T may contain numbers, strings, structs, slices, maps, pointers, interfaces (see [Types]), *tensors.Tensor,
-// *model.Store, and types that encode themselves with GobEncode and GobDecode or MarshalBinary and UnmarshalBinary,
-// like time.Time. If T contains a channel, a function or an unexported field, Value panics before it calls f; if an
-// interface holds one, it panics after. Value keeps the value that f returns; later changes by the cell are not kept.
-// Overlapping slices no longer overlap in later cells.
-//
-// If the definition of T has changed or the kept value cannot be read, Value computes it again. If the value exceeds
-// the limit of the directory, Value returns it without keeping it. In both cases it writes a line to standard error.
-//
-// Values are kept in the directory $BIRNN_KEEP, with bare GoNB in $GONB_TMP_DIR/keep; lasting values in
-// $BIRNN_KEEP_LASTING, if set, or the user's cache directory.
-func Value[T any](name string, f func() (T, error), options ...Option) T {
-	e := enter(name, reflect.TypeFor[*T](), options)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.value != nil {
-		return *e.value.(*T)
-	}
-	dir, err := e.folder()
+// Put keeps the value under name, as it is now, and replaces what was kept under that name.
+func Put[T any](name string, value T) error {
+	dir, err := folder()
 	if err == nil {
-		err = keepable(name, reflect.TypeFor[T]())
+		err = store(dir, name, &value, 0)
 	}
 	if err != nil {
-		panic(fmt.Errorf("keep.Value(%q): %w", name, err))
-	}
-	value := new(T)
-	if dir == "" || !load(dir, name, value) {
-		begin := time.Now()
-		if *value, err = f(); err != nil {
-			panic(fmt.Errorf("keep.Value(%q): computing it: %w", name, err))
-		}
-		if dir != "" {
-			if err := store(dir, name, value, begin); err != nil {
-				panic(fmt.Errorf("keep.Value(%q): %w", name, err))
-			}
-		}
-	}
-	e.value = value
-	return *value
-}
-
-// Drop removes the values kept under name, lasting or not, so that the next cell computes the value again.
-func Drop(name string) error {
-	for _, lasting := range []bool{false, true} {
-		dir, err := (&entry{lasting: lasting}).folder()
-		if err == nil && dir != "" {
-			err = kept.Drop(dir, name)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+		return fmt.Errorf("keep.Put(%q): %w", name, err)
 	}
 	return nil
 }
 
-// entry is a kept value in this program.
+// Get returns the value kept under name. T is the type with which it was kept. The error of a name under which nothing
+// is kept says which cell to run first.
+func Get[T any](name string) (value T, err error) {
+	dir, err := folder()
+	if err == nil {
+		err = load(dir, name, &value)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("nothing is kept under this name: first run the cell that calls keep.Put(%q, …)", name)
+	}
+	if err != nil {
+		return value, fmt.Errorf("keep.Get(%q): %w", name, err)
+	}
+	return value, nil
+}
+
+// Value returns the value kept under name. If none is kept, or one of another type, it computes the value with f and
+// keeps it. It is for variables outside functions:
+//
+//	var params = keep.Value("params", func() (*model.Store, error) { … })
+//
+// Later cells have the variable too, but f runs once. When f has changed, [Drop] the value first. Outside a notebook, f
+// runs once in each program. A second call in the same program returns the identical value, the same pointer included.
+//
+// If f returns an error, or the value cannot be restored, Value panics. Value keeps the value that f returns; later
+// changes by the cell are not kept.
+func Value[T any](name string, f func() (T, error)) T {
+	e := enter(name, reflect.TypeFor[*T]())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.value == nil {
+		value := new(T)
+		if err := restore(name, value, func() (err error) { *value, err = f(); return err }); err != nil {
+			panic(fmt.Errorf("keep.Value(%q): %w", name, err))
+		}
+		e.value = value
+	}
+	return *e.value.(*T)
+}
+
+// Drop removes the value kept under name, if any.
+func Drop(name string) error {
+	dir, err := folder()
+	if err == nil {
+		err = kept.Drop(dir, name)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keep.Drop(%q): %w", name, err)
+	}
+	return nil
+}
+
+func folder() (string, error) {
+	dir := kept.Folder()
+	if dir == "" {
+		return "", errors.New("it works only in a cell of a notebook (GONB_TMP_DIR is not set)")
+	}
+	return dir, nil
+}
+
+// entry is a value of [Value] in this program.
 type entry struct {
 	mu      sync.Mutex
 	value   any // a pointer to the value; nil until it is known
 	pointer reflect.Type
-	lasting bool
 }
 
 var (
@@ -101,33 +116,49 @@ var (
 	entries = map[string]*entry{}
 )
 
-func enter(name string, pointer reflect.Type, options []Option) *entry {
-	asked := &entry{pointer: pointer}
-	for _, option := range options {
-		option(asked)
-	}
+func enter(name string, pointer reflect.Type) *entry {
 	mu.Lock()
 	defer mu.Unlock()
 	e, ok := entries[name]
-	switch {
-	case !ok:
-		e = asked
+	if !ok {
+		e = &entry{pointer: pointer}
 		entries[name] = e
-	case e.pointer != pointer:
-		panic(fmt.Errorf("keep.Value(%q): the name is used for a %v and for a %v: rename one",
-			name, e.pointer.Elem(), pointer.Elem()))
-	case e.lasting != asked.lasting:
-		panic(fmt.Errorf("keep.Value(%q): the name is used with and without keep.Lasting: rename one", name))
+	}
+	if e.pointer != pointer {
+		panic(fmt.Errorf("keep.Value(%q): the name is used for a %v and for a %v: rename one", name, e.pointer.Elem(), pointer.Elem()))
 	}
 	return e
 }
 
-// folder returns the directory of the value; it is empty for a value that is not lasting, outside a notebook.
-func (e *entry) folder() (string, error) {
-	if e.lasting {
-		return kept.LastingFolder()
+// restore sets *value to the value kept under name, or computes and keeps it.
+func restore(name string, value any, compute func() error) error {
+	dir := kept.Folder()
+	if err := keepable(name, reflect.TypeOf(value).Elem()); err != nil {
+		return err
 	}
-	return kept.SessionFolder(), nil
+	if dir != "" {
+		err := load(dir, name, value)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			say("%q is computed again: %v", name, err)
+		}
+	}
+	begin := time.Now()
+	if err := compute(); err != nil {
+		return fmt.Errorf("computing it: %w", err)
+	}
+	if dir == "" {
+		return nil
+	}
+	err := store(dir, name, value, time.Since(begin))
+	var f *flaw
+	if err != nil && !errors.As(err, &f) {
+		say("%q is not kept: %v", name, err) // the disk may be full
+		return nil
+	}
+	return err
 }
 
 // keepable returns an error if values of type t cannot be kept under name.
@@ -140,70 +171,46 @@ func keepable(name string, t reflect.Type) error {
 		return fmt.Errorf("a %v cannot be kept: %w", t, f)
 	}
 	for t := range seen {
-		inInterfaces.Store(signature(t), t)
+		mayHold(t)
 	}
 	return nil
 }
 
-// load sets *value to the value kept under name and reports whether it could.
-func load(dir, name string, value any) bool {
-	info, file, err := kept.Open(dir, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
+// load sets *value to the value kept under name. If none is kept, the error wraps fs.ErrNotExist.
+func load(dir, name string, value any) error {
 	to := reflect.ValueOf(value).Elem()
-	if err == nil {
-		defer file.Close()
-		if info.Signature != signature(to.Type()) {
-			say("%q was kept with another definition of %s: computing it again", name, info.Type)
-			return false
+	if err := keepable(name, to.Type()); err != nil {
+		return err
+	}
+	err := kept.Get(dir, name, func(info kept.Info, r *bufio.Reader) error {
+		switch t := to.Type().String(); {
+		case info.Type != t:
+			return fmt.Errorf("what is kept is a %s, not a %s", info.Type, t)
+		case info.Signature != signature(to.Type()):
+			return fmt.Errorf("the definition of %s has changed since the value was kept", t)
 		}
-		err = decode(file, info.Size, to)
-	}
+		return decode(r, to)
+	})
 	if err != nil {
-		say("the kept %q cannot be read: computing it again (%v)", name, err)
 		to.SetZero()
-	}
-	return err == nil
-}
-
-// store keeps *value, or says that the limit is exceeded.
-func store(dir, name string, value any, begin time.Time) error {
-	took := time.Since(begin)
-	fingerprints, err := kept.Fingerprints(kept.SessionFolder())
-	if err != nil {
-		say("%v", err)
-	}
-	v := reflect.ValueOf(value).Elem()
-	err = kept.Put(dir, kept.Info{
-		Name: name, Type: v.Type().String(), Signature: signature(v.Type()),
-		Computed: begin.Add(took).Round(0), Took: took, Fingerprint: fingerprints[name],
-	}, func(w io.Writer) error { return encode(w, v) })
-	var full *kept.FullError
-	var f *flaw
-	switch {
-	case errors.As(err, &full):
-		say("%q is not kept: %v; make room with %s", name, full, room(dir, name, full.Limit))
-		return nil
-	case errors.As(err, &f):
-		return fmt.Errorf("this %v cannot be kept: %w", v.Type(), f)
 	}
 	return err
 }
 
-// room returns the command that makes room for a value in dir.
-func room(dir, name string, limit int64) string {
-	largest := kept.Info{Name: "NAME"}
-	infos, _ := kept.List(dir) // damaged values have no name
-	for _, info := range infos {
-		if info.Size > largest.Size && info.Name != name {
-			largest = info
-		}
+// store keeps *value, which took some time to compute.
+func store(dir, name string, value any, took time.Duration) error {
+	v := reflect.ValueOf(value).Elem()
+	if err := keepable(name, v.Type()); err != nil {
+		return err
 	}
-	if os.Getenv(kept.SessionEnv) == "" {
-		return fmt.Sprintf("keep.Drop(%q)", largest.Name)
+	err := kept.Put(dir, kept.Info{
+		Name: name, Type: v.Type().String(), Signature: signature(v.Type()), Kept: time.Now().Round(0), Took: took,
+	}, func(w io.Writer) error { return encode(w, v) })
+	var f *flaw
+	if errors.As(err, &f) {
+		return fmt.Errorf("this %v cannot be kept: %w", v.Type(), f)
 	}
-	return fmt.Sprintf("%%keep drop %s or %%keep limit %dGB", largest.Name, max(1, 2*limit/1e9))
+	return err
 }
 
 func say(format string, args ...any) {

@@ -1,17 +1,12 @@
 package keep
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,8 +19,7 @@ import (
 func session(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "keep")
-	t.Setenv(kept.SessionEnv, dir)
-	t.Setenv(kept.LastingEnv, filepath.Join(t.TempDir(), "lasting"))
+	t.Setenv(kept.Env, dir)
 	nextCell()
 	return dir
 }
@@ -104,82 +98,106 @@ func contains(t *testing.T, text string, parts ...string) {
 	}
 }
 
-func TestOnce(t *testing.T) {
-	for _, where := range []string{"session", "bare GoNB", "lasting", "program"} {
-		t.Run(where, func(t *testing.T) {
-			dir := session(t)
-			var options []Option
-			switch where {
-			case "bare GoNB":
-				t.Setenv(kept.SessionEnv, "")
-				t.Setenv("GONB_TMP_DIR", t.TempDir())
-				dir = filepath.Join(os.Getenv("GONB_TMP_DIR"), "keep")
-			case "lasting":
-				dir = os.Getenv(kept.LastingEnv)
-				options = []Option{Lasting}
-			case "program":
-				t.Setenv(kept.SessionEnv, "")
-				dir = ""
-			}
-			calls := 0
-			f := func() (*[]string, error) {
-				calls++
-				time.Sleep(2 * time.Millisecond)
-				return &[]string{"语言", "model"}, nil
-			}
-			begin := time.Now()
-			first := Value("名字", f, options...)
-			if second := Value("名字", f, options...); second != first || calls != 1 {
-				t.Errorf("%d calls, the same pointer: %t", calls, second == first)
-			}
-			nextCell()
-			third := Value("名字", f, options...)
-			if len(*third) != 2 || (*third)[0] != "语言" || (*third)[1] != "model" {
-				t.Errorf("the next cell has %q", *third)
-			}
-			if want := map[bool]int{true: 1, false: 2}[dir != ""]; calls != want {
-				t.Errorf("%d calls with a next cell, want %d", calls, want)
-			}
-			if dir == "" {
-				return
-			}
-			infos, err := kept.List(dir)
-			if err != nil || len(infos) != 1 {
-				t.Fatal(infos, err)
-			}
-			info := infos[0]
-			if info.Name != "名字" || info.Type != "*[]string" || info.Took < 2*time.Millisecond || info.Took > time.Since(begin) ||
-				info.Computed.Before(begin.Round(0)) || info.Computed.After(time.Now()) || info.Fingerprint != "" {
-				t.Errorf("kept as %+v", info)
-			}
-			if err := Drop("名字"); err != nil {
-				t.Error(err)
-			}
-			if infos, err := kept.List(dir); err != nil || len(infos) != 0 {
-				t.Errorf("dropped, and there: %v (%v)", infos, err)
-			}
-		})
+func put[T any](t *testing.T, name string, value T) {
+	t.Helper()
+	if err := Put(name, value); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func TestLastingFolder(t *testing.T) {
-	session(t)
-	t.Setenv(kept.LastingEnv, "")
-	cache := t.TempDir()
-	for _, env := range []string{"XDG_CACHE_HOME", "HOME", "LocalAppData"} {
-		t.Setenv(env, cache)
-	}
-	for _, notebooks := range []string{"甲", "乙"} {
-		t.Setenv("GONB_DIR", filepath.Join(cache, notebooks))
-		nextCell()
-		Value("x", give(notebooks), Lasting)
-	}
-	for _, notebooks := range []string{"甲", "乙"} {
-		t.Setenv("GONB_DIR", filepath.Join(cache, notebooks))
-		nextCell()
-		if got := Value("x", never[string](t), Lasting); got != notebooks {
-			t.Errorf("%q keeps %q", notebooks, got)
+func TestPutGet(t *testing.T) {
+	for _, env := range []string{kept.Env, "GONB_TMP_DIR"} {
+		session(t)
+		t.Setenv(kept.Env, "")
+		t.Setenv(env, t.TempDir())
+		if _, err := Get[int]("losses"); err == nil {
+			t.Error("got what was never kept")
+		} else {
+			contains(t, err.Error(), `keep.Get("losses")`, `first run the cell that calls keep.Put("losses", …)`)
 		}
+		for _, losses := range [][]float64{{0.9, 0.4}, {0.8}} { // the second replaces the first
+			put(t, "losses", losses)
+			kept := fmt.Sprint(losses)
+			losses[0] = 0 // after Put
+			if got, err := Get[[]float64]("losses"); err != nil || fmt.Sprint(got) != kept {
+				t.Errorf("kept %s, got back %v (%v)", kept, got, err)
+			}
+		}
+		put(t, "losses", "of another type")
+		if got, err := Get[string]("losses"); err != nil || got != "of another type" {
+			t.Errorf("%q (%v)", got, err)
+		}
+		if got, err := Get[[]float64]("losses"); got != nil || err == nil {
+			t.Errorf("got a string as %v", got)
+		} else {
+			contains(t, err.Error(), "what is kept is a string, not a []float64")
+		}
+		if err := errors.Join(Drop("losses"), Drop("losses")); err != nil {
+			t.Error(err)
+		}
+		if _, err := Get[string]("losses"); err == nil {
+			t.Error("got what was dropped")
+		}
+		contains(t, Put("", 1).Error(), "the name is empty")
+	}
+}
+
+func TestOutsideNotebook(t *testing.T) {
+	t.Setenv(kept.Env, "")
+	t.Setenv("GONB_TMP_DIR", "")
+	_, err := Get[int]("x")
+	for _, err := range []error{Put("x", 1), err, Drop("x")} {
+		if err == nil {
+			t.Fatal("no error")
+		}
+		contains(t, err.Error(), `("x")`, "only in a cell of a notebook")
+	}
+	nextCell()
+	for range 2 {
+		if got := Value("x", give(3)); got != 3 {
+			t.Errorf("%d", got)
+		}
+	}
+}
+
+func TestOnce(t *testing.T) {
+	dir := session(t)
+	calls := 0
+	f := func() (*[]string, error) {
+		calls++
+		time.Sleep(2 * time.Millisecond)
+		return &[]string{"语言", "model"}, nil
+	}
+	begin := time.Now()
+	first := Value("名字", f)
+	if second := Value("名字", f); second != first || calls != 1 {
+		t.Errorf("%d calls, the same pointer: %t", calls, second == first)
+	}
+	nextCell()
+	third := Value("名字", f)
+	if got, err := Get[*[]string]("名字"); calls != 1 || err != nil || !reflect.DeepEqual(third, first) || !reflect.DeepEqual(got, first) {
+		t.Errorf("after %d calls, the next cell has %q and gets %q (%v)", calls, *third, got, err)
+	}
+	infos, err := kept.List(dir)
+	if err != nil || len(infos) != 1 {
+		t.Fatal(infos, err)
+	}
+	info := infos[0]
+	if info.Name != "名字" || info.Type != "*[]string" || info.Took < 2*time.Millisecond || info.Took > time.Since(begin) ||
+		info.Kept.Before(begin.Round(0)) || info.Kept.After(time.Now()) {
+		t.Errorf("kept as %+v", info)
+	}
+	put(t, "名字", &[]string{"other"})
+	nextCell()
+	if got := Value("名字", never[*[]string](t)); (*got)[0] != "other" {
+		t.Errorf("the cell after Put has %q", *got)
+	}
+	if err := Drop("名字"); err != nil {
+		t.Error(err)
+	}
+	nextCell()
+	if Value("名字", f); calls != 2 {
+		t.Errorf("%d calls after Drop, want 2", calls)
 	}
 }
 
@@ -204,7 +222,6 @@ func TestOneNameTwice(t *testing.T) {
 	session(t)
 	Value("x", give(1))
 	contains(t, panicOf(t, func() { Value("x", give("1")) }).Error(), `"x"`, "int", "string", "rename one")
-	contains(t, panicOf(t, func() { Value("x", give(1), Lasting) }).Error(), `"x"`, "keep.Lasting")
 }
 
 func TestTogether(t *testing.T) {
@@ -252,12 +269,17 @@ func TestChangedType(t *testing.T) {
 		Bias bool
 	}
 	type model struct{ Layers []layer }
+	if _, err := Get[model]("model"); err == nil {
+		t.Error("got a value of the old type")
+	} else {
+		contains(t, err.Error(), "the definition of keep.model has changed since")
+	}
 	text := said(t, func() {
 		if got := Value("model", give(model{[]layer{{4, true}}})); got.Layers[0].Size != 4 {
 			t.Errorf("the old value %v", got)
 		}
 	})
-	contains(t, text, `"model"`, "keep.model", "computing it again")
+	contains(t, text, `"model" is computed again`, "the definition of keep.model has changed since")
 	if strings.Count(text, "\n") != 1 {
 		t.Errorf("more than a line: %q", text)
 	}
@@ -285,173 +307,50 @@ func TestSignature(t *testing.T) {
 	}
 }
 
-func TestFingerprint(t *testing.T) {
-	for _, options := range [][]Option{nil, {Lasting}} {
-		dir := session(t)
-		if err := kept.SetFingerprints(dir, map[string]string{"x": "first", "y": "other"}); err != nil {
-			t.Fatal(err)
-		}
-		Value("x", give(1), options...)
-		nextCell()
-		if err := kept.SetFingerprints(dir, map[string]string{"x": "second"}); err != nil {
-			t.Fatal(err)
-		}
-		if got := Value("x", never[int](t), options...); got != 1 { // stale; the kernel says so
-			t.Errorf("%d", got)
-		}
-		if len(options) > 0 {
-			dir = os.Getenv(kept.LastingEnv)
-		}
-		if infos, err := kept.List(dir); err != nil || len(infos) != 1 || infos[0].Fingerprint != "first" {
-			t.Errorf("%+v (%v)", infos, err)
-		}
-	}
-}
-
-func TestLimit(t *testing.T) {
+// TestUnwritable keeps values where nothing can be written, as on a full disk.
+func TestUnwritable(t *testing.T) {
 	dir := session(t)
-	if err := kept.SetLimit(dir, 3000); err != nil {
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if err := Put("x", 1); err == nil {
+		t.Error("kept in a file")
 	}
 	text := said(t, func() {
-		Value("小", give(make([]byte, 1000)))
-		Value("small", give(1))
-	})
-	if text != "" {
-		t.Error(text)
-	}
-	calls := 0
-	large := func() {
-		if got := Value("large", func() ([]byte, error) { calls++; return make([]byte, 2500), nil }); len(got) != 2500 {
-			t.Errorf("%d bytes", len(got))
+		if got := Value("x", give(7)); got != 7 {
+			t.Errorf("%d", got)
 		}
-	}
-	text = said(t, large)
-	contains(t, text, `"large"`, "%keep drop 小", "%keep limit 1GB", "3.0 kB")
-	if strings.Count(text, "\n") != 1 {
-		t.Errorf("more than a line: %q", text)
-	}
-	large()
-	nextCell()
-	said(t, large)
-	if calls != 2 {
-		t.Errorf("%d calls", calls)
-	}
-	t.Setenv("GONB_TMP_DIR", filepath.Dir(dir))
-	t.Setenv(kept.SessionEnv, "")
-	nextCell()
-	contains(t, said(t, large), `keep.Drop("小")`)
-	if err := Drop("小"); err != nil {
-		t.Fatal(err)
-	}
-	nextCell()
-	large()
-	nextCell()
-	Value("large", never[[]byte](t))
+	})
+	contains(t, text, `"x" is not kept`)
 }
 
+// TestDamaged cuts the file of a value.
 func TestDamaged(t *testing.T) {
-	for _, test := range []struct {
-		pattern string
-		cut     int64
-	}{{"*.data", 5}, {"x-*.json", 30}, {"x-*.json", 0}} {
-		dir := session(t)
-		Value("x", give([]string{"a", "b"}))
-		paths, err := filepath.Glob(filepath.Join(dir, test.pattern))
-		if err != nil || len(paths) != 1 {
-			t.Fatal(paths, err)
-		}
-		if err := os.Truncate(paths[0], test.cut); err != nil {
+	dir := session(t)
+	put(t, "x", []string{"a", "b"})
+	paths, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(paths) != 1 {
+		t.Fatal(paths, err)
+	}
+	whole, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{len(whole) - 1, 30, 0} {
+		if err := os.WriteFile(paths[0], whole[:size], 0o600); err != nil {
 			t.Fatal(err)
+		}
+		if got, err := Get[[]string]("x"); got != nil || err == nil {
+			t.Errorf("cut to %d bytes: got %q", size, got)
 		}
 		nextCell()
 		text := said(t, func() {
 			if got := Value("x", give([]string{"c"})); len(got) != 1 {
-				t.Errorf("%q", got)
+				t.Errorf("cut to %d bytes: %q", size, got)
 			}
 		})
-		contains(t, text, `"x"`, "computing it again", "damaged")
+		contains(t, text, `"x" is computed again`)
 		nextCell()
 		Value("x", never[[]string](t))
 	}
-}
-
-const killed = "KEEP_TEST_KILLED"
-
-// They have different signatures, so that each replaces the other.
-type (
-	even struct{ Numbers []int }
-	odd  struct{ Numbers []int }
-)
-
-var seed = flag.Uint64("seed", rand.Uint64(), "seed of the kills at random moments")
-
-// TestMain runs the tests, or the program that TestKilled kills: it keeps values and prints a line for each.
-func TestMain(m *testing.M) {
-	s, err := strconv.ParseUint(os.Getenv(killed), 10, 64)
-	if err != nil {
-		os.Exit(m.Run())
-	}
-	rng := rand.New(rand.NewPCG(s, 1))
-	os.Stderr = nil
-	for i := 0; ; i++ {
-		numbers := make([]int, 1+rng.IntN(20_000))
-		for j := range numbers {
-			numbers[j] = i
-		}
-		if i%2 == 0 {
-			Value("数", give(even{numbers}))
-		} else {
-			Value("数", give(odd{numbers}))
-		}
-		nextCell()
-		fmt.Println(i)
-	}
-}
-
-func TestKilled(t *testing.T) {
-	dir := session(t)
-	found := map[string]int{}
-	rng := rand.New(rand.NewPCG(*seed, 0))
-	t.Logf("-seed %d", *seed)
-	for round := range 20 {
-		command := exec.Command(os.Args[0])
-		command.Env = append(os.Environ(), fmt.Sprintf("%s=%d", killed, rng.Uint64()))
-		out, err := command.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		values := bufio.NewScanner(out)
-		for range 1 + rng.IntN(4) {
-			values.Scan()
-		}
-		time.Sleep(time.Duration(rng.IntN(5_000)) * time.Microsecond)
-		command.Process.Kill()
-		if command.Wait(); command.ProcessState.Exited() {
-			t.Fatalf("round %d: it ended by itself: %v", round, command.ProcessState)
-		}
-		infos, err := kept.List(dir)
-		if err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
-		if len(infos) != 1 {
-			t.Fatalf("round %d: %d values are kept, want 1", round, len(infos))
-		}
-		var numbers []int
-		nextCell()
-		if found[infos[0].Type]++; infos[0].Type == "keep.even" {
-			numbers = Value("数", never[even](t)).Numbers
-		} else {
-			numbers = Value("数", never[odd](t)).Numbers
-		}
-		for _, n := range numbers {
-			if n != numbers[0] || n%2 != map[string]int{"keep.even": 0, "keep.odd": 1}[infos[0].Type] {
-				t.Fatalf("round %d: %d and %d in a %s", round, n, numbers[0], infos[0].Type)
-			}
-		}
-	}
-	t.Logf("found %v", found)
 }

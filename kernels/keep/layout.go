@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"runtime"
 	"sync"
 )
 
@@ -13,7 +12,6 @@ import (
 // another signature would be decoded wrongly or mean something else to the program.
 func signature(t reflect.Type) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "1 %s ", runtime.GOARCH) // the version of the format, and the layout of numbers in memory
 	describe(h, t, map[reflect.Type]bool{})
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])
 }
@@ -43,7 +41,6 @@ func describe(w io.Writer, t reflect.Type, seen map[reflect.Type]bool) {
 type layout struct {
 	flat   bool  // as in memory, which is contiguous and without padding
 	itself bool  // by methods of the type
-	least  int   // the least number of bytes
 	fields []int // of a struct, except those named _
 }
 
@@ -53,23 +50,22 @@ func layoutOf(t reflect.Type) *layout {
 	if l, ok := layouts.Load(t); ok {
 		return l.(*layout)
 	}
-	l := &layout{itself: encodesItself(t), least: 1}
+	l := &layout{itself: encodesItself(t)}
 	switch kind := t.Kind(); {
 	case l.itself:
 	case kind >= reflect.Bool && kind <= reflect.Complex128:
-		l.flat, l.least = true, int(t.Size())
+		l.flat = true
 	case kind == reflect.Array:
-		elem := layoutOf(t.Elem())
-		l.flat, l.least = elem.flat, t.Len()*elem.least
+		l.flat = layoutOf(t.Elem()).flat
 	case kind == reflect.Struct:
-		l.flat, l.least = t.NumField() > 0, 0
+		rest := t.Size() // without the flat fields
 		for field := range fields(t) {
-			of := layoutOf(field.Type)
-			l.flat = l.flat && of.flat
-			l.least += of.least
+			if layoutOf(field.Type).flat {
+				rest -= field.Type.Size()
+			}
 			l.fields = append(l.fields, field.Index...)
 		}
-		l.flat = l.flat && l.least == int(t.Size())
+		l.flat = rest == 0
 	}
 	layouts.Store(t, l)
 	return l

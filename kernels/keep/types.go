@@ -32,8 +32,8 @@ func (f *flaw) within(where string) *flaw {
 	return f
 }
 
-// whole returns what would be lost of values of type t, or nil. The contents of interfaces are checked when a value is
-// encoded.
+// whole returns what would be lost of values of type t, or nil; seen gets the types that t mentions. The contents of
+// interfaces are checked when a value is encoded.
 func whole(t reflect.Type, seen map[reflect.Type]bool) *flaw {
 	if seen[t] {
 		return nil
@@ -121,20 +121,13 @@ func init() {
 		float32(0), 0.0, complex64(0), 0i, time.Time{}, time.Duration(0),
 	} {
 		t := reflect.TypeOf(example)
-		for _, t := range []reflect.Type{t, reflect.SliceOf(t), reflect.MapOf(reflect.TypeFor[string](), t)} {
-			inInterfaces.Store(signature(t), t)
-		}
+		mayHold(t, reflect.SliceOf(t), reflect.MapOf(reflect.TypeFor[string](), t))
 	}
-	Types([]any{}, map[string]any{}, struct{}{}, dtypes.InvalidDType)(nil)
+	mayHold(reflect.TypeFor[[]any](), reflect.TypeFor[map[string]any](), reflect.TypeFor[struct{}](), reflect.TypeFor[dtypes.DType]())
 }
 
-// Types declares the types of the examples, which interfaces in the kept value may hold. Predeclared types, slices of
-// them, maps of them with string keys, and the types that T mentions need no declaration.
-func Types(examples ...any) Option {
-	return func(*entry) {
-		for _, example := range examples {
-			t := reflect.TypeOf(example)
-			inInterfaces.Store(signature(t), t)
-		}
+func mayHold(types ...reflect.Type) {
+	for _, t := range types {
+		inInterfaces.Store(signature(t), t)
 	}
 }

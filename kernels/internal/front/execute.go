@@ -137,7 +137,6 @@ func (e *execution) run() *cellError {
 		e.warn()
 	}
 	notebook := f.notebook.With(c, e.number)
-	f.fingerprints(notebook)
 	opts := cell.Options{Exports: f.packages.exports}
 	cellErr := e.sendProgram(notebook, c, opts)
 	if cellErr != nil && cellErr.says("used as value") && c.Result != nil {

@@ -32,7 +32,7 @@ func faults(t *testing.T, rounds int) {
 	project := t.TempDir()
 	k := startIn(t, project)
 	rng := rand.New(rand.NewPCG(1, 2))
-	if o := k.run("import \"birnn/kernels/keep\"\nkept := keep.Value(\"kept\", func() ([]string, error) { return []string{\"分\", \"开\"}, nil }, keep.Lasting)"); o.status != "ok" {
+	if o := k.run("import \"birnn/kernels/keep\"\nkept := keep.Value(\"kept\", func() ([]string, error) { return []string{\"分\", \"开\"}, nil })"); o.status != "ok" {
 		t.Fatalf("%+v", o)
 	}
 	cells := 1

@@ -17,6 +17,7 @@ import (
 
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/gonb"
+	"birnn/kernels/internal/kept"
 	"birnn/kernels/internal/kernelspec"
 	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
@@ -28,7 +29,7 @@ type Config struct {
 	Root           string // root of the repository, whose packages cells can import
 	Bin            string // directory of gonb, goimports, gopls and the shims
 	Kernels        string // directory of the installation's kernelspecs; "" for none
-	Project        string // directory of the history, the outputs and the lasting values
+	Project        string // directory of the history and the outputs
 	Proxy          string // $GOPROXY for fetching packages; "" for Go's default
 	Log            io.Writer
 	Interrupts     <-chan os.Signal // each interrupts the running cell
@@ -64,6 +65,8 @@ type front struct {
 	backendNow string // the current backend
 	warned     bool   // the user was told that pure Go is slow here
 
+	computed map[string]computed // the kept values by name; used only by the executing goroutine
+
 	mu          sync.Mutex     // guards what follows
 	notebook    *cell.Notebook // immutable; the executing goroutine replaces it
 	queue       []*request
@@ -83,7 +86,7 @@ func Run(ctx context.Context, config Config) error {
 	f := &front{
 		config: config, session: wire.NewID(), log: log.New(config.Log, "birnn: ", log.LstdFlags),
 		notebook: &cell.Notebook{}, wake: make(chan struct{}, 1),
-		sources: map[int]string{}, comms: map[string]string{},
+		sources: map[int]string{}, comms: map[string]string{}, computed: map[string]computed{},
 		outputs: filepath.Join(config.Project, "outputs"), limit: outputLimit, backendNow: cmp.Or(os.Getenv("GOMLX_BACKEND"), "the best available"),
 	}
 	f.ctx, f.end = context.WithCancel(ctx)
@@ -258,7 +261,7 @@ func (f *front) newGoNB() *gonb.Supervisor {
 	return gonb.NewSupervisor(f.ctx, gonb.Config{
 		Bin: f.config.Bin, Go: goCommand(), Root: f.config.Root, Run: f.run, Name: filepath.Base(f.config.ConnectionFile), Proxy: f.config.Proxy,
 		Env: []string{
-			"BIRNN_FRONT=1", "BIRNN_KEEP=" + f.keepDir(), "BIRNN_KEEP_LASTING=" + f.lastingDir(),
+			"BIRNN_FRONT=1", kept.Env + "=" + f.keepDir(),
 			"BIRNN_OUTPUT=" + f.outputs, fmt.Sprintf("BIRNN_OUTPUT_LIMIT=%d", outputLimit),
 		},
 		Log: f.config.Log, Logf: f.log.Printf, Input: f.requestInput, Orphan: f.publishOrphan,
@@ -268,8 +271,6 @@ func (f *front) newGoNB() *gonb.Supervisor {
 const outputLimit = 1_000_000 // number of bytes of a stream that are shown
 
 func (f *front) keepDir() string { return filepath.Join(f.run, "kept") }
-
-func (f *front) lastingDir() string { return filepath.Join(f.config.Project, "kept") }
 
 // goCommand returns the go command that the PATH finds.
 func goCommand() string { return kernelspec.FindGo(os.Getenv("PATH")) }

@@ -1,30 +1,46 @@
 package front
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"birnn/kernels/internal/cell"
 	"birnn/kernels/internal/kept"
 )
 
-// fingerprints stores the fingerprints of the definitions of the kept values for the programs.
-func (f *front) fingerprints(n *cell.Notebook) {
-	prints := map[string]string{}
-	for _, d := range n.Decls() {
-		if name, ok := keptName(d.Text); ok {
-			sum := sha256.Sum256([]byte(n.Closure(d.Names[0])))
-			prints[name] = hex.EncodeToString(sum[:8])
-		}
+// computed says when and from which definition a kept value was computed.
+type computed struct {
+	when time.Time
+	from string
+}
+
+// tellStale warns of kept values in the program whose definitions have changed.
+func (e *execution) tellStale(n *cell.Notebook) {
+	if e.program == nil {
+		return
 	}
-	for _, dir := range []string{f.keepDir(), f.lastingDir()} {
-		if len(prints) > 0 {
-			if err := kept.SetFingerprints(dir, prints); err != nil {
-				f.log.Print(err)
+	f := e.front
+	var infos []kept.Info
+	for _, d := range e.program.Decls {
+		name, ok := keptName(d.Text)
+		if !ok {
+			continue
+		}
+		if infos == nil {
+			infos, _ = kept.List(f.keepDir())
+		}
+		for _, info := range infos {
+			if info.Name != name {
+				continue
+			}
+			definition := n.Closure(d.Names[0])
+			if old := f.computed[name]; !old.when.Equal(info.Kept) {
+				f.computed[name] = computed{info.Kept, definition}
+			} else if old.from != definition {
+				e.output.text("stderr", fmt.Sprintf("%q was computed before its definition changed; to compute it again: %%keep drop %s\n", name, name))
 			}
 		}
 	}
@@ -43,26 +59,4 @@ func keptName(text string) (string, bool) {
 		name = strings.Trim(m[1], "`")
 	}
 	return name, true
-}
-
-// tellStale warns of kept values in the program whose definitions have changed.
-func (e *execution) tellStale(n *cell.Notebook) {
-	if e.program == nil {
-		return
-	}
-	for _, d := range e.program.Decls {
-		name, ok := keptName(d.Text)
-		if !ok {
-			continue
-		}
-		for _, dir := range []string{e.front.keepDir(), e.front.lastingDir()} {
-			prints, _ := kept.Fingerprints(dir)
-			infos, _ := kept.List(dir)
-			for _, info := range infos {
-				if info.Name == name && info.Fingerprint != "" && prints[name] != "" && info.Fingerprint != prints[name] {
-					e.output.text("stderr", fmt.Sprintf("%q was computed before its definition changed; to compute it again: %%keep drop %s\n", name, name))
-				}
-			}
-		}
-	}
 }

@@ -2,9 +2,12 @@ package front
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"go/token"
+	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -296,9 +299,9 @@ func (e *execution) warn() {
 // outputMagic shows or sets the limit of a cell's output.
 func (e *execution) outputMagic(args string) *cellError {
 	if args != "" {
-		n, err := kept.ParseBytes(args)
-		if err != nil {
-			return e.misuse("%%output: %v", err)
+		n, err := humanize.ParseBytes(args)
+		if err != nil || n > math.MaxInt || strings.Contains(args, ",") { // to humanize, "1,5" is 15
+			return e.misuse("%%output: %q is not a size; write it like 500kB or 4MB", args)
 		}
 		e.front.limit = int(n)
 		line := fmt.Sprintf("%%env BIRNN_OUTPUT_LIMIT %d", n)
@@ -309,57 +312,40 @@ func (e *execution) outputMagic(args string) *cellError {
 	return nil
 }
 
-// keep lists and drops kept values and sets their limit.
+// keep lists and drops kept values.
 func (e *execution) keep(args string) *cellError {
-	f := e.front
+	dir := e.front.keepDir()
 	words := strings.Fields(args)
-	dirs := map[string]string{"until the kernel ends": f.keepDir(), "lasting": f.lastingDir()}
 	var err error
 	switch {
 	case len(words) == 0 || words[0] == "list":
-		found := false
-		for _, how := range slices.Sorted(maps.Keys(dirs)) {
-			infos, listErr := kept.List(dirs[how])
-			err = listErr
-			for _, i := range infos {
-				found = true
-				pad := strings.Repeat(" ", max(0, 20-uniseg.StringWidth(i.Name)))
-				e.say("%s %-24s %9s  computed %s in %s, %s", i.Name+pad, i.Type, humanize.Bytes(uint64(i.Size)), i.Computed.Format(time.DateTime), i.Took.Round(time.Millisecond), how)
+		var infos []kept.Info
+		infos, err = kept.List(dir)
+		for _, i := range infos {
+			pad := strings.Repeat(" ", max(0, 20-uniseg.StringWidth(i.Name)))
+			line := fmt.Sprintf("%s %-24s %9s  kept %s", i.Name+pad, i.Type, humanize.Bytes(uint64(i.Size)), i.Kept.Format(time.DateTime))
+			if i.Took > 0 {
+				line += fmt.Sprintf(", computed in %s", i.Took.Round(time.Millisecond))
 			}
+			e.say("%s", line)
 		}
-		if !found && err == nil {
-			e.say("no values are kept; keep.Value(name, func() (T, error) {…}) keeps one")
+		if len(infos) == 0 && err == nil {
+			e.say("no values are kept; keep.Put(name, value) keeps one")
 		}
 	case words[0] == "drop" && len(words) > 1:
 		name := strings.TrimSpace(strings.TrimPrefix(args, "drop"))
-		dropped := false
-		for _, dir := range dirs {
-			dropped = kept.Drop(dir, name) == nil || dropped
-		}
-		if !dropped {
+		if err = kept.Drop(dir, name); errors.Is(err, fs.ErrNotExist) {
 			return e.misuse("no value is kept under the name %q; %%keep lists them", name)
 		}
-		e.say("dropped %s", name)
+		if err == nil {
+			e.say("dropped %s", name)
+		}
 	case words[0] == "clear":
-		for _, dir := range dirs {
-			if clearErr := kept.Clear(dir); clearErr != nil {
-				err = clearErr
-			}
+		if err = os.RemoveAll(dir); err == nil {
+			e.say("all kept values are dropped")
 		}
-		e.say("all kept values are dropped")
-	case words[0] == "limit" && len(words) == 2:
-		n, parseErr := kept.ParseBytes(words[1])
-		if parseErr != nil {
-			return e.misuse("%%keep limit: %v", parseErr)
-		}
-		for _, dir := range dirs {
-			if limitErr := kept.SetLimit(dir, n); limitErr != nil {
-				err = limitErr
-			}
-		}
-		e.say("the limit of the kept values is %s", humanize.Bytes(uint64(n)))
 	default:
-		return e.misuse("use %%keep to list the kept values, %%keep drop NAME, %%keep clear or %%keep limit 4GB")
+		return e.misuse("use %%keep to list the kept values, %%keep drop NAME or %%keep clear")
 	}
 	if err != nil {
 		return &cellError{name: "KeepError", value: err.Error()}

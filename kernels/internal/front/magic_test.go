@@ -28,6 +28,9 @@ func TestCommands(t *testing.T) {
 	}{
 		{code: "%%time\nfmt.Println(1)", err: "UsageError"},
 		{code: "%nonsense\nfmt.Println(1)", err: "UsageError"},
+		{code: "%output 1,5MB", err: "UsageError", has: "\"1,5MB\" is not a size"},
+		{code: "%output 18EB", err: "UsageError"},
+		{code: "%output 2 MB", stdout: "a cell shows up to 2.0 MB of each stream"},
 		{code: "%wasm\nfmt.Println(1)", err: "UsageError"},
 		{code: "%%\nfmt.Println(1)\n%%\nfmt.Println(2)", err: "SyntaxError", has: "line 3"},
 		{code: "%env WHO 世界", stdout: "Set: WHO=\"世界\"\n"},

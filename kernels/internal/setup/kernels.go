@@ -106,7 +106,6 @@ var lessonPackages = []string{
 	"github.com/gomlx/gomlx/core/tensors",
 	"github.com/gomlx/gomlx/ml/model",
 	"github.com/gomlx/gomlx/ml/train",
-	"github.com/janpfeifer/gonb/cache",
 	"github.com/janpfeifer/gonb/gonbui",
 }
 
