@@ -8,8 +8,8 @@
 // summary of passing packages cannot show them:
 //
 //	go test -list ^TestLong ./...                              # lists what `go test ./...` leaves out
-//	BIRNN_TEST=all go test -timeout 40m -run ^TestLong ./...   # runs only that
-//	BIRNN_TEST=all go test -timeout 40m ./...                  # runs everything
+//	BIRNN_TEST=all go test -timeout 90m -run ^TestLong ./...   # runs only that
+//	BIRNN_TEST=all go test -timeout 90m ./...                  # runs everything
 //
 // A matrix of which a few cases run by default has two test functions, TestX with these few and TestLongX with the
 // rest.

@@ -21,7 +21,6 @@ import (
 
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/kernelspec"
-	"birnn/kernels/internal/process"
 	"birnn/kernels/internal/wire"
 )
 
@@ -39,10 +38,9 @@ type kernel struct {
 	argv []string
 	env  []string
 
-	ready  time.Duration
-	times  map[string][]float64 // seconds by the cell's name; the first one is that of a freshly started kernel
-	client *wire.Client
-	stop   func()
+	ready   time.Duration
+	times   map[string][]float64 // seconds by the cell's name; the first one is that of a freshly started kernel
+	process *wire.Process
 }
 
 func main() {
@@ -125,8 +123,8 @@ func contenders(h home.Home, root string) ([]*kernel, error) {
 func measure(ctx context.Context, kernels []*kernel, rounds int, log io.Writer) error {
 	defer func() {
 		for _, k := range kernels {
-			if k.stop != nil {
-				k.stop()
+			if k.process != nil {
+				k.process.Stop()
 			}
 		}
 	}()
@@ -155,68 +153,17 @@ func measure(ctx context.Context, kernels []*kernel, rounds int, log io.Writer) 
 }
 
 // start starts the kernel and waits until it answers.
-func (k *kernel) start(ctx context.Context) error {
-	connection, err := wire.Loopback()
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "birnn-latency-")
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(dir, "kernel-1.json")
-	if err := connection.Write(file); err != nil {
-		return err
-	}
-	argv := slices.Clone(k.argv)
-	for i, arg := range argv {
-		argv[i] = strings.ReplaceAll(arg, "{connection_file}", file)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	cmd := process.Command(ctx, process.Options{Dir: dir, Env: append(k.env, "TMPDIR="+dir)}, argv[0], argv[1:]...)
-	logFile, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		cancel()
-		return err
-	}
-	defer logFile.Close()
-	cmd.Stdout, cmd.Stderr = logFile, logFile
+func (k *kernel) start(ctx context.Context) (err error) {
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
-		cancel()
-		return err
-	}
-	ended := make(chan struct{})
-	go func() {
-		cmd.Wait()
-		close(ended)
-	}()
-	k.stop = func() {
-		if k.client != nil {
-			k.client.Begin(k.client.Sockets.Control, "shutdown_request", map[string]any{"restart": false}, nil)
-			select {
-			case <-ended:
-			case <-time.After(5 * time.Second):
-			}
-		}
-		cancel()
-		<-ended
-		process.End(cmd)
-		process.EndThoseWith(dir)
-		os.RemoveAll(dir)
-	}
-	if k.client, err = wire.Connect(ctx, connection, ended, nil, nil, func(string, ...any) {}); err != nil {
-		text, _ := os.ReadFile(logFile.Name())
-		return errors.Join(err, errors.New(string(text)))
-	}
+	k.process, err = wire.Start(ctx, k.argv, "", k.env...)
 	k.ready = time.Since(began)
-	return nil
+	return err
 }
 
 // run times a cell.
 func (k *kernel) run(name, code string) error {
 	began := time.Now()
-	reply, err := k.client.Execute(code, false, nil)
+	reply, err := k.process.Execute(code, false, nil)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"birnn/internal/testall"
 )
 
 // TestSessions checks properties of sessions of random cells: each program is valid and has no declaration that the cell
@@ -24,7 +26,15 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// FuzzSession checks the same of more sessions.
+// TestLongSessions checks the same of more sessions.
+func TestLongSessions(t *testing.T) {
+	testall.Long(t)
+	for seed := uint64(1000); seed < 6000; seed++ {
+		session(t, seed)
+	}
+}
+
+// FuzzSession checks the same of any session.
 func FuzzSession(f *testing.F) {
 	f.Add(uint64(1))
 	f.Fuzz(func(t *testing.T, seed uint64) { session(t, seed) })

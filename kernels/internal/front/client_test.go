@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 4 && os.Args[1] == "guard" {
 		os.Exit(process.Guard(os.Args[2], os.Args[3], os.Args[4], os.Args[5:]...))
 	}
+	proxy, _ := exec.Command("go", "env", "GOPROXY").Output()
+	usersProxy = strings.TrimSpace(string(proxy))
 	for key, value := range environment { // not by t.Setenv: most tests run in parallel
 		os.Setenv(key, value)
 	}
@@ -42,6 +44,8 @@ var environment = map[string]string{
 	"GOMLX_BACKEND": "go", "CGO_ENABLED": "0", "GOPROXY": "off", "GOFLAGS": "-buildvcs=false '-ldflags=-s -w'", "GOWORK": "",
 	"GOEXPERIMENT": "", "GODEBUG": "", kernelspec.PureGo: "", "GOSUMDB": "off",
 }
+
+var usersProxy string // GOPROXY without the environment of the tests
 
 // alone is for a test whose kernel changes the environment: the test cannot run in parallel, and the environment is
 // restored after it.

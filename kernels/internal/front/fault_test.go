@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,7 +106,10 @@ func TestLongFrontKilled(t *testing.T) {
 	frontKilled(t, 8)
 }
 
-func frontKilled(t *testing.T, rounds int) {
+// buildKernel builds the command of the kernels, and returns how it starts a kernel with the connection file
+// "{connection_file}".
+func buildKernel(t *testing.T) (argv []string) {
+	t.Helper()
 	dir := bin(t)
 	program := filepath.Join(dir, "kernels")
 	build := exec.Command("go", "build", "-o", program, "birnn/kernels")
@@ -113,11 +117,11 @@ func frontKilled(t *testing.T, rounds int) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	home := filepath.Dir(dir)
-	if err := os.Rename(dir, filepath.Join(home, "bin")); err != nil {
-		t.Fatal(err)
-	}
-	program = filepath.Join(home, "bin", "kernels")
+	return []string{program, "kernel", "-f", "{connection_file}", "-root", root(t), "-bin", dir, "-dir", t.TempDir()}
+}
+
+func frontKilled(t *testing.T, rounds int) {
+	argv := buildKernel(t)
 	rng := rand.New(rand.NewPCG(3, 4))
 	for round := range rounds {
 		temp := t.TempDir()
@@ -129,7 +133,8 @@ func frontKilled(t *testing.T, rounds int) {
 		if err := connection.Write(file); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(program, "kernel", "-f", file, "-root", root(t), "-dir", home)
+		argv[slices.Index(argv, "-f")+1] = file
+		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Env = append(os.Environ(), "GOMLX_BACKEND=go", "CGO_ENABLED=0", "GOPROXY=off", "GOFLAGS=-buildvcs=false", "TMPDIR="+temp)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := cmd.Start(); err != nil {

@@ -82,16 +82,13 @@ func (k *kernel) printed(code string) string {
 // startBare starts GoNB without the front and returns a function that runs a cell and returns what it writes.
 func startBare(t *testing.T) func(code string) string {
 	t.Helper()
-	dir, bin := t.TempDir(), bin(t)
-	gonb, err := startChild(context.Background(), childConfig{
-		gonb: filepath.Join(bin, "gonb"), root: root(t), dir: dir, name: "kernel-0.json",
-		env: []string{"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "TMPDIR=" + dir},
-		log: io.Discard, logf: func(string, ...any) {},
-	})
+	bin := bin(t)
+	argv := []string{filepath.Join(bin, "gonb"), "--kernel", "{connection_file}", "-raw_error", "-go_work=" + root(t)}
+	gonb, err := wire.Start(t.Context(), argv, "", "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(gonb.stop)
+	t.Cleanup(gonb.Stop)
 	return func(code string) string {
 		var written strings.Builder
 		t.Helper()

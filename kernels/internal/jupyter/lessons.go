@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// languages are the languages of the lessons, each a folder.
-var languages = []string{"zh", "en"}
+// Languages are the languages of the lessons, each a folder.
+var Languages = []string{"zh", "en"}
 
 // LessonsDir returns the folder of the notebooks.
 func LessonsDir(root string) string { return filepath.Join(root, "notebooks") }
@@ -19,7 +19,7 @@ func LessonsDir(root string) string { return filepath.Join(root, "notebooks") }
 // Lessons returns the paths of all lessons, language by language, in order.
 func Lessons(root string) ([]string, error) {
 	var all []string
-	for _, language := range languages {
+	for _, language := range Languages {
 		found, err := filepath.Glob(filepath.Join(LessonsDir(root), language, "*.ipynb"))
 		if err != nil {
 			return nil, err
@@ -42,8 +42,8 @@ func FirstLesson(root, language string) string {
 // LessonLanguage returns the language asked for; if asked is empty, Chinese in a Chinese locale and English otherwise.
 func LessonLanguage(asked string, getenv func(string) string) (string, error) {
 	if asked != "" {
-		if !slices.Contains(languages, asked) {
-			return "", fmt.Errorf("no lessons in %q; the languages are %s", asked, strings.Join(languages, " and "))
+		if !slices.Contains(Languages, asked) {
+			return "", fmt.Errorf("no lessons in %q; the languages are %s", asked, strings.Join(Languages, " and "))
 		}
 		return asked, nil
 	}
