@@ -5,12 +5,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"testing"
-
-	"birnn/birnnlib/backend"
-
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph"
 )
 
 func TestParseStatus(t *testing.T) {
@@ -40,28 +34,4 @@ func TestPeak(t *testing.T) {
 		t.Errorf("64 MiB more have raised the peak by %d bytes", more)
 	}
 	runtime.KeepAlive(taken)
-}
-
-// TestPlannedMemory compiles a program that must keep one product of matrices while it computes another.
-func TestPlannedMemory(t *testing.T) {
-	for ask, want := range map[string][2]int64{"go": {0, 0}, "xla:cpu": {256 * 256 * 4, 1 << 20}} {
-		b, err := backend.Open(t.Context(), backend.Options{Ask: ask})
-		if err != nil {
-			t.Logf("%s is left out: %v", ask, err)
-			continue
-		}
-		defer b.Backend.Finalize()
-		exec, err := NewExec(b.Backend, func(x *Node) *Node { return Dot(Dot(x, x).Product(), x).Product() })
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer exec.Finalize()
-		g, err := exec.Compile(shapes.Make(dtypes.Float32, 256, 256))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if plan := plannedMemory(g.Executable()); plan < want[0] || plan > want[1] {
-			t.Errorf("%s: plans %d bytes, want %d to %d", ask, plan, want[0], want[1])
-		}
-	}
 }

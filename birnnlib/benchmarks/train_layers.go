@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"birnn/birnnlib/lower"
+
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -100,7 +102,7 @@ func (t *layersTrainer) compile() (plan int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return plannedMemory(g.Executable()), nil
+	return lower.PlannedMemory(g.Executable()), nil
 }
 
 // step trains, or computes the outputs of one sequence, from an array to another.

@@ -1,5 +1,5 @@
 // Package lower shows the intermediate forms of a function: the graph that GoMLX builds, and the StableHLO that XLA
-// compiles.
+// compiles; and of a compiled one the memory that XLA plans to take.
 package lower
 
 import (

@@ -1,4 +1,4 @@
-package main
+package lower
 
 import (
 	"reflect"
@@ -6,10 +6,10 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// plannedMemory returns the bytes that XLA plans to take for what it computes in between, beyond inputs and outputs; 0 for
+// PlannedMemory returns the bytes that XLA plans to take for what it computes in between, beyond inputs and outputs; 0 for
 // another backend. go-xla knows them, but only logs them; hence the reflection. TestPlannedMemory finds out when go-xla has
 // changed.
-func plannedMemory(e compute.Executable) int64 {
+func PlannedMemory(e compute.Executable) int64 {
 	v := reflect.ValueOf(e)
 	for _, field := range []string{"exec", "OnDeviceMemoryUsageStats", "Temporary"} {
 		if v = reflect.Indirect(v); v.Kind() != reflect.Struct {
