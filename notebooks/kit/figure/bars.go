@@ -26,7 +26,18 @@ type bar struct {
 	value, line float64
 }
 
-// Add appends a bar of the given value, from zero, and its line, and redraws the figure.
+// top is where the value of the bar is written: above what is drawn of it.
+func (b bar) top() (y float64) {
+	for _, v := range []float64{b.value, b.line} {
+		if finite(v) {
+			y = max(y, v)
+		}
+	}
+	return y
+}
+
+// Add appends a bar of the given value, from zero, and its line, and redraws the figure. Of infinity and NaN there is no
+// bar, only the word in its place, and no line.
 func (b *Bars) Add(name string, value, line float64) {
 	b.bars = append(b.bars, bar{name, value, line})
 	b.Show()
@@ -58,8 +69,11 @@ func (b *Bars) PNG() ([]byte, error) {
 	var values plotter.Values
 	var labels plotter.XYLabels
 	for i, bar := range b.bars {
-		names, values = append(names, bar.name), append(values, bar.value)
-		labels.XYs = append(labels.XYs, plotter.XY{X: float64(i), Y: max(bar.value, bar.line)})
+		names, values = append(names, bar.name), append(values, 0)
+		if finite(bar.value) {
+			values[i] = bar.value
+		}
+		labels.XYs = append(labels.XYs, plotter.XY{X: float64(i), Y: bar.top()})
 		labels.Labels = append(labels.Labels, fmt.Sprintf("%.3g", bar.value))
 	}
 	chart, err := plotter.NewBarChart(values, width/vg.Length(2*len(b.bars)+2))
@@ -69,15 +83,20 @@ func (b *Bars) PNG() ([]byte, error) {
 	chart.Color, chart.LineStyle.Width = colours[4], 0
 	p.Add(chart)
 	p.Legend.Add(b.Value, chart)
+	inLegend := false
 	for i, bar := range b.bars {
+		if !finite(bar.line) {
+			continue
+		}
 		line, err := plotter.NewLine(plotter.XYs{{X: float64(i) - 0.4, Y: bar.line}, {X: float64(i) + 0.4, Y: bar.line}})
 		if err != nil {
 			return nil, err
 		}
 		line.Width = vg.Points(2)
 		p.Add(line)
-		if i == 0 {
+		if !inLegend {
 			p.Legend.Add(b.Line, line)
+			inLegend = true
 		}
 	}
 	text, err := plotter.NewLabels(labels)

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"os"
 	"testing"
 )
@@ -64,7 +65,9 @@ func TestBars(t *testing.T) {
 	if ratio := float64(first) / float64(second); ratio < 1.8 || ratio > 2.2 {
 		t.Errorf("%d and %d pixels of bars with the values 4 and 2", first, second)
 	}
-	want := "Figure: MSE, network and floor. forward: 4, 2. backward: 2, 1. both: 0, 0."
+	b.Add("diverged", math.NaN(), math.Inf(1))
+	drawn(t, b, "BIRNN_BARS_NAN")
+	want := "Figure: MSE, network and floor. forward: 4, 2. backward: 2, 1. both: 0, 0. diverged: NaN, +Inf."
 	if got := b.String(); got != want {
 		t.Errorf("described as\n%s\nwant\n%s", got, want)
 	}

@@ -35,14 +35,14 @@ func newChart(title string, more chart) chart {
 func (c *Curves) chart() chart {
 	var values, names, range_, dashed []any
 	for i, of := range c.curves {
-		names, range_ = append(names, of.name), append(range_, hex(colours[i%len(colours)]))
+		names, range_ = append(names, of.label()), append(range_, hex(colours[i%len(colours)]))
 		dash := []any{1.0, 0.0} // solid
 		for j, length := range dashes[i%len(dashes)] {
 			dash = append(dash[:j:j], length.Points())
 		}
 		dashed = append(dashed, dash)
 		for _, p := range of.points {
-			values = append(values, chart{"x": short(p.X), "y": short(p.Y), "name": of.name})
+			values = append(values, chart{"x": short(p.X), "y": short(p.Y), "name": of.label()})
 		}
 	}
 	y, ticks := chart{"zero": false}, 6
@@ -68,8 +68,14 @@ func (b *Bars) chart() chart {
 	var values, names []any
 	for _, bar := range b.bars {
 		names = append(names, bar.name)
-		values = append(values, chart{"name": bar.name, "value": short(bar.value), "line": short(bar.line),
-			"top": short(max(bar.value, bar.line)), "label": fmt.Sprintf("%.3g", bar.value)})
+		of := chart{"name": bar.name, "top": short(bar.top()), "label": fmt.Sprintf("%.3g", bar.value)}
+		if finite(bar.value) {
+			of["value"] = short(bar.value)
+		}
+		if finite(bar.line) {
+			of["line"] = short(bar.line)
+		}
+		values = append(values, of)
 	}
 	x := chart{"field": "name", "type": "nominal", "sort": names, "title": "", "axis": chart{"labelAngle": 0}}
 	called := func(name string) chart {
@@ -94,18 +100,21 @@ func (b *Bars) chart() chart {
 // chart is the figure for Vega-Lite. Each row is a list, to be short; Vega-Lite takes it apart.
 func (h *HeatMap) chart() chart {
 	var rows []any
+	lowest, highest := h.scale()
 	for i, row := range h.Values {
 		var values []any
 		for _, v := range row {
-			if math.IsNaN(v) {
+			switch {
+			case math.IsNaN(v):
 				values = append(values, []any(nil)) // becomes null; nil cannot be sent
-			} else {
+			case math.IsInf(v, 0): // which JSON cannot hold
+				values = append(values, short(min(max(v, lowest), highest)))
+			default:
 				values = append(values, short(v))
 			}
 		}
 		rows = append(rows, chart{"y": i, "value": values})
 	}
-	lowest, highest := h.scale()
 	axis := func(field, title, sort string) chart {
 		return chart{"field": field, "type": "ordinal", "title": title, "sort": sort, "axis": chart{"labelAngle": 0, "labelOverlap": true}, "scale": chart{"padding": 0}}
 	}

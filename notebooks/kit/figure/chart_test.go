@@ -23,22 +23,24 @@ func TestCharts(t *testing.T) {
 	}
 	bars.Add("forward", 33.21, 33.2)
 	bars.Add("both", 0.5, 0)
-	heatMap := &HeatMap{Title: "states", X: "t", Y: "unit", Values: [][]float64{{-1, 0, math.NaN()}, {1.0 / 3, 0.5, 1}}}
+	bars.Add("diverged", math.Inf(1), math.NaN())
+	curves.Add("constant", 20, math.Inf(-1))
+	heatMap := &HeatMap{Title: "states", X: "t", Y: "unit", Values: [][]float64{{-1, 0, math.NaN()}, {1.0 / 3, math.Inf(-1), 1}}}
 	for name, test := range map[string]struct {
 		c    chart
 		want []string
 	}{
 		"curves": {curves.chart(), []string{
-			`{"name":"falling","x":1,"y":367879}`, `"field":"x","scale":{"nice":false,"zero":false},"title":"epoch"`,
-			`"field":"y","scale":{"type":"log"},"title":"perplexity"`, `"domain":["falling","constant"],"range":["#0072b2","#d55e00"]`,
-			`"domain":["falling","constant"],"range":[[1,0],[6,3]]`,
+			`{"name":"falling","x":1,"y":367879}`, `{"name":"constant (not drawn: 1 of 21 points)","x":1,"y":7}`, `"field":"x","scale":{"nice":false,"zero":false},"title":"epoch"`,
+			`"field":"y","scale":{"type":"log"},"title":"perplexity"`, `"domain":["falling","constant (not drawn: 1 of 21 points)"],"range":["#0072b2","#d55e00"]`,
+			`"domain":["falling","constant (not drawn: 1 of 21 points)"],"range":[[1,0],[6,3]]`,
 		}},
 		"bars": {bars.chart(), []string{
-			`{"label":"33.2","line":33.2,"name":"forward","top":33.21,"value":33.21}`, `"sort":["forward","both"]`,
+			`{"label":"33.2","line":33.2,"name":"forward","top":33.21,"value":33.21}`, `{"label":"+Inf","name":"diverged","top":0}`, `"sort":["forward","both","diverged"]`,
 			`"domain":["network","floor"]`, `"title":"MSE"`,
 		}},
 		"heatmap": {heatMap.chart(), []string{
-			`{"value":[-1,0,null],"y":0},{"value":[0.333333,0.5,1],"y":1}`, `"clamp":true,"domain":[-1,1],"interpolate":"lab","range":["#00204d","#7c7b78","#ffea46"]`,
+			`{"value":[-1,0,null],"y":0},{"value":[0.333333,-1,1],"y":1}`, `"clamp":true,"domain":[-1,1],"interpolate":"lab","range":["#00204d","#7c7b78","#ffea46"]`,
 		}},
 	} {
 		var pipe bytes.Buffer

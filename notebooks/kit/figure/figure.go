@@ -20,7 +20,7 @@ import (
 // It must not be used from several goroutines at once.
 type Curves struct {
 	Title, X, Y string // labels, in Latin letters
-	LogY        bool   // y on a logarithmic scale; points that are not positive are left out
+	LogY        bool   // y on a logarithmic scale
 
 	curves []*curve
 	id     string // of the display in the notebook; empty before the first Show
@@ -28,20 +28,30 @@ type Curves struct {
 }
 
 type curve struct {
-	name   string
-	points plotter.XYs
+	name    string
+	points  plotter.XYs
+	leftOut int // points that cannot be drawn
+}
+
+// label is the curve's name in the legend, which reports the points that are not drawn.
+func (c *curve) label() string {
+	if c.leftOut == 0 {
+		return c.name
+	}
+	return fmt.Sprintf("%s (not drawn: %d of %d points)", c.name, c.leftOut, c.leftOut+len(c.points))
 }
 
 // Between redraws at least this long passes, so that drawing does not slow the training down.
 const between = 500 * time.Millisecond
 
-// Add appends the point (x, y) to the curve called name, and redraws the figure unless that was just done. Infinite
-// values and NaN are left out.
+// Add appends the point (x, y) to the curve called name, and redraws the figure unless that was just done. Infinity, NaN
+// and, on a logarithmic scale, a y that is not positive cannot be drawn: the legend counts such points.
 func (c *Curves) Add(name string, x, y float64) {
-	if math.IsInf(x, 0) || math.IsNaN(x) || math.IsInf(y, 0) || math.IsNaN(y) || c.LogY && y <= 0 {
+	of := c.find(name)
+	if !finite(x) || !finite(y) || c.LogY && y <= 0 {
+		of.leftOut++
 		return
 	}
-	of := c.find(name)
 	of.points = append(of.points, plotter.XY{X: x, Y: y})
 	if time.Since(c.shown) >= between {
 		c.Show()
@@ -65,15 +75,20 @@ func (c *Curves) Show() {
 	c.shown = time.Now()
 }
 
-// String describes the figure in words: where each curve starts and ends.
+// finite reports whether x can be drawn.
+func finite(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }
+
+// String describes the figure in words: where each curve starts and ends, and how many of its points are not drawn.
 func (c *Curves) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Figure: %s over %s.", c.Y, c.X)
 	for _, of := range c.curves {
+		fmt.Fprintf(&b, " %s", of.label())
 		if n := len(of.points); n > 0 {
 			first, last := of.points[0], of.points[n-1]
-			fmt.Fprintf(&b, " %s: from %.4g at %g to %.4g at %g.", of.name, first.Y, first.X, last.Y, last.X)
+			fmt.Fprintf(&b, ": from %.4g at %g to %.4g at %g", first.Y, first.X, last.Y, last.X)
 		}
+		b.WriteByte('.')
 	}
 	return b.String()
 }
@@ -88,23 +103,23 @@ var (
 	dashes = [][]vg.Length{nil, {6, 3}, {2, 2}, {8, 2, 2, 2}}
 )
 
-// PNG draws the figure, on white so that it is legible in a dark theme too. Without any point it is an error.
+// PNG draws the figure, on white so that it is legible in a dark theme too. Without any point to draw it is an error.
 func (c *Curves) PNG() ([]byte, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
 	p.BackgroundColor = color.White
 	p.Legend.Top, p.Legend.XOffs = true, -vg.Points(4)
 	p.Add(plotter.NewGrid())
-	points := 0
+	points, leftOut := 0, 0
 	for i, of := range c.curves {
+		points, leftOut = points+len(of.points), leftOut+of.leftOut
 		line, err := plotter.NewLine(of.points)
 		if err != nil {
 			continue // no points yet
 		}
-		points += len(of.points)
 		line.Color, line.Width, line.Dashes = colours[i%len(colours)], vg.Points(1.5), dashes[i%len(dashes)]
 		p.Add(line)
-		p.Legend.Add(of.name, line)
+		p.Legend.Add(of.label(), line)
 		if len(of.points) == 1 { // a line of one point is invisible
 			dot, err := plotter.NewScatter(of.points)
 			if err != nil {
@@ -113,6 +128,10 @@ func (c *Curves) PNG() ([]byte, error) {
 			dot.Color, dot.Shape = line.Color, draw.CircleGlyph{}
 			p.Add(dot)
 		}
+	}
+	if points == 0 && leftOut > 0 {
+		return nil, fmt.Errorf("the figure %q cannot draw any of its %d points: they are infinite, NaN or, on a logarithmic scale, not positive",
+			c.Title, leftOut)
 	}
 	if points == 0 {
 		return nil, fmt.Errorf("the figure %q has no points yet", c.Title)

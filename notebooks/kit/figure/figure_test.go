@@ -5,6 +5,7 @@ import (
 	"image/png"
 	"math"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -12,6 +13,10 @@ func TestCurves(t *testing.T) {
 	c := &Curves{Title: "training", X: "epoch", Y: "perplexity", LogY: true}
 	if _, err := c.PNG(); err == nil {
 		t.Error("a figure without points is no error")
+	}
+	c.Add("falling", 0, math.Inf(-1))
+	if _, err := c.PNG(); err == nil || !strings.Contains(err.Error(), "any of its 1 points") {
+		t.Errorf("a figure with one point, which cannot be drawn: error %v", err)
 	}
 	for epoch := range 20 {
 		c.Add("falling", float64(epoch), 1e6*math.Exp(-float64(epoch)))
@@ -54,7 +59,7 @@ func TestCurves(t *testing.T) {
 	if r, g, b, a := image.At(0, 0).RGBA(); r&g&b&a != 0xffff {
 		t.Error("the background is not white")
 	}
-	want := "Figure: perplexity over epoch. falling: from 1e+06 at 0 to 0.005603 at 19. constant: from 7 at 0 to 7 at 19. alone: from 50 at 3 to 50 at 3."
+	want := "Figure: perplexity over epoch. falling (not drawn: 4 of 24 points): from 1e+06 at 0 to 0.005603 at 19. constant: from 7 at 0 to 7 at 19. alone: from 50 at 3 to 50 at 3."
 	if got := c.String(); got != want {
 		t.Errorf("described as\n%s\nwant\n%s", got, want)
 	}

@@ -7,6 +7,7 @@ import (
 	"image/color"
 	imagedraw "image/draw"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/palette"
@@ -17,11 +18,12 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// HeatMap is a figure of a matrix: the greater a value, the brighter its field. A scale at its side gives the values.
+// HeatMap is a figure of a matrix: the greater a value, the brighter its field. A scale at its side gives the values; what
+// lies outside of it, such as infinity, has the colour of its end.
 type HeatMap struct {
 	Title, X, Y     string      // labels, in Latin letters
 	Values          [][]float64 // row by row, all of the same length, the first row at the bottom; NaN for none
-	Lowest, Highest float64     // the ends of the scale; both 0: those of the values
+	Lowest, Highest float64     // the ends of the scale; both 0: those of the finite values
 
 	id string // of the display in the notebook; empty before the first Show
 }
@@ -30,10 +32,30 @@ type HeatMap struct {
 // nothing.
 func (h *HeatMap) Show() { show(&h.id, h) }
 
-// String describes the figure in words: its size and the ends of the scale.
+// String describes the figure in words: its size, the ends of the scale, and how many values are infinite or NaN.
 func (h *HeatMap) String() string {
 	lowest, highest := h.scale()
-	return fmt.Sprintf("Figure: %s, a heat map of %d rows (%s), values from %.3g to %.3g.", h.Title, len(h.Values), h.Y, lowest, highest)
+	s := fmt.Sprintf("Figure: %s, a heat map of %d rows (%s), values from %.3g to %.3g.", h.Title, len(h.Values), h.Y, lowest, highest)
+	values := slices.Concat(h.Values...)
+	for _, special := range []struct {
+		is   func(v float64) bool
+		text string
+	}{
+		{func(v float64) bool { return math.IsInf(v, -1) }, "-Inf, drawn like the lowest value"},
+		{func(v float64) bool { return math.IsInf(v, 1) }, "+Inf, drawn like the highest value"},
+		{math.IsNaN, "NaN, left white"},
+	} {
+		n := 0
+		for _, v := range values {
+			if special.is(v) {
+				n++
+			}
+		}
+		if n > 0 {
+			s += fmt.Sprintf(" Of %d values, %d are %s.", len(values), n, special.text)
+		}
+	}
+	return s
 }
 
 func (h *HeatMap) scale() (lowest, highest float64) {
@@ -43,7 +65,7 @@ func (h *HeatMap) scale() (lowest, highest float64) {
 	lowest, highest = math.Inf(1), math.Inf(-1)
 	for _, row := range h.Values {
 		for _, v := range row {
-			if !math.IsNaN(v) {
+			if finite(v) {
 				lowest, highest = min(lowest, v), max(highest, v)
 			}
 		}
@@ -54,7 +76,7 @@ func (h *HeatMap) scale() (lowest, highest float64) {
 	return lowest, highest
 }
 
-// PNG draws the figure, on white so that it is legible in a dark theme too. Without any value it is an error.
+// PNG draws the figure, on white so that it is legible in a dark theme too. Without any finite value it is an error.
 func (h *HeatMap) PNG() ([]byte, error) {
 	if len(h.Values) == 0 || len(h.Values[0]) == 0 {
 		return nil, fmt.Errorf("the figure %q has no values yet", h.Title)
@@ -65,11 +87,14 @@ func (h *HeatMap) PNG() ([]byte, error) {
 				i, h.Title, len(row), len(h.Values[0]))
 		}
 	}
+	lowest, highest := h.scale()
+	if !finite(lowest) || !finite(highest) {
+		return nil, fmt.Errorf("the figure %q has a scale from %g to %g; give it a finite one", h.Title, lowest, highest)
+	}
 	colours, err := moreland.NewLuminance(brightness)
 	if err != nil {
 		return nil, err
 	}
-	lowest, highest := h.scale()
 	colours.SetMin(lowest)
 	colours.SetMax(highest)
 
@@ -120,7 +145,10 @@ func (h *HeatMap) fields(colours palette.ColorMap) image.Image {
 
 // integers puts ticks at round integers.
 func integers(lowest, highest float64) (ticks []plot.Tick) {
-	for _, tick := range (plot.DefaultTicks{}).Ticks(math.Ceil(lowest), math.Floor(highest)) {
+	if lowest, highest = math.Ceil(lowest), math.Floor(highest); lowest == highest { // one row or column
+		return []plot.Tick{{Value: lowest, Label: fmt.Sprint(int(lowest))}}
+	}
+	for _, tick := range (plot.DefaultTicks{}).Ticks(lowest, highest) {
 		if tick.Value == math.Trunc(tick.Value) {
 			if tick.Label != "" {
 				tick.Label = fmt.Sprint(tick.Value)

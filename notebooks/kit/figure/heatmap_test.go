@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"math"
 	"testing"
 )
 
@@ -30,5 +31,28 @@ func TestHeatMap(t *testing.T) {
 	}
 	if lowest, highest := (&HeatMap{Values: [][]float64{{5, 5}}}).scale(); lowest >= highest {
 		t.Errorf("a constant matrix has the scale %g to %g", lowest, highest)
+	}
+
+	// What is not finite has the colours of the ends and white, and is reported.
+	inf := math.Inf(1)
+	h.Values = [][]float64{{-inf, inf, math.NaN(), -3, 0}}
+	picture = drawn(t, h, "BIRNN_HEATMAP_INF")
+	fields := (w - 90) / 5 // without the scale
+	for _, pair := range [][2]int{{0, 3}, {1, 4}} {
+		if a, b := brightness(60+fields*pair[0]), brightness(60+fields*pair[1]); a != b {
+			t.Errorf("%g has the brightness %d, the end of the scale %d", h.Values[0][pair[0]], a, b)
+		}
+	}
+	if b := brightness(60 + fields*2); b != 3*0xffff {
+		t.Errorf("NaN has the brightness %d, want white", b)
+	}
+	want = "Figure: states, a heat map of 1 rows (unit), values from -3 to 0. Of 5 values, 1 are -Inf, drawn like the lowest value." +
+		" Of 5 values, 1 are +Inf, drawn like the highest value. Of 5 values, 1 are NaN, left white."
+	if got := h.String(); got != want {
+		t.Errorf("described as\n%s\nwant\n%s", got, want)
+	}
+	h.Values = [][]float64{{-inf, math.NaN()}}
+	if _, err := h.PNG(); err == nil {
+		t.Error("a figure without a finite value is no error")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/gob"
 	"fmt"
+	"os"
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
@@ -23,13 +24,14 @@ func init() { // what charts are made of goes through GoNB's pipe
 }
 
 // show draws d in the output of the notebook's cell, in place of what was shown under id before. An empty id gets
-// a value. Outside a notebook, or when there is nothing to draw yet, it does nothing.
+// a value. What cannot be drawn it reports there. Outside a notebook it does nothing.
 func show(id *string, d drawing) {
 	if !gonbui.IsNotebook {
 		return
 	}
 	png, err := d.PNG()
 	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return
 	}
 	if *id == "" {
