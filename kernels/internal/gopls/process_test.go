@@ -89,7 +89,7 @@ func TestCancel(t *testing.T) {
 func TestKilled(t *testing.T) {
 	for _, loaded := range []bool{false, true} {
 		t.Run(fmt.Sprintf("loaded=%v", loaded), func(t *testing.T) {
-			c := start(t, options(t, true))
+			c := start(t, options(t, false))
 			if loaded {
 				if err := complete(within(t), c); err != nil {
 					t.Fatal(err)
