@@ -37,8 +37,8 @@ var leftOut = map[string]string{
 	"widgets.ipynb":     "it waits for a page in a browser",
 }
 
-// sideParts is the number of parts of the notebooks, named by letters, so that a check can run one: two notebooks.
-const sideParts = 11
+// sideParts is the number of parts of GoNB's notebooks, named by letters, so that a check can run one: two notebooks.
+const sideParts = 7
 
 // TestSideBySide compares a notebook of GoNB that is quick.
 func TestSideBySide(t *testing.T) {
@@ -46,8 +46,7 @@ func TestSideBySide(t *testing.T) {
 	sideBySide(t, newSides(t), filepath.Join(gonbFolder(t), "examples", "tests", "vartuple.ipynb"))
 }
 
-// TestLongSideBySide runs GoNB's test notebooks and the lessons on the front and on bare GoNB, and compares the outputs
-// cell by cell.
+// TestLongSideBySide runs GoNB's test notebooks on the front and on bare GoNB, and compares the outputs cell by cell.
 func TestLongSideBySide(t *testing.T) {
 	testall.Long(t)
 	s := newSides(t)
@@ -63,14 +62,6 @@ func TestLongSideBySide(t *testing.T) {
 		}
 		all = slices.Delete(all, i, i+1)
 	}
-	for _, language := range jupyter.Languages { // their code is the same: every other lesson in each language
-		ours, _ := filepath.Glob(filepath.Join(jupyter.LessonsDir(root(t)), language, "*.ipynb"))
-		for i, path := range ours {
-			if jupyter.Languages[i%len(jupyter.Languages)] == language {
-				all = append(all, path)
-			}
-		}
-	}
 	if len(all) <= sideParts || len(all) > 2*sideParts {
 		t.Fatalf("%d notebooks in %d parts", len(all), sideParts)
 	}
@@ -81,6 +72,20 @@ func TestLongSideBySide(t *testing.T) {
 				t.Run(name, func(t *testing.T) { sideBySide(t, s, all[i]) })
 			}
 		})
+	}
+}
+
+// TestLongLessonsSideBySide is TestLongSideBySide for the lessons. Each takes as long as the lesson, twice.
+func TestLongLessonsSideBySide(t *testing.T) {
+	testall.Long(t)
+	s := newSides(t)
+	for _, language := range jupyter.Languages { // their code is the same: every other lesson in each language
+		ours, _ := filepath.Glob(filepath.Join(jupyter.LessonsDir(root(t)), language, "*.ipynb"))
+		for i, path := range ours {
+			if jupyter.Languages[i%len(jupyter.Languages)] == language {
+				t.Run(language+"/"+filepath.Base(path), func(t *testing.T) { sideBySide(t, s, path) })
+			}
+		}
 	}
 }
 
