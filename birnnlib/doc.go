@@ -58,6 +58,12 @@
 // several layers can deadlock (compute up to v0.1.6). A limit that you set stays: open the backend with its option
 // parallelism and any other number, as in GOMLX_BACKEND=go:parallelism=64; 0 runs one operation at a time.
 //
+// # Unused parameters in pure Go
+//
+// In pure Go, a graph fails with “index out of range” if no output needs the parameters that it made last (compute v0.1.6): for
+// example the weights of the backward direction, if you return only the forward outputs of [BiRNN.DoneApart]. Return those of
+// both directions.
+//
 // # Packages
 //
 // [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras, [birnn/birnnlib/backend] chooses between XLA and
