@@ -3,6 +3,9 @@ package notebooks
 import (
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"math"
 	"os"
 	"path/filepath"
@@ -75,6 +78,82 @@ func (c *cell) shown() string {
 		}
 	}
 	return strings.TrimSpace(wrote.String() + displays.String())
+}
+
+// TestFigures checks that every cell that shows figures has at least as many displays in its committed outputs.
+func TestFigures(t *testing.T) {
+	for _, name := range append(lessons(t), solutions(t)...) {
+		for _, lang := range []string{"zh", "en"} {
+			path := filepath.Join(lang, name)
+			n := read(t, path)
+			shown := figuresShown(t, path, n)
+			for _, cell := range n.Cells {
+				if slices.Contains(cell.Meta.Tags, exerciseCheck) {
+					continue // may fail before it shows anything
+				}
+				displays := 0
+				for _, o := range cell.Outputs {
+					for _, form := range []string{"image/png", "application/vnd.vegalite.v5+json", "text/html"} {
+						if len(o.Data[form]) > 0 {
+							displays++
+							break
+						}
+					}
+				}
+				if want := shown[cell.ID]; displays < want {
+					t.Errorf("%s, cell %s shows %d figures, but has %d displays", path, cell.ID, want, displays)
+				}
+			}
+		}
+	}
+}
+
+// figuresShown returns, for the ID of each code cell, how many figures its program shows at least: those that it makes
+// itself, and those of the functions that it calls.
+func figuresShown(t *testing.T, path string, n *notebook) map[string]int {
+	of, shown := map[string]int{}, map[string]int{} // by the name of the function, and of the cell
+	count := func(body ast.Node) (figures int) {
+		made, shows := 0, 0
+		ast.Inspect(body, func(node ast.Node) bool {
+			switch node := node.(type) {
+			case *ast.CompositeLit:
+				if s, ok := node.Type.(*ast.SelectorExpr); ok && fmt.Sprint(s.X) == "figure" {
+					made++
+				}
+			case *ast.CallExpr:
+				switch f := node.Fun.(type) {
+				case *ast.SelectorExpr:
+					if f.Sel.Name == "Show" {
+						shows = 1
+					}
+				case *ast.Ident:
+					figures += of[f.Name]
+				}
+			}
+			return true
+		})
+		return figures + max(made, shows)
+	}
+	for _, cell := range n.Cells {
+		if cell.Type != "code" {
+			continue
+		}
+		declared, main, _ := strings.Cut(string(cell.Source), "%%")
+		file, err := parser.ParseFile(token.NewFileSet(), path, "package main\n"+declared+"\nfunc main() {"+main+"\n}\n", 0)
+		if err != nil {
+			t.Fatalf("%s, cell %s: %v", path, cell.ID, err)
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Body != nil {
+				if figures := count(f.Body); f.Name.Name == "main" {
+					shown[cell.ID] = figures
+				} else {
+					of[f.Name.Name] = figures
+				}
+			}
+		}
+	}
+	return shown
 }
 
 var number = regexp.MustCompile(`[-+]?\d+(\.\d+)?([eE][-+]?\d+)?`)
