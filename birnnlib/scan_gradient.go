@@ -27,11 +27,9 @@ func (w *walk) differentiable(initial, sequences []*Node, recompute bool) (last,
 	} else {
 		all, d.products = body.hoist(all)
 		d.products = slices.DeleteFunc(d.products, func(p product) bool { return !p.y.DType().IsFloat() })
-	}
-	d.body, d.sequences = body, all
-	if !recompute {
 		d.saved = floats(body.costly())
 	}
+	d.body, d.sequences = body, all
 	for _, p := range d.products {
 		if !slices.Contains(body.placeholders, p.x) && !slices.Contains(d.factors, p.x) {
 			d.factors = append(d.factors, p.x)
@@ -227,9 +225,9 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 	var saved []*Node
 	t := trace(like, func(p []*Node) []*Node {
 		inputs, captured, v := p[:nInputs], p[nInputs:nInputs+len(d.body.captured)], p[nInputs+len(d.body.captured):]
-		take := d.body.build(slices.Concat(d.body.outputs, d.saved), inputs, captured)
-		var outputs, products []*Node
-		outputs, saved = take[:len(d.body.outputs)], take[len(d.body.outputs):]
+		outputs := d.body.build(slices.Concat(d.body.outputs, d.saved), inputs, captured)
+		outputs, saved = outputs[:len(d.body.outputs)], outputs[len(d.body.outputs):]
+		var products []*Node
 		for _, p := range d.products {
 			products = append(products, saved[slices.Index(d.saved, p.y)])
 		}
@@ -250,11 +248,15 @@ func (d *derivative) traceGradient(vLast, vResults []*Node) *gradientStep {
 		states, at := floats(inputs[:len(d.initial)]), floats(inputs[len(d.initial):])
 		return Gradient(loss, slices.Concat(states, summed, at, products)...)
 	})
-	inner := *t
+	inner, reached := *t, slices.Clone(t.outputs) // reached without passing through what is saved
 	inner.placeholders = slices.Concat(t.placeholders, saved)
+	inner.any(func(n *Node) bool {
+		reached = append(reached, n.Inputs()...)
+		return false
+	})
 	var read []int
 	for i, s := range saved {
-		if slices.Contains(t.outputs, s) || inner.any(func(n *Node) bool { return slices.Contains(n.Inputs(), s) }) {
+		if slices.Contains(reached, s) {
 			read = append(read, i)
 			t.placeholders = append(t.placeholders, s)
 		}
