@@ -62,9 +62,8 @@ const Env = compute.ConfigEnvVar
 const NoInstallEnv = "GOMLX_NO_AUTO_INSTALL"
 
 var (
-	// Set where go-xla is compiled in: see xla.go.
-	builtWithXLA bool
-	newXLA       func(config string, cpuDevices int) (compute.Backend, error)
+	// newXLA opens a plugin; it is set where go-xla is compiled in: see xla.go.
+	newXLA func(config string, cpuDevices int) (compute.Backend, error)
 
 	tuneMalloc    = func() {} // set where XLA's memory comes from glibc: see malloc_linux.go
 	builtWithSIMD bool        // set where the pure-Go backend uses SIMD instructions: see simd.go
@@ -203,7 +202,7 @@ func isXLA(name string) bool {
 // prepareXLA finds or installs the named plugin, or the best one if the name is empty, and returns the configuration that
 // opens XLA with it.
 func prepareXLA(ctx context.Context, name string, opts Options) (config string, err error) {
-	if !builtWithXLA {
+	if newXLA == nil {
 		return "", errors.New("program built without XLA; build it with CGO_ENABLED=1 and a C compiler, on Linux or on macOS with Apple silicon")
 	}
 	if strings.HasPrefix(name, "/") { // the path of a plugin

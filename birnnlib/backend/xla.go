@@ -13,7 +13,6 @@ import (
 
 // go-xla needs cgo; without it this file is left out and XLA is reported as not built in.
 func init() {
-	builtWithXLA = true
 	// This package decides what is installed, and when: opening a backend must never download by itself.
 	xla.EnableAutoInstall(false)
 	newXLA = func(config string, cpuDevices int) (compute.Backend, error) {

@@ -32,11 +32,11 @@ const (
 
 // stacks is what a contender's layer names.
 var stacks = map[string]stack{
-	ownLayer:         {parameters: ownParameters, build: ownLayers(ownLayer, birnnlib.LinearDefault)},
-	recomputeLayer:   {parameters: ownParameters, build: ownLayers(recomputeLayer, birnnlib.LinearDefault)},
-	derivedLayer:     {parameters: ownParameters, build: ownLayers(derivedLayer, birnnlib.LinearDefault)},
-	sequentialLayer:  {parameters: ownParameters, build: ownLayers(sequentialLayer, birnnlib.LinearSequential)},
-	associativeLayer: {parameters: ownParameters, build: ownLayers(associativeLayer, birnnlib.LinearAssociative)},
+	ownLayer:         {parameters: ownParameters, build: ownLayers(ownLayer)},
+	recomputeLayer:   {parameters: ownParameters, build: ownLayers(recomputeLayer)},
+	derivedLayer:     {parameters: ownParameters, build: ownLayers(derivedLayer)},
+	sequentialLayer:  {parameters: ownParameters, build: ownLayers(sequentialLayer)},
+	associativeLayer: {parameters: ownParameters, build: ownLayers(associativeLayer)},
 	"gomlx":          {parameters: gomlxParameters, build: gomlxLayers, batchMajor: true},
 }
 
@@ -62,7 +62,8 @@ func ownParameters(p layersProblem, weights [][2]direction) map[string]*tensors.
 }
 
 // ownLayers returns how this library builds the layers.
-func ownLayers(layer string, form birnnlib.LinearForm) func(layersProblem, *model.Scope, *Node) *Node {
+func ownLayers(layer string) func(layersProblem, *model.Scope, *Node) *Node {
+	form := map[string]birnnlib.LinearForm{sequentialLayer: birnnlib.LinearSequential, associativeLayer: birnnlib.LinearAssociative}[layer]
 	return func(p layersProblem, scope *model.Scope, x *Node) *Node {
 		var sizes []birnnlib.Sizes
 		for range p.Layers {
