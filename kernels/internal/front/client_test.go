@@ -242,6 +242,26 @@ type outcome struct {
 	took                           time.Duration
 }
 
+// published is the content of a message that a cell publishes.
+type published struct {
+	Name string                     `json:"name"`
+	Text string                     `json:"text"`
+	Data map[string]json.RawMessage `json:"data"`
+}
+
+// forms returns the forms of a display by MIME type.
+func (p published) forms() map[string]string {
+	forms := map[string]string{}
+	for kind, data := range p.Data {
+		var text string
+		if json.Unmarshal(data, &text) != nil {
+			text = string(data)
+		}
+		forms[kind] = text
+	}
+	return forms
+}
+
 // send sends an execute_request.
 func (k *kernel) send(code string) *answer {
 	return k.ask(k.Sockets.Shell, "execute_request", map[string]any{
@@ -298,11 +318,7 @@ func (k *kernel) outcome(a *answer, began time.Time) outcome {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, m := range a.published {
-		var content struct {
-			Name string                     `json:"name"`
-			Text string                     `json:"text"`
-			Data map[string]json.RawMessage `json:"data"`
-		}
+		var content published
 		m.Read(&content)
 		switch m.Header.Type {
 		case "stream":
@@ -313,14 +329,7 @@ func (k *kernel) outcome(a *answer, began time.Time) outcome {
 				o.stderr += content.Text
 			}
 		case "execute_result":
-			o.result = map[string]string{}
-			for kind, data := range content.Data {
-				var text string
-				if json.Unmarshal(data, &text) != nil {
-					text = string(data)
-				}
-				o.result[kind] = text
-			}
+			o.result = content.forms()
 		case "display_data":
 			o.displays++
 		}

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -23,26 +24,20 @@ func (e *execution) tellStale(n *cell.Notebook) {
 		return
 	}
 	f := e.front
-	var infos []kept.Info
 	for _, d := range e.program.Decls {
 		name, ok := keptName(d.Text)
 		if !ok {
 			continue
 		}
-		if infos == nil {
-			infos, _ = kept.List(f.keepDir())
-		}
-		for _, info := range infos {
-			if info.Name != name {
-				continue
-			}
+		kept.Get(f.keepDir(), name, func(info kept.Info, _ *bufio.Reader) error { // does nothing if none is kept
 			definition := n.Closure(d.Names[0])
 			if old := f.computed[name]; !old.when.Equal(info.Kept) {
 				f.computed[name] = computed{info.Kept, definition}
 			} else if old.from != definition {
 				e.output.text("stderr", fmt.Sprintf("%q was computed before its definition changed; to compute it again: %%keep drop %s\n", name, name))
 			}
-		}
+			return nil
+		})
 	}
 }
 

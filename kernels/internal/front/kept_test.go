@@ -3,12 +3,10 @@
 package front
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"birnn/kernels/internal/wire"
@@ -88,22 +86,12 @@ func startBare(t *testing.T) func(code string) string {
 	}
 	t.Cleanup(gonb.Stop)
 	return func(code string) string {
-		var written strings.Builder
 		t.Helper()
-		reply, err := gonb.Execute(code, false, func(m *wire.Message) {
-			var stream struct{ Text string }
-			if m.Header.Type == "stream" && json.Unmarshal(m.Content, &stream) == nil {
-				written.WriteString(stream.Text)
-			}
-		})
-		if err != nil {
-			t.Fatal(err)
+		var s shown
+		if err := s.run(gonb, code); err != nil || s.status != "ok" {
+			t.Fatalf("%q: %v, %+v", code, err, s)
 		}
-		var content struct{ Status string }
-		if err := reply.Read(&content); err != nil || content.Status != "ok" {
-			t.Fatalf("%q: %v, %s", code, err, &written)
-		}
-		return written.String()
+		return s.stdout + s.stderr
 	}
 }
 

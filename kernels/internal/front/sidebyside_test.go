@@ -329,15 +329,7 @@ func runNotebook(t *testing.T, argv []string, dir, work string, env []string, ce
 		var s shown
 		done := make(chan error, 1)
 		go func() {
-			reply, err := k.Execute(c.Source, false, s.take)
-			if err == nil {
-				var content struct {
-					Status string `json:"status"`
-				}
-				err = reply.Read(&content)
-				s.status = content.Status
-			}
-			done <- err
+			done <- s.run(k, c.Source)
 		}()
 		select {
 		case err := <-done:
@@ -352,13 +344,23 @@ func runNotebook(t *testing.T, argv []string, dir, work string, env []string, ce
 	return ran
 }
 
+// run runs a cell.
+func (s *shown) run(k *wire.Process, code string) error {
+	reply, err := k.Execute(code, false, s.take)
+	if err != nil {
+		return err
+	}
+	var content struct {
+		Status string `json:"status"`
+	}
+	err = reply.Read(&content)
+	s.status = content.Status
+	return err
+}
+
 // take takes a published message.
 func (s *shown) take(m *wire.Message) {
-	var content struct {
-		Name string                     `json:"name"`
-		Text string                     `json:"text"`
-		Data map[string]json.RawMessage `json:"data"`
-	}
+	var content published
 	m.Read(&content)
 	switch m.Header.Type {
 	case "stream":
@@ -369,11 +371,7 @@ func (s *shown) take(m *wire.Message) {
 		}
 	case "display_data", "execute_result":
 		var forms []string
-		for form, data := range content.Data {
-			var text string
-			if json.Unmarshal(data, &text) != nil {
-				text = string(data)
-			}
+		for form, text := range content.forms() {
 			forms = append(forms, form+": "+text)
 		}
 		slices.Sort(forms)
