@@ -20,7 +20,7 @@ import (
 	"birnn/kernels/internal/gopls"
 )
 
-// completer answers requests for completion and documentation, each in a goroutine of its own, with gopls once that has
+// completer answers requests for completion and documentation, each in a separate goroutine, with gopls once that has
 // loaded the packages.
 type completer struct {
 	ctx      context.Context
