@@ -34,12 +34,14 @@ type Cell struct {
 	Result        *Span
 	Main          bool // whether a function main is among Decls
 	packageClause bool // whether there is one
-	// Entry is the line that precedes the statements, such as "%%" with arguments, if any.
+	// Entry is the line that precedes the statements, such as "%%" with arguments, if any. "%exec FUNCTION ARGUMENTS"
+	// stands for "%% ARGUMENTS" and the call of the function.
 	Entry Directive
 
-	runs bool  // whether Result may be a statement
-	free free  // of Body
-	at   []int // offset of the statement of each of Locals
+	call string // the statements that %exec stands for, if any
+	runs bool   // whether Result may be a statement
+	free free   // of Body
+	at   []int  // offset of the statement of each of Locals
 }
 
 // origin identifies the cell when it runs again.
@@ -178,6 +180,9 @@ func (n *Notebook) parse(source string, local map[int]bool) (*Cell, error) {
 	if entry > 0 {
 		before, body = divide(code, entry)
 	}
+	if c.call != "" {
+		entry, body = c.Entry.Line, strings.Repeat("\n", c.Entry.Line-1)+c.call
+	}
 	var imports, decls, statements []Span
 	silent := false
 	for _, item := range split(before) {
@@ -197,6 +202,9 @@ func (n *Notebook) parse(source string, local map[int]bool) (*Cell, error) {
 	}
 	if entry > 0 && len(statements) > 0 {
 		line, column := position(code, statements[0].From)
+		if c.call != "" {
+			return c, &SyntaxError{line, column, "statement beside %exec, which calls a function as the program: remove one of the two"}
+		}
 		return c, &SyntaxError{line, column, "statement above the line %%: move it below, or remove that line"}
 	}
 	if entry == 0 && len(statements) > 0 {
@@ -253,8 +261,12 @@ func (c *Cell) takeDirectives() (code string, entry int) {
 			d.Text = strings.TrimSuffix(d.Text, `\`) + " " + strings.TrimRight(command(lines[i]), "\r")
 			lines[i] = ""
 		}
-		if isEntry(d.Text) && entry == 0 {
+		if isEntry(d.Text) && c.Entry.Text == "" {
 			c.Entry, entry = d, d.Line
+			continue
+		}
+		if function, args, _ := strings.Cut(d.Args(), " "); d.Name() == "%exec" && token.IsIdentifier(function) && c.Entry.Text == "" {
+			c.Entry, c.call = Directive{d.Line, "%% " + args}, "flag.Parse(); "+function+"()"
 			continue
 		}
 		c.Directives = append(c.Directives, d)

@@ -172,7 +172,7 @@ func TestProgram(t *testing.T) {
 		"effects stay": {[]string{"var _ = register()\nfunc register() int { return 1 }\nimport _ \"embed\"\nfunc init_a() {}", "1"},
 			[]string{"var birnn_0_1 = register()", "import _ \"embed\"", "func init_a"}, nil},
 		"locals need no use":               {[]string{"x := 1"}, []string{"_ = x"}, nil},
-		"exec":                             {[]string{"func f() {}", "%exec f 1 2\nvar a = 1"}, []string{"%exec f 1 2", "func f()"}, []string{"%%"}},
+		"exec":                             {[]string{"func f() {}", "%exec f 1 2\nvar a = 1"}, []string{"%% 1 2\nflag.Parse(); f()", "func f()"}, []string{"%exec"}},
 		"raw strings":                      {[]string{"var s = `a\n%b \\ \"c\"\n!d` + e", "%%\nprintln(s)"}, []string{`var s = ("a\n" +`, `"%b \\ \"c\"\n" +`, `"!d") + e`}, []string{"\n%b", "\n!d"}},
 		"raw strings, one after the other": {[]string{"var s = `a\n%b` + `c\n!d`\n", "s"}, []string{"(\"a\\n\" +\n\"%b\") + (\"c\\n\" +\n\"!d\")"}, nil},
 		"raw strings in tags":              {[]string{"type T struct {\n\tA int `a\n%b`\n}", "T{}"}, []string{"\tA int \"a\\n%b\"\n\n}"}, nil},

@@ -54,9 +54,7 @@ type Options struct {
 func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 	p := &Program{number: number}
 	for _, d := range c.Directives {
-		if d.Name() != "%exec" { // GoNB writes that as a function
-			p.add(d.Text, number, d.Line, 0)
-		}
+		p.add(d.Text, number, d.Line, 0)
 	}
 	p.Decls = n.needed(c, opts.Without)
 	foreign := n.foreign(c, p.Decls)
@@ -97,11 +95,6 @@ func (n *Notebook) Program(c *Cell, number int, opts Options) *Program {
 			p.add(line, d.Cell, d.Line+k, shift)
 			p.places[len(p.places)-1].decl = d
 			shift = 0
-		}
-	}
-	for _, d := range c.Directives {
-		if d.Name() == "%exec" {
-			p.add(d.Text, number, d.Line, 0)
 		}
 	}
 	if body != "" || c.Entry.Text != "" {
@@ -322,10 +315,6 @@ func (n *Notebook) needed(c *Cell, without []*Decl) []*Decl {
 	names := map[string]bool{}
 	maps.Copy(names, c.free.all(declared))
 	for _, d := range c.Directives {
-		if d.Name() == "%exec" {
-			name, _, _ := strings.Cut(d.Args(), " ")
-			names[name] = true
-		}
 		if d.Name() == "%test" && !slices.ContainsFunc(c.Decls, (*Decl).isTest) { // all tests
 			for _, d := range n.decls {
 				if d.isTest() {

@@ -117,13 +117,7 @@ func (e *execution) run() *cellError {
 		asks = d.Name() == "%with_inputs" || d.Name() == "%with_password" || asks && d.Name() != "!"
 	}
 	bare := len(c.Decls) == 0 && len(c.Imports) == 0 && c.Body == "" && c.Entry.Text == ""
-	if bare {
-		var misuse *cellError
-		if c, misuse = e.callee(c); misuse != nil {
-			return misuse
-		}
-	}
-	if bare && c.Body == "" && !slices.ContainsFunc(c.Directives, isTest) {
+	if bare && !slices.ContainsFunc(c.Directives, isTest) {
 		if len(c.Directives) == 0 {
 			return nil
 		}
@@ -297,6 +291,9 @@ func (e *execution) foreign(code string) *cellError {
 	first, rest, _ := strings.Cut(code, "\n")
 	if command, ok := strings.CutSuffix(first, "\r"); ok { // GoNB takes the line ends of Windows for part of the command
 		first, rest = command, strings.ReplaceAll(rest, "\r\n", "\n")
+	}
+	if words := gonb.SplitWords(strings.TrimPrefix(first, "//gonb:")); len(words) == 1 && words[0] == "%%script" { // GoNB would end
+		return e.misuse("use %%%%script PROGRAM ARGUMENTS: the program gets the lines below")
 	}
 	line, writes := e.front.gonb.Foreign(first)
 	if err := e.send(line + "\n" + rest); err != nil {

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"go/token"
 	"io/fs"
 	"maps"
 	"math"
@@ -60,7 +59,9 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 			if err := magic(e, d.Args()); err != nil {
 				return err
 			}
-		case name == "%%" || name == "%main":
+		case name == "%exec" && c.Entry.Text == "":
+			return e.misuse("use %%exec FUNCTION ARGUMENTS, with the name of a function")
+		case name == "%%" || name == "%main" || name == "%exec":
 			return &cellError{name: "SyntaxError", value: "a second " + name + ": a cell has one body of main", traceback: []string{e.where(e.number, d.Line, 0)}}
 		case name != "!" && !ours && !slices.Contains(gonb.Commands, name):
 			return e.misuse("%s is not a command of this kernel; %%help lists the commands", name)
@@ -355,25 +356,6 @@ func (e *execution) keep(args string) *cellError {
 
 func (e *execution) wasm(string) *cellError {
 	return e.misuse("%%wasm is not available: GoNB looks for wasm_exec.js where Go has not had it since version 1.24")
-}
-
-// callee returns, for a cell that consists of commands with "%exec FUNCTION ARGUMENTS" among them, the cell that does
-// the same below %%: GoNB does nothing for such a cell.
-func (e *execution) callee(c *cell.Cell) (*cell.Cell, *cellError) {
-	i := slices.IndexFunc(c.Directives, func(d cell.Directive) bool { return d.Name() == "%exec" })
-	if i < 0 {
-		return c, nil
-	}
-	function, args, _ := strings.Cut(c.Directives[i].Args(), " ")
-	if !token.IsIdentifier(function) {
-		return nil, e.misuse("use %%exec FUNCTION ARGUMENTS, with the name of a function")
-	}
-	call, err := cell.Parse("%% " + args + "\nflag.Parse()\n" + function + "()\n")
-	if err != nil {
-		return nil, e.misuse("%%exec: %v", err)
-	}
-	call.Directives = slices.Delete(slices.Clone(c.Directives), i, i+1)
-	return call, nil
 }
 
 // list lists the declarations of the cells.
