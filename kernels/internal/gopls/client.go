@@ -73,7 +73,7 @@ func (c *Client) Ready() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
-	case <-c.session.ended:
+	case <-c.session.conn.DisconnectNotify():
 		return false
 	default:
 	}
