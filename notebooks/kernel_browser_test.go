@@ -148,12 +148,12 @@ func TestLongKernelInJupyterLab(t *testing.T) {
 	}
 }
 
-// write writes a notebook of code cells for the pure-Go kernel.
-func write(t *testing.T, path string, sources []string) {
+// write writes a notebook of code cells, each with the tags, for the pure-Go kernel.
+func write(t *testing.T, path string, sources []string, tags ...string) {
 	t.Helper()
 	var cells []map[string]any
 	for i, source := range sources {
-		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": map[string]any{}, "outputs": []any{}, "execution_count": nil, "id": fmt.Sprintf("cell-%d", i)})
+		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": map[string]any{"tags": append([]string{}, tags...)}, "outputs": []any{}, "execution_count": nil, "id": fmt.Sprintf("cell-%d", i)})
 	}
 	notebook, err := json.Marshal(map[string]any{"nbformat": 4, "nbformat_minor": 5, "cells": cells, "metadata": map[string]any{
 		"kernelspec": map[string]any{"name": "birnn-go", "display_name": "Go · BiRNN (pure Go)", "language": "go"}}})
