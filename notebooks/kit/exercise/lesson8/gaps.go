@@ -38,8 +38,8 @@ func RightAt(m *infill.Model, lines []string, rightAt func(m *infill.Model, line
 		}
 		for _, p := range []float64{first, last} {
 			if n := p * float64(len(lines)); !(p >= 0 && p <= 1 && same(n, math.Round(n))) {
-				return exercise.Faultf("%g is not a part of %d lines: one character of each, divided by how many there are",
-					"%g不是%d句里的比例：每句一个字，再除以句数", p, len(lines))
+				return exercise.Faultf("%.4g is not a part of %d lines: one character of each, divided by how many there are",
+					"%.4g不是%d句里的比例：每句一个字，再除以句数", p, len(lines))
 			}
 		}
 		if same(first, last) {
