@@ -2,6 +2,7 @@ package exercise
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,7 @@ func TestTry(t *testing.T) {
 		"another error":     {func() error { return errors.New("shapes differ") }, ": shapes differ"},
 		"index":             {func() error { var s []int; _ = s[len(s)]; return nil }, "index out of range [0] with length 0"},
 		"panic of an error": {func() error { panic(errors.New("shapes differ")) }, ": shapes differ"},
+		"wrapped":           {func() error { return fmt.Errorf("compilation of %s failed: %w", "func13", errors.New("shapes differ")) }, "error: shapes differ"},
 		"panic of a text":   {func() error { panic("shapes differ") }, ": shapes differ"},
 	} {
 		t.Run(name, func(t *testing.T) {
