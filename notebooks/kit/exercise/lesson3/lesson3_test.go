@@ -177,7 +177,7 @@ func TestSingle(t *testing.T) {
 			H, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 8, Backward: 8}, birnnlib.Sizes{Forward: 8, Backward: 8}).Done()
 			return H
 		}, "there are 2 hidden layers"},
-		"a second layer in a scope of its own": {func(scope *model.Scope, x *Node) *Node {
+		"a second layer in another scope": {func(scope *model.Scope, x *Node) *Node {
 			H, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 8, Backward: 8}).Done()
 			H, _ = birnnlib.New(scope.In("second"), H, birnnlib.Sizes{Forward: 8, Backward: 8}).Done()
 			return H
