@@ -26,7 +26,6 @@ func fill(rows, columns int, entry func() float64) matrix {
 func zeros(rows, columns int) matrix { return fill(rows, columns, func() float64 { return 0 }) }
 func ones(rows, columns int) matrix  { return fill(rows, columns, func() float64 { return 1 }) }
 func add(x, y float64) float64       { return x + y }
-func subtract(x, y float64) float64  { return x - y }
 
 // dot returns the product A B.
 func (A matrix) dot(B matrix) matrix {
