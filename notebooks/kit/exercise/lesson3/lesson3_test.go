@@ -199,17 +199,21 @@ func TestSingle(t *testing.T) {
 func TestSingleTrained(t *testing.T) {
 	b := backendtest.Go(t)
 	exercisetest.Right(t, lesson3.Single(b, single))
-	layer := func(scope *model.Scope, x *Node, merge birnnlib.Merge) *Node {
-		H, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(tanh).Merge(merge).
-			Initializer(birnnlib.Glorot().Seed(1)).Done()
-		return H
-	}
+	exercisetest.Wrong(t, "unchanged", lesson3.Single(b, with(func(x *Node) *Node { return x })), "the two directions are still only added")
+}
+
+func TestLongSingleTrained(t *testing.T) {
+	testall.Long(t)
+	b := backendtest.One(t)
 	// "A hidden layer without recurrence between H_t and O_t would do it too", say the solutions.
 	exercisetest.Right(t, lesson3.Single(b, func(scope *model.Scope, x *Node) *Node {
-		return Tanh(birnnlib.Output(scope.In("between"), layer(scope, x, birnnlib.MergeConcat), 8, birnnlib.Glorot().Seed(1)))
+		H := with(func(x *Node) *Node { return x })(scope, x)
+		return Tanh(birnnlib.Output(scope.In("between"), H, 8, birnnlib.Glorot().Seed(1)))
 	}))
-	exercisetest.Wrong(t, "unchanged", lesson3.Single(b, func(scope *model.Scope, x *Node) *Node {
-		return layer(scope, x, birnnlib.MergeConcat)
+	exercisetest.Wrong(t, "the sum", lesson3.Single(b, func(scope *model.Scope, x *Node) *Node {
+		H, _ := birnnlib.New(scope, x, birnnlib.Sizes{Forward: 8, Backward: 8}).Cell(tanh).Merge(birnnlib.MergeSum).
+			Initializer(birnnlib.Glorot().Seed(1)).Done()
+		return H
 	}), "the two directions are still only added")
 }
 
