@@ -8,7 +8,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +76,77 @@ func figures(e experiment) (all []float64) {
 		}
 	}
 	return all
+}
+
+// quoting lists the cells of each lesson that print figures of its file, and nothing else with decimals.
+var quoting = map[int][]string{
+	3: {"lesson3-depth-kept", "lesson3-dropout-kept", "lesson3-residual-kept"},
+}
+
+// TestQuoted checks that every figure that the lessons quote is in their files.
+func TestQuoted(t *testing.T) {
+	decimal := regexp.MustCompile(`\d+\.\d+(e[-+]\d+)?`)
+	for number, cells := range quoting {
+		r, _ := kept(t, number)
+		for _, language := range []string{"en", "zh"} {
+			printed := outputs(t, number, language)
+			for _, id := range cells {
+				quoted := decimal.FindAllString(printed[id], -1)
+				if len(quoted) < 3 {
+					t.Errorf("lesson %d, %s: cell %s quotes %d figures", number, language, id, len(quoted))
+				}
+				for _, q := range quoted {
+					if !r.holds(q) {
+						t.Errorf("lesson %d, %s: cell %s prints %s, which is not in the file", number, language, id, q)
+					}
+				}
+			}
+		}
+	}
+}
+
+// holds reports whether a figure is a result or a setting, rounded to its decimals.
+func (r record) holds(figure string) bool {
+	mantissa, _, exponent := strings.Cut(figure, "e")
+	_, decimals, _ := strings.Cut(mantissa, ".")
+	format := byte('f')
+	if exponent {
+		format = 'e'
+	}
+	return slices.ContainsFunc(r.Experiments, func(e experiment) bool {
+		return slices.ContainsFunc(append(figures(e), e.Dropout, e.RecurrentDropout, 0.01), func(v float64) bool {
+			return strconv.FormatFloat(v, format, len(decimals), 64) == figure
+		})
+	})
+}
+
+// outputs returns what the cells of a lesson print, as committed, by their IDs.
+func outputs(t *testing.T, number int, language string) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("..", "..", language, fmt.Sprintf("%02d-*.ipynb", number)))
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("lesson %d has the files %q (%v)", number, paths, err)
+	}
+	blob, err := os.ReadFile(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notebook struct {
+		Cells []struct {
+			ID      string
+			Outputs []struct{ Text []string }
+		}
+	}
+	if err := json.Unmarshal(blob, &notebook); err != nil {
+		t.Fatal(err)
+	}
+	printed := map[string]string{}
+	for _, c := range notebook.Cells {
+		for _, o := range c.Outputs {
+			printed[c.ID] += strings.Join(o.Text, "")
+		}
+	}
+	return printed
 }
 
 // TestMake trains a little in pure Go, an experiment of each kind.
