@@ -80,6 +80,7 @@ func figures(e experiment) (all []float64) {
 
 // quoting lists the cells of each lesson that print figures of its file, and nothing else with decimals.
 var quoting = map[int][]string{
+	1: {"lesson1-seeds", "lesson1-sigmoid", "lesson1-depths"},
 	3: {"lesson3-depth-kept", "lesson3-dropout-kept", "lesson3-residual-kept"},
 }
 
