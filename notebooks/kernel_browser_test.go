@@ -2,6 +2,7 @@ package notebooks
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -31,32 +32,76 @@ var session = []string{
 	"func inverse(x []int, i int) int {\n\treturn 1 / x[i]\n}\n\ninverse([]int{1, 0}, 1)",
 }
 
-// TestLongKernelInJupyterLab runs the session and completes a name after Chinese text.
-func TestLongKernelInJupyterLab(t *testing.T) {
-	testall.Long(t)
+// openInLab opens a notebook of these cells in JupyterLab and starts to run all of them. It returns what acts on the page.
+func openInLab(t *testing.T, cells []string) (ctx context.Context, run func(what string, actions ...chromedp.Action)) {
+	t.Helper()
 	lesson := lessons(t)[0]
-	const name = "kernel-test.ipynb"
+	name := t.Name() + ".ipynb"
 	path := filepath.Join("zh", name)
 	t.Cleanup(func() { os.Remove(path) })
-	write(t, path, append(session, ""))
+	write(t, path, cells)
 	url := startLab(t)
-	ctx := startBrowser(t)
-	const width, height = 1280, 3000
-	run := func(what string, actions ...chromedp.Action) {
+	ctx = startBrowser(t)
+	run = func(what string, actions ...chromedp.Action) {
 		t.Helper()
 		if err := chromedp.Run(ctx, actions...); err != nil {
-			screenshot(t, ctx, "kernel-failed", height)
+			screenshot(t, ctx, "failed", height)
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
 	run("opening the notebook",
-		emulation.SetDeviceMetricsOverride(width, height, 1, false),
+		emulation.SetDeviceMetricsOverride(1280, height, 1, false),
 		chromedp.Navigate(strings.Replace(url, lesson, name, 1)+"&reset"), // without the notebooks before
 		chromedp.WaitVisible(`.jp-Notebook .jp-CodeCell`, chromedp.ByQuery),
 		chromedp.WaitVisible(`.jp-KernelName [aria-label="Go · BiRNN (pure Go)"]`, chromedp.ByQuery),
 		chromedp.Click(`[data-jp-item-name="restart-and-run"] jp-button`, chromedp.ByQuery),
 		chromedp.Click(`.jp-Dialog .jp-mod-accept`, chromedp.ByQuery),
 		chromedp.WaitNotPresent(`.jp-Dialog`, chromedp.ByQuery))
+	return ctx, run
+}
+
+const height = 3000
+
+// TestLongSessionInJupyterLab answers a request for input, fetches a package from the Go module proxy and resets the
+// session.
+func TestLongSessionInJupyterLab(t *testing.T) {
+	testall.Long(t)
+	ctx, run := openInLab(t, []string{
+		"type Animal interface{ Noise() string }\n\ntype Dog struct{}\n\nfunc (Dog) Noise() string { return \"汪\" }\n\nvar _ Animal = Dog{}",
+		"var name string\nfmt.Print(\"名字：\")\nfmt.Scanln(&name)\nDog{}.Noise() + name",
+		"import \"github.com/montanaflynn/stats\"\n\nstats.Median([]float64{1, 2, 4})",
+		"%modules",
+		"%reset",
+		"1 + 1",
+		"%modules\n%ls",
+		"Dog{}",
+	})
+	const input = `.jp-Stdin-input`
+	run("waiting for the prompt", chromedp.WaitVisible(input, chromedp.ByQuery))
+	screenshot(t, ctx, "session-prompt", height)
+	run("answering", chromedp.SendKeys(input, "小明"+kb.Enter, chromedp.ByQuery))
+	var s state
+	for range 120 {
+		run("reading the page", chromedp.Sleep(time.Second), chromedp.Evaluate(readState, &s))
+		if len(s.Errors) > 0 && strings.Contains(s.Text, "undefined: Dog") {
+			break
+		}
+	}
+	screenshot(t, ctx, "session", height)
+	rest := s.Text
+	for _, want := range []string{`"汪小明"`, "go: added github.com/montanaflynn/stats v", "2", "github.com/montanaflynn/stats v", "all declarations are dropped", "2", "no module was fetched", "undefined: Dog"} {
+		_, after, ok := strings.Cut(rest, want)
+		if !ok {
+			t.Fatalf("the page does not show %s where it should; its outputs are\n%s", want, s.Text)
+		}
+		rest = after
+	}
+}
+
+// TestLongKernelInJupyterLab runs the session and completes a name after Chinese text.
+func TestLongKernelInJupyterLab(t *testing.T) {
+	testall.Long(t)
+	ctx, run := openInLab(t, append(session, ""))
 	var s state
 	for range 120 {
 		run("reading the page", chromedp.Sleep(time.Second), chromedp.Evaluate(readState, &s))
@@ -103,12 +148,12 @@ func TestLongKernelInJupyterLab(t *testing.T) {
 	}
 }
 
-// write writes a notebook of code cells for the pure-Go kernel.
-func write(t *testing.T, path string, sources []string) {
+// write writes a notebook of code cells, each with the tags, for the pure-Go kernel.
+func write(t *testing.T, path string, sources []string, tags ...string) {
 	t.Helper()
 	var cells []map[string]any
 	for i, source := range sources {
-		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": map[string]any{}, "outputs": []any{}, "execution_count": nil, "id": fmt.Sprintf("cell-%d", i)})
+		cells = append(cells, map[string]any{"cell_type": "code", "source": source, "metadata": map[string]any{"tags": append([]string{}, tags...)}, "outputs": []any{}, "execution_count": nil, "id": fmt.Sprintf("cell-%d", i)})
 	}
 	notebook, err := json.Marshal(map[string]any{"nbformat": 4, "nbformat_minor": 5, "cells": cells, "metadata": map[string]any{
 		"kernelspec": map[string]any{"name": "birnn-go", "display_name": "Go · BiRNN (pure Go)", "language": "go"}}})

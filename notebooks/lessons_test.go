@@ -142,9 +142,10 @@ func figures(c *cell) []string {
 	return all
 }
 
-// code returns the tokens of Go code without the text of strings and comments. Lines for GoNB, which start with % or !,
-// are kept unchanged.
+// code returns the tokens of Go code without the text of strings and comments, and without the language in which the
+// check of an exercise answers. Lines for GoNB, which start with % or !, are kept unchanged.
 func code(source string) (tokens []string) {
+	source = strings.ReplaceAll(source, "exercise.Chinese(", "exercise.English(")
 	for part := range strings.SplitSeq(source, "\n%") {
 		var s scanner.Scanner
 		file := token.NewFileSet()

@@ -18,6 +18,14 @@
 // memory is not affected. [Options.KeepMalloc] leaves malloc as it is; results of 40 MiB then take 9,700 page faults a call
 // in place of 5 (glibc 2.36). Package [birnn/birnnlib] also works with a backend that GoMLX opens, which leaves malloc alone.
 //
+// Opening XLA on the CPU also sets the environment variable XLA_FLAGS, unless it is set, to
+//
+//	--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=100000000
+//
+// so that XLA compiles a loop of less than 100 MB into one kernel, which computes the same in less time: see
+// birnnlib/benchmarks. XLA reads the variable once in a process, when it first compiles. [Options.KeepXLAFlags], or
+// XLA_FLAGS= in the environment, leaves XLA's options as they are.
+//
 // With go-xla built in, this package also turns off its automatic installation of plugins, and opening pure Go lifts its
 // limit on operations that run at once, unless the configuration sets one: see package [birnn/birnnlib].
 //
@@ -44,6 +52,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -80,6 +89,8 @@ type Options struct {
 	Progress io.Writer
 	// KeepMalloc keeps Open from changing malloc of the C library when it opens XLA: see the package documentation.
 	KeepMalloc bool
+	// KeepXLAFlags keeps Open from setting XLA_FLAGS when it opens XLA on the CPU: see the package documentation.
+	KeepXLAFlags bool
 	// CPUDevices is the number of devices into which XLA divides the CPU, to try out sharding; 0 means 1. XLA computes with
 	// at least as many threads, and is slower with more of them than there are CPUs. (GoMLX's compute.New has XLA's own
 	// default, which is 4.)
@@ -225,6 +236,12 @@ func prepareXLA(ctx context.Context, name string, opts Options) (config string, 
 	return "xla:cpu", nil
 }
 
+// XLA's environment variable for its options, and the value that [Open] gives it on the CPU.
+const (
+	flagsEnv  = "XLA_FLAGS"
+	loopFlags = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=100000000"
+)
+
 // open opens the backend that config names.
 func open(config string, opts Options) (b *Opened, err error) {
 	// go-xla panics on a plugin file that it cannot load.
@@ -237,6 +254,9 @@ func open(config string, opts Options) (b *Opened, err error) {
 	if name, plugin, _ := strings.Cut(config, ":"); isXLA(name) {
 		if !opts.KeepMalloc {
 			tuneMalloc()
+		}
+		if _, set := os.LookupEnv(flagsEnv); !set && !opts.KeepXLAFlags && strings.HasPrefix(filepath.Base(plugin), "cpu") {
+			os.Setenv(flagsEnv, loopFlags)
 		}
 		logCompileTime()
 		create = func(string) (compute.Backend, error) { return newXLA(plugin, max(opts.CPUDevices, 1)) }

@@ -124,3 +124,35 @@ func TestCPUDevices(t *testing.T) {
 		b.Backend.Finalize()
 	}
 }
+
+// TestXLAFlags checks what Open makes of XLA_FLAGS.
+func TestXLAFlags(t *testing.T) {
+	const env = "XLA_FLAGS"
+	for _, test := range []struct {
+		before string // "unset" if it is not set
+		keep   bool
+		want   string // afterwards
+	}{
+		{"unset", false, "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=100000000"},
+		{"unset", true, "unset"},
+		{"", false, ""},
+		{"--xla_cpu_enable_fast_min_max=true", false, "--xla_cpu_enable_fast_min_max=true"},
+	} {
+		t.Setenv(env, test.before) // and as it was afterwards
+		if test.before == "unset" {
+			os.Unsetenv(env)
+		}
+		b, err := backend.Open(t.Context(), backend.Options{Ask: "xla:cpu", KeepXLAFlags: test.keep})
+		if err != nil {
+			testall.Missing(t, "XLA: %v", err)
+		}
+		b.Backend.Finalize()
+		got, set := os.LookupEnv(env)
+		if !set {
+			got = "unset"
+		}
+		if got != test.want {
+			t.Errorf("%+v: afterwards %q", test, got)
+		}
+	}
+}

@@ -28,6 +28,9 @@ type contender struct {
 	simd    bool   // … and with SIMD instructions for the pure-Go backend
 	preempt bool   // … and run with asynchronous preemption all the same: see package preempt
 
+	plain  bool // … and run with XLA's own options: see package backend
+	malloc bool // … and run with malloc as it is: see package backend
+
 	peer bool // it is one of package peers, by its key
 
 	optional bool // runs only if asked for
@@ -45,6 +48,8 @@ var amd64 = runtime.GOARCH == "amd64"
 var (
 	xla       = contender{key: "xla", name: "birnnlib on XLA", backend: "xla:cpu", layer: ownLayer, cgo: "1"}
 	again     = contender{key: "xla-recompute", name: "birnnlib on XLA, Recompute", backend: "xla:cpu", layer: recomputeLayer, cgo: "1", once: true, note: "It takes part in one round only: what it is to save is memory"}
+	thunks    = contender{key: "xla-thunks", name: "birnnlib on XLA, with XLA's own options", backend: "xla:cpu", layer: ownLayer, cgo: "1", plain: true, optional: true}
+	malloc    = contender{key: "xla-malloc", name: "birnnlib on XLA, with malloc as it is", backend: "xla:cpu", layer: ownLayer, cgo: "1", malloc: true, optional: true}
 	slope     = contender{key: "xla-derived", name: "birnnlib on XLA, derived gradient", backend: "xla:cpu", layer: derivedLayer, cgo: "1", optional: true}
 	goSIMD    = contender{key: "go-simd", name: "birnnlib on pure Go, SIMD", backend: "go", layer: ownLayer, cgo: "0", simd: true, optional: !amd64}
 	goOnly    = contender{key: "go", name: "birnnlib on pure Go, plain", backend: "go", layer: ownLayer, cgo: "0", optional: amd64}
@@ -66,7 +71,7 @@ func postField() []contender {
 	nn.name, nn.differs = "PyTorch, nn.RNN", true
 	nn.note = "nn.RNN takes dense input only, so it multiplies one-hot vectors where the others look rows up; it has no sigmoid, so it computes tanh"
 	compiled.key, compiled.name, compiled.matmul, compiled.optional = "torch-compile", "PyTorch, by hand, torch.compile", false, true
-	return []contender{xla, goSIMD, goPreempt, goOnly, jax, flax, torch, compiled, nn}
+	return []contender{xla, thunks, malloc, goSIMD, goPreempt, goOnly, jax, flax, torch, compiled, nn}
 }
 
 // layersField returns the contenders of a workload of layers.
@@ -75,7 +80,7 @@ func layersField(p layersProblem) []contender {
 	again.optional = p.Steps < long || p.Inference
 	switch {
 	case cells[p.Cell].linear:
-		field := []contender{xla, jax, jaxLog}
+		field := []contender{xla, thunks, malloc, jax, jaxLog}
 		for _, c := range []contender{xla, goSIMD, goOnly} {
 			c.optional = true
 			if c.key != xla.key {
@@ -90,7 +95,7 @@ func layersField(p layersProblem) []contender {
 		return field
 	case p.Cell == "ugrnn":
 		again.optional, goSIMD.optional, goOnly.optional = true, true, true
-		return []contender{xla, again, goSIMD, goOnly, jax}
+		return []contender{xla, thunks, malloc, again, goSIMD, goOnly, jax}
 	}
 	if p.Steps > short { // pure Go is slow
 		goSIMD.optional, goOnly.optional = true, true
@@ -98,10 +103,10 @@ func layersField(p layersProblem) []contender {
 	if p.Cell == "gru" {
 		flax.name, nn.name, flax.differs = "Flax NNX, GRUCell", "PyTorch, nn.GRU", true
 		flax.note = "nnx.GRUCell has no bias b_hh; that of the others starts at zero, so that the first losses agree and the second ones do not"
-		return []contender{xla, again, slope, goSIMD, goOnly, jax, flax, torch, nn}
+		return []contender{xla, thunks, malloc, again, slope, goSIMD, goOnly, jax, flax, torch, nn}
 	}
 	flax.name, nn.name = "Flax NNX, OptimizedLSTMCell", "PyTorch, nn.LSTM"
-	field := []contender{xla, again, slope, goSIMD, goOnly, jax, flax, torch, nn}
+	field := []contender{xla, thunks, malloc, again, slope, goSIMD, goOnly, jax, flax, torch, nn}
 	if p.Steps == short { // at T = 280, the unrolled training takes over 18 GB to compile
 		field = append(field, gomlx)
 	}
@@ -169,6 +174,12 @@ func (c contender) start(ctx context.Context, threads int, python, programs, dir
 // env returns the changes to the environment to build and run a contender written in Go.
 func (c contender) env(ctx context.Context) ([]string, error) {
 	env := []string{"CGO_ENABLED=" + c.cgo, "GOEXPERIMENT="}
+	if c.plain {
+		env = append(env, "XLA_FLAGS=")
+	}
+	if c.malloc {
+		env = append(env, keepMallocEnv+"=1")
+	}
 	if !c.simd {
 		return env, nil
 	}

@@ -27,6 +27,7 @@ type bar struct {
 }
 
 const (
+	width     = 9 * vg.Inch
 	rowHeight = 0.18 * vg.Inch   // the distance between two bars, about
 	margin    = 0.1 * vg.Inch    // around the picture
 	gap       = 4 * vg.Length(1) // between a bar and its text
@@ -41,7 +42,6 @@ func (r *report) draw(path string) error {
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, milliseconds(rows.slowest())
 	style := p.X.Tick.Label
 	style.Font.Variant = "Sans"
-	const width = 8 * vg.Inch
 	p.X.Min, p.X.Max = rows.xRange(width-2*margin, style.Width)
 	p.Y.Min, p.Y.Max = -float64(len(rows)), 0
 	p.HideY()

@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	xfont "golang.org/x/image/font"
+	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 func TestDraw(t *testing.T) {
@@ -54,6 +57,19 @@ func TestXRange(t *testing.T) {
 		}
 		if math.Abs(farthest-length) > 1e-6 {
 			t.Errorf("%v: the texts end at %g of %d", rows, farthest, length)
+		}
+	}
+}
+
+// TestHeadings checks that the headings fit into the picture, in a font that is wider than the one measured, too.
+func TestHeadings(t *testing.T) {
+	font := plot.DefaultFont
+	font.Variant, font.Size, font.Weight = "Sans", plot.New().X.Tick.Label.Font.Size, xfont.WeightBold
+	style := draw.TextStyle{Font: font, Handler: plot.DefaultTextHandler}
+	const wider = 1.2 // DejaVu Sans, in place of Liberation Sans
+	for _, w := range allWorkloads() {
+		if need := wider * style.Width(w.title); need > width-2*margin {
+			t.Errorf("%q needs %g of %g points", w.title, need, width-2*margin)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -23,6 +24,9 @@ import (
 // workerCommand, as the first argument, makes this program a contender; the others are the backend, whose layers to use,
 // and the directory of the problem.
 const workerCommand = "worker"
+
+// keepMallocEnv, if set, has a worker leave malloc as it is.
+const keepMallocEnv = "BIRNN_BENCHMARK_KEEP_MALLOC"
 
 // A trainer computes a problem step by step.
 type trainer interface {
@@ -46,7 +50,7 @@ func work(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 	}
 	ask, layer, dir := args[0], args[1], args[2]
 	answers := json.NewEncoder(stdout)
-	b, err := backend.Open(ctx, backend.Options{Ask: ask})
+	b, err := backend.Open(ctx, backend.Options{Ask: ask, KeepMalloc: os.Getenv(keepMallocEnv) != ""})
 	if err != nil {
 		return answers.Encode(hello{Error: err.Error()})
 	}

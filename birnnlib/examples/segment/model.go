@@ -362,7 +362,8 @@ func reversed(characters []rune) []rune {
 	return r
 }
 
-// Scores returns for each text and each of its characters the logarithms of the probabilities of the tags, [T, 4].
+// Scores returns for each text and each of its characters the logarithms of the probabilities of the tags, [T, 4], or, with
+// a conditional random field, the scores O_t.
 func (m *Model) Scores(ctx context.Context, texts ...string) ([][][]float32, error) {
 	var all []tag.Example
 	var counts []int
@@ -397,10 +398,14 @@ func (m *Model) Segment(ctx context.Context, texts ...string) ([][]string, error
 	if err != nil {
 		return nil, err
 	}
+	transitions, err := m.tagger.Transitions()
+	if err != nil {
+		return nil, err
+	}
 	words := make([][]string, len(texts))
 	for i, count := range counts {
 		for k := range count {
-			words[i] = append(words[i], Words([]rune(parts[k]), Decode(scores[k]))...)
+			words[i] = append(words[i], Words([]rune(parts[k]), decode(transitions, scores[k]))...)
 		}
 		parts, scores = parts[count:], scores[count:]
 	}

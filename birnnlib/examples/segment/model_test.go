@@ -49,13 +49,16 @@ func trained(t *testing.T, b compute.Backend, config segment.Config) *segment.Mo
 // TestSegment: a network learns a small corpus, and uses on others what it has learned.
 func TestSegment(t *testing.T) {
 	b := backendtest.Go(t)
-	for _, bigrams := range []int{0, 4} {
+	for _, kind := range []struct {
+		bigrams int
+		crf     bool
+	}{{0, false}, {4, false}, {0, true}} {
 		config := small()
-		config.Bigrams, config.MinBigram = bigrams, 2
+		config.Bigrams, config.MinBigram, config.CRF = kind.bigrams, 2, kind.crf
 		m := trained(t, b, config)
 		score, err := m.Test(t.Context(), lines())
 		if err != nil || score.F1() < 0.99 {
-			t.Fatalf("bigrams %d: on what it has learned %s, %v", bigrams, score, err)
+			t.Fatalf("%+v: on what it has learned %s, %v", kind, score, err)
 		}
 		texts := []string{
 			"小明马上来。同学们在马上下棋！",
@@ -72,7 +75,7 @@ func TestSegment(t *testing.T) {
 		}
 		for i := range texts {
 			if !slices.Equal(got[i], strings.Fields(want[i])) {
-				t.Errorf("bigrams %d: %q is cut into %q", bigrams, texts[i], got[i])
+				t.Errorf("%+v: %q is cut into %q", kind, texts[i], got[i])
 			}
 		}
 	}

@@ -3,8 +3,9 @@ package segment
 import (
 	"fmt"
 	"math"
-	"slices"
 	"unicode/utf8"
+
+	"birnn/birnnlib/examples/crf"
 )
 
 // Tag says where in its word a character stands. A segmentation is a tag for each character: 从|1998年|起 is SBMMMES.
@@ -104,36 +105,29 @@ func Likeliest(scores [][]float32) []Tag {
 //
 // All tags of a text are chosen together, so that the scores of one character influence the tags of others, also of those
 // before it, even if the network sees only the past.
-//
-// It is the algorithm of A. J. Viterbi (1967): best[k] is the best sum of the tags so far that end in tag k.
-func Decode(scores [][]float32) []Tag {
+func Decode(scores [][]float32) []Tag { return decode(crf.Zero(Tags), scores) }
+
+// decode is [Decode] with the transitions of a conditional random field.
+func decode(transitions crf.Transitions, scores [][]float32) []Tag {
 	checkScores("Decode", scores)
-	T := len(scores)
-	if T == 0 {
-		return nil
-	}
 	never := math.Inf(-1)
-	best := [Tags]float64{Begin: float64(scores[0][Begin]), Middle: never, End: never, Single: float64(scores[0][Single])}
-	from := make([][Tags]Tag, T) // from[t][k]: the tag before, on the best way to tag k at t
-	for t := 1; t < T; t++ {
-		now := [Tags]float64{never, never, never, never}
-		for k := range Tag(Tags) {
-			for before := range Tag(Tags) {
-				if sum := best[before] + float64(scores[t][k]); k.mayFollow(before) && sum > now[k] {
-					now[k], from[t][k] = sum, before
-				}
+	for k := range Tag(Tags) {
+		if !k.begins() {
+			transitions.Start[k] = never
+		}
+		if !k.ends() {
+			transitions.End[k] = never
+		}
+		for before := range Tag(Tags) {
+			if !k.mayFollow(before) {
+				transitions.A[before][k] = never
 			}
 		}
-		best = now
 	}
-	last := Single
-	if best[End] > best[Single] {
-		last = End
+	best, _ := transitions.Decode(scores)
+	var tags []Tag
+	for _, k := range best {
+		tags = append(tags, Tag(k))
 	}
-	tags := []Tag{last}
-	for t := T - 1; t > 0; t-- {
-		tags = append(tags, from[t][tags[len(tags)-1]])
-	}
-	slices.Reverse(tags)
 	return tags
 }

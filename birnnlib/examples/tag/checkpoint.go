@@ -100,5 +100,6 @@ func (c Config) Difference(other Config) string {
 	d.Add("learning rate", c.LearningRate, other.LearningRate)
 	d.Add("clipping norm", c.Clip, other.Clip)
 	d.Add("seed", c.Seed, other.Seed)
+	d.Add("random field", c.CRF, other.CRF)
 	return d.String()
 }

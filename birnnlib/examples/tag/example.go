@@ -20,11 +20,11 @@ type Example struct {
 const Unknown = -1
 
 // checkExamples returns an error that names the first wrong example.
-func (t *Task) checkExamples(examples []Example, lengths []int) error {
+func (t *Task) checkExamples(examples []Example, config Config) error {
 	if len(examples) == 0 {
 		return errors.New("tag: no examples; give at least one")
 	}
-	longest := lengths[len(lengths)-1]
+	longest := config.Lengths[len(config.Lengths)-1]
 	for i, e := range examples {
 		if err := t.checkFeatures(e); err != nil {
 			return fmt.Errorf("tag: example %d: %w", i+1, err)
@@ -40,6 +40,9 @@ func (t *Task) checkExamples(examples []Example, lengths []int) error {
 			if class != Unknown {
 				known++
 			}
+		}
+		if config.CRF && known < len(e.Classes) {
+			return fmt.Errorf("tag: a class of example %d is unknown; with Config.CRF all must be known", i+1)
 		}
 		if known == 0 {
 			return fmt.Errorf("tag: all classes of example %d are unknown; leave it out", i+1)
@@ -88,7 +91,8 @@ func (t *Task) tensors(examples []Example, b batch) (x, y, lengths *tensors.Tens
 }
 
 // Scores returns for each example and each of its time steps the logarithms of the probabilities of the classes,
-// log softmax(O_t), [T, q]; the classes of the examples are not looked at.
+// log softmax(O_t), [T, q], or with [Config.CRF] the scores O_t, which [crf.Transitions.Decode] takes; the classes of the
+// examples are not looked at.
 func (m *Model) Scores(ctx context.Context, examples []Example) ([][][]float32, error) {
 	scores := make([][][]float32, len(examples))
 	for i, e := range examples {
@@ -124,5 +128,8 @@ func (m *Model) Scores(ctx context.Context, examples []Example) ([][][]float32, 
 
 // scoreGraph returns the scores for x [F, T, n] and the lengths [n]: [T, n, q].
 func (m *Model) scoreGraph(scope *model.Scope, x, lengths *Node) *Node {
+	if m.config.CRF {
+		return m.outputs(scope, x, lengths)
+	}
 	return LogSoftmax(m.outputs(scope, x, lengths))
 }

@@ -8,9 +8,11 @@
 //	H_t = [H_t^f, H_t^b]                         (birnn/birnnlib, the cell LSTM)
 //	O_t = H_t W_hq + b_q
 //
-// The loss is the mean softmax cross-entropy over the time steps whose class is known; padding does not count. Adam
-// minimises it, with the gradient clipped to a global norm and a learning rate that falls to zero along a straight
-// line. While training, some entries of X_t and of H_t are dropped.
+// The loss is the mean softmax cross-entropy over the time steps whose class is known; padding does not count. With
+// [Config.CRF] it is the negative log-likelihood of the classes of a sequence, predicted together by a conditional random
+// field on O_t (package birnn/birnnlib/examples/crf), divided by the number of time steps. Adam minimises it, with the
+// gradient clipped to a global norm and a learning rate that falls to zero along a straight line. While training, some
+// entries of X_t and of H_t are dropped.
 package tag
 
 import (
@@ -20,6 +22,7 @@ import (
 	"fmt"
 
 	"birnn/birnnlib"
+	"birnn/birnnlib/examples/crf"
 	"birnn/birnnlib/examples/training"
 
 	"github.com/gomlx/compute"
@@ -50,6 +53,7 @@ type Config struct {
 	LearningRate float64          // of Adam, at first; it falls to zero by the last epoch's end
 	Clip         float64          // the largest global norm of the gradient
 	Seed         uint64           // of the weights, of dropout and of the order of the examples
+	CRF          bool             // predict the classes of a sequence together, by a conditional random field; all must be known
 }
 
 // Check returns an error that names the setting with a wrong value.
@@ -142,6 +146,19 @@ func (m *Model) History() []Epoch { return m.train.State().History }
 // Store returns the store that holds the parameters: the embeddings under embedding_1/E and so on, the others by the names
 // that package birnnlib documents. They are there after the first training step or prediction.
 func (m *Model) Store() *model.Store { return m.store }
+
+// Transitions returns the parameters of the conditional random field of [Config.CRF]. Without one, or before the first
+// training step, they are zero.
+func (m *Model) Transitions() (crf.Transitions, error) {
+	scope := m.store.RootScope().In(crfScope)
+	if scope.GetVariable("A") == nil {
+		return crf.Zero(m.task.Classes), nil
+	}
+	return crf.Read(scope)
+}
+
+// crfScope is the scope of the parameters of the conditional random field.
+const crfScope = "crf"
 
 // outputs returns O_t for the features x [F, T, n] and the lengths [n] of the sequences: [T, n, q].
 func (m *Model) outputs(scope *model.Scope, x, lengths *Node) *Node {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"birnn/birnnlib/examples/crf"
 	"birnn/birnnlib/examples/training"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -38,7 +39,7 @@ func (m *Model) Train(ctx context.Context, examples func(epoch int) []Example, c
 	}
 	return m.train.Run(ctx, m.config.Epochs, func(epoch, from int) (int, iter.Seq[[]any], error) {
 		learned := examples(epoch)
-		if err := m.task.checkExamples(learned, m.config.Lengths); err != nil {
+		if err := m.task.checkExamples(learned, m.config); err != nil {
 			return 0, nil, err
 		}
 		batches := m.batches(learned, epoch)
@@ -114,13 +115,23 @@ func (m *Model) trainGraph(scope *model.Scope, x, y, lengths, rate *Node) {
 	g := x.Graph()
 	m.store.SetTraining(g, true)
 	o := m.outputs(scope, x, lengths)
-	known := GreaterOrEqual(y, ZerosLike(y))
-	y = InsertAxes(Where(known, y, ZerosLike(y)), -1)
-	l := loss.SparseCategoricalCrossEntropyLogits([]*Node{y, known}, []*Node{o})
+	l, count := meanLoss(o, y)
+	if m.config.CRF {
+		count = ConvertDType(ReduceAllSum(lengths), o.DType())
+		l = Div(ReduceAllSum(crf.NegativeLogLikelihood(scope.In(crfScope), o, y, lengths)), count)
+	}
 
-	training.AddLoss(scope, l, ReduceAllSum(ConvertDType(known, l.DType())))
+	training.AddLoss(scope, l, count)
 	optimizer.LearningRateVar(scope, l.DType(), m.config.LearningRate).SetNodeValue(rate)
 	adam := optimizer.Adam().LearningRate(m.config.LearningRate).Done().(train.OptimizeWithGradients)
 	_, gradients := training.Gradients(scope, l, m.config.Clip)
 	adam.UpdateGraphWithGradients(scope, gradients, l.DType())
+}
+
+// meanLoss returns the mean cross-entropy over the time steps whose class is known, and their number.
+func meanLoss(o, y *Node) (l, count *Node) {
+	known := GreaterOrEqual(y, ZerosLike(y))
+	y = InsertAxes(Where(known, y, ZerosLike(y)), -1)
+	l = loss.SparseCategoricalCrossEntropyLogits([]*Node{y, known}, []*Node{o})
+	return l, ReduceAllSum(ConvertDType(known, l.DType()))
 }

@@ -3,6 +3,7 @@ package front
 import (
 	"cmp"
 	"context"
+	"errors"
 	"go/token"
 	"log"
 	"maps"
@@ -30,24 +31,53 @@ type completer struct {
 	notebook func() *cell.Notebook // returns the current one
 	packages *packages
 	gopls    atomic.Pointer[gopls.Client]
+	modules  []string // fetched modules, with their versions
+	sums     []byte   // their go.sum
 }
 
-// start starts the gopls in bin in a directory set up like GoNB's. It loads the packages in the background.
-func (c *completer) start(bin string) {
-	dir := filepath.Join(c.run, "gopls")
-	os.MkdirAll(dir, 0o700)
+func (c *completer) dir() string { return filepath.Join(c.run, "gopls") }
+
+// write writes the module of the directory in which gopls runs, which is set up like GoNB's.
+func (c *completer) write() error {
 	version := goVersion()
+	var require strings.Builder
+	for _, module := range c.modules {
+		require.WriteString("require " + strings.Replace(module, "@", " ", 1) + "\n")
+	}
+	err := os.MkdirAll(c.dir(), 0o700)
 	for name, content := range map[string]string{
-		"go.mod":  "module gonb_gopls\n\ngo " + version + "\n",
+		"go.mod":  "module gonb_gopls\n\ngo " + version + "\n\n" + require.String(),
+		"go.sum":  string(c.sums),
 		"go.work": "go " + version + "\n\nuse (\n\t.\n\t" + strconv.Quote(c.root) + "\n)\n",
 		"main.go": "package main\n\nfunc main() {}\n",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			c.log.Print(err)
-			return
-		}
+		err = errors.Join(err, os.WriteFile(filepath.Join(c.dir(), name), []byte(content), 0o600))
 	}
-	client, err := gopls.Start(c.ctx, gopls.Options{Command: filepath.Join(bin, "gopls"), Dir: dir, Temp: c.run, Log: c.log.Writer()})
+	return err
+}
+
+// use tells gopls which modules were fetched.
+func (c *completer) use(modules []string, sums []byte) {
+	if slices.Equal(modules, c.modules) {
+		return
+	}
+	c.modules, c.sums = modules, sums
+	err := c.write()
+	if client := c.gopls.Load(); err == nil && client != nil {
+		err = client.Changed("go.mod", "go.sum")
+	}
+	if err != nil {
+		c.log.Printf("completion in fetched packages: %v", err)
+	}
+}
+
+// start starts the gopls in bin. It loads the packages in the background.
+func (c *completer) start(bin string) {
+	if err := c.write(); err != nil {
+		c.log.Print(err)
+		return
+	}
+	client, err := gopls.Start(c.ctx, gopls.Options{Command: filepath.Join(bin, "gopls"), Dir: c.dir(), Temp: c.run, Log: c.log.Writer()})
 	if err != nil {
 		c.log.Printf("without completion: %v", err)
 		return

@@ -53,6 +53,7 @@ func (e *execution) fetch(paths []string) *cellError {
 	}
 	if told := f.gonb.Events(); len(told) == 0 || told[len(told)-1].Message == "" {
 		f.gonb.NoteModules()
+		f.completer.use(f.gonb.Fetched())
 		return nil
 	}
 	said := ansi.ReplaceAllString(strings.TrimSpace(e.output.tail), "")

@@ -99,6 +99,13 @@ func TestFetch(t *testing.T) {
 	if o := k.run("%modules"); o.stdout != greet+" v1.2.0\n"+other+" v1.2.0\n" {
 		t.Errorf("%%modules says %q", o.stdout)
 	}
+	var matches struct{ Matches []string }
+	for began := time.Now(); !slices.Contains(matches.Matches, "Hello") && time.Since(began) < time.Minute; { // gopls loads it
+		k.request("complete_request", map[string]any{"code": "greet.He", "cursor_pos": 8}, &matches)
+	}
+	if !slices.Contains(matches.Matches, "Hello") {
+		t.Errorf("the completions of a fetched package are %q", matches.Matches)
+	}
 	child, _ := k.front.gonb.Process()
 	syscall.Kill(child.PID(), syscall.SIGKILL)
 	<-child.Ended

@@ -77,7 +77,7 @@ func (e *execution) commands(c *cell.Cell) *cellError {
 			others = append(others, d)
 		}
 		if ours && name == "%reset" && d.Args() == "go.mod" {
-			e.front.gonb.DropModule()
+			e.front.dropModules()
 		}
 	}
 	c.Directives = others
@@ -391,9 +391,15 @@ func (e *execution) clear(args string) *cellError {
 	return nil
 }
 
+// dropModules makes the session forget what was fetched.
+func (f *front) dropModules() {
+	f.gonb.DropModule()
+	f.completer.use(nil, nil)
+}
+
 func (e *execution) resetMagic(string) *cellError {
 	e.front.setNotebook(&cell.Notebook{})
-	e.front.gonb.DropModule()
+	e.front.dropModules()
 	e.say("all declarations are dropped")
 	return nil
 }

@@ -114,8 +114,8 @@ var cellNumber = regexp.MustCompile(`\b[Cc]ell \d+\b|0x[0-9a-f]+|gonb_[0-9a-f]+|
 
 func resets(t *testing.T, seed uint64, n int) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	// Settings last, some commands show the session as such, and benchmarks and goroutines differ from run to run.
-	left := regexp.MustCompile(`%env|%timing|%trace|%output|\?|Benchmark|go func`)
+	// Settings last, some commands show the session as such, and benchmarks, goroutines and times differ from run to run.
+	left := regexp.MustCompile(`%env|%timing|%trace|%output|\?|Benchmark|go func|time\.After`)
 	cells := func() (all []string) {
 		for len(all) < n {
 			if code := randomCell(rng); !left.MatchString(code) {

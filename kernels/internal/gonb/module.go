@@ -70,6 +70,12 @@ func (s *Supervisor) NoteModules() {
 	}
 }
 
+// Fetched returns the noted modules, and the content of their go.sum.
+func (s *Supervisor) Fetched() (modules []string, sums []byte) {
+	sums, _ = os.ReadFile(s.config.sums()) // missing if there are no modules
+	return s.modules, sums
+}
+
 // fetchAgain returns the command with which another GoNB gets the fetched modules, which are in the module cache.
 func (s *Supervisor) fetchAgain() []string {
 	if len(s.modules) == 0 {

@@ -33,9 +33,9 @@ func sendData(data *protocol.DisplayData) {
 	"\tSendData(data)\n\tLogf(\"\\tsync(%d) request sent", "\tsendData(data)\n\tLogf(\"\\tsync(%d) request sent",
 }
 
-// patched returns a line of go.work that replaces the module that the module in root requires by a copy with the patch. The
+// Patched returns a line of go.work that replaces the module that the module in root requires by a copy with the patch. The
 // copy is made once and stays, so that its packages stay in the build cache.
-func patched(ctx context.Context, goCommand, root string) (string, error) {
+func Patched(ctx context.Context, goCommand, root string) (string, error) {
 	cmd := exec.CommandContext(ctx, goCommand, "list", "-m", "-f", "{{.Version}} {{.Dir}}", module)
 	cmd.Dir = root
 	out, err := cmd.Output()

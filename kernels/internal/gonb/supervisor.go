@@ -85,7 +85,7 @@ func launch(ctx context.Context, config Config, env, commands []string) (*Proces
 	var patch string
 	var patchErr error
 	var patching sync.WaitGroup
-	patching.Go(func() { patch, patchErr = patched(ctx, config.Go, config.Root) })
+	patching.Go(func() { patch, patchErr = Patched(ctx, config.Go, config.Root) })
 	for _, dir := range config.programs() { // of an earlier GoNB
 		os.RemoveAll(dir)
 	}

@@ -73,7 +73,7 @@ func (c *Client) Ready() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
-	case <-c.session.ended:
+	case <-c.session.conn.DisconnectNotify():
 		return false
 	default:
 	}
@@ -92,6 +92,25 @@ func (c *Client) ask(ctx context.Context, file, content, method string, offset i
 		return err
 	}
 	return s.ask(ctx, file, content, method, offset, result)
+}
+
+// Changed tells gopls that files in its directory have changed, such as go.mod.
+func (c *Client) Changed(names ...string) error {
+	s, err := c.running()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-s.opened:
+	default: // it will read them
+		return nil
+	}
+	var changes []any
+	for _, name := range names {
+		const changed = 2 // a FileChangeType
+		changes = append(changes, map[string]any{"uri": fileURI(filepath.Join(s.dir, name)), "type": changed})
+	}
+	return s.notify("workspace/didChangeWatchedFiles", map[string]any{"changes": changes})
 }
 
 // Close ends gopls and its descendants. It takes at most about half a second.

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/sourcegraph/jsonrpc2"
 
 	"birnn/kernels/internal/process"
 )
@@ -20,7 +23,7 @@ const grace = 500 * time.Millisecond
 
 // session is one gopls process.
 type session struct {
-	*conn
+	conn   *jsonrpc2.Conn
 	dir    string
 	cmd    *exec.Cmd
 	cancel context.CancelFunc
@@ -32,6 +35,7 @@ type session struct {
 
 	mu    sync.Mutex
 	files map[string]*overlay // by URI
+	last  uint64              // ID of the last request
 }
 
 // overlay is the content of a file as sent to gopls.
@@ -73,13 +77,14 @@ func startSession(ctx context.Context, opts Options) (*session, error) {
 		os.Remove(temp)
 		return nil, fmt.Errorf("%w; \"go run ./kernels install\" installs gopls", err)
 	}
-	s.conn = newConn(stdin)
+	handler := jsonrpc2.HandlerWithError(s.handle).SuppressErrClosed()
+	s.conn = jsonrpc2.NewConn(ctx, newStream(stdout, stdin), handler, jsonrpc2.SetLogger(log.New(s.log, "", 0)))
 	go func() {
 		defer close(s.done)
-		err := s.read(stdout, s.handle)
+		<-s.conn.DisconnectNotify()
 		process.End(cmd)
 		cancel() // for systems without process groups
-		s.cause = fmt.Sprintf("%v, %v", err, cmd.Wait())
+		s.cause = fmt.Sprint(cmd.Wait())
 		os.RemoveAll(temp)
 	}()
 	go s.open(ctx)
@@ -89,7 +94,7 @@ func startSession(ctx context.Context, opts Options) (*session, error) {
 // open initializes the server.
 func (s *session) open(ctx context.Context) {
 	folder := fileURI(s.dir)
-	r, err := s.request("initialize", map[string]any{
+	err := s.call(ctx, "initialize", map[string]any{
 		"processId":             os.Getpid(),
 		"rootUri":               folder,
 		"workspaceFolders":      []any{map[string]any{"uri": folder, "name": filepath.Base(s.dir)}},
@@ -98,11 +103,7 @@ func (s *session) open(ctx context.Context) {
 			"window":       map[string]any{"workDoneProgress": true},
 			"textDocument": map[string]any{"hover": map[string]any{"contentFormat": []string{"markdown"}}},
 		},
-	})
-	if err == nil {
-		var ignored json.RawMessage
-		err = r.wait(ctx, &ignored)
-	}
+	}, nil)
 	if err == nil {
 		err = s.notify("initialized", struct{}{})
 	}
@@ -128,8 +129,12 @@ var settings = map[string]any{
 }
 
 // handle answers the requests of gopls.
-func (s *session) handle(method string, params json.RawMessage) (any, error) {
-	switch method {
+func (s *session) handle(_ context.Context, _ *jsonrpc2.Conn, r *jsonrpc2.Request) (any, error) {
+	params := json.RawMessage("null")
+	if r.Params != nil {
+		params = *r.Params
+	}
+	switch r.Method {
 	case "$/progress":
 		var p struct{ Value struct{ Kind string } }
 		if json.Unmarshal(params, &p) == nil && p.Value.Kind == "end" {
@@ -150,7 +155,7 @@ func (s *session) handle(method string, params json.RawMessage) (any, error) {
 	case "workspace/configuration":
 		var p struct{ Items []json.RawMessage }
 		if err := json.Unmarshal(params, &p); err != nil {
-			return nil, &rpcError{-32602, err.Error()}
+			return nil, &jsonrpc2.Error{Code: jsonrpc2.CodeInvalidParams, Message: err.Error()}
 		}
 		answers := make([]any, len(p.Items))
 		for i := range answers {
@@ -164,7 +169,9 @@ func (s *session) handle(method string, params json.RawMessage) (any, error) {
 	case "window/workDoneProgress/create", "client/registerCapability", "client/unregisterCapability", "window/showMessageRequest":
 	case "workspace/workspaceFolders":
 	default:
-		return nil, &rpcError{-32601, "no method " + method}
+		if !r.Notif {
+			return nil, &jsonrpc2.Error{Code: jsonrpc2.CodeMethodNotFound, Message: "no method " + r.Method}
+		}
 	}
 	return nil, nil
 }
@@ -181,7 +188,7 @@ func (s *session) ask(ctx context.Context, file, content, method string, offset 
 	}
 	select {
 	case <-s.opened:
-	case <-s.ended:
+	case <-s.conn.DisconnectNotify():
 		return errEnded
 	case <-ctx.Done():
 		return ctx.Err()
@@ -201,6 +208,55 @@ func (s *session) ask(ctx context.Context, file, content, method string, offset 
 		return err
 	}
 	return r.wait(ctx, result)
+}
+
+// call sends a request and stores the answer in result unless that is nil.
+func (s *session) call(ctx context.Context, method string, params, result any) error {
+	s.mu.Lock()
+	r, err := s.request(method, params)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.wait(ctx, result)
+}
+
+// request is a request that has been sent.
+type request struct {
+	*session
+	id     jsonrpc2.ID
+	answer jsonrpc2.Waiter
+}
+
+// request sends a request. s.mu must be locked.
+func (s *session) request(method string, params any) (*request, error) {
+	s.last++
+	r := &request{session: s, id: jsonrpc2.ID{Num: s.last}}
+	var err error
+	r.answer, err = s.conn.DispatchCall(context.Background(), method, params, jsonrpc2.PickID(r.id))
+	return r, ended(err)
+}
+
+// wait stores the answer in result unless that is nil. If ctx ends first, it cancels the request; gopls still answers,
+// which is ignored.
+func (r *request) wait(ctx context.Context, result any) error {
+	err := r.answer.Wait(ctx, result)
+	if err != nil && err == ctx.Err() {
+		r.notify("$/cancelRequest", map[string]any{"id": r.id})
+	}
+	return ended(err)
+}
+
+func (s *session) notify(method string, params any) error {
+	return ended(s.conn.Notify(context.Background(), method, params))
+}
+
+// ended returns errEnded for the error of a closed connection.
+func ended(err error) error {
+	if errors.Is(err, jsonrpc2.ErrClosed) {
+		return errEnded
+	}
+	return err
 }
 
 func (s *session) set(uri, content string) error {
@@ -231,13 +287,10 @@ func (s *session) set(uri, content string) error {
 func (s *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	if r, err := s.request("shutdown", nil); err == nil {
-		var ignored json.RawMessage
-		if r.wait(ctx, &ignored) == nil && s.notify("exit", nil) == nil {
-			select {
-			case <-s.done:
-			case <-ctx.Done():
-			}
+	if s.call(ctx, "shutdown", nil, nil) == nil && s.notify("exit", nil) == nil {
+		select {
+		case <-s.done:
+		case <-ctx.Done():
 		}
 	}
 	select {

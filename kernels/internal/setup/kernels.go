@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"birnn/kernels/internal/gonb"
 	"birnn/kernels/internal/home"
 	"birnn/kernels/internal/jupyter"
 	"birnn/kernels/internal/kernelspec"
@@ -209,6 +210,20 @@ func (p *plan) compile(ctx context.Context, spec kernelspec.Spec, packages []str
 			return err
 		}
 	}
-	_, err = run(dir, offline, "get")
+	if _, err := run(dir, offline, "get"); err != nil {
+		return err
+	}
+	// The front's cells use a patched gonbui, those of bare GoNB, above, the original.
+	replace, err := gonb.Patched(ctx, spec.GoCommand(), root)
+	if err != nil {
+		return err
+	}
+	work, err := os.ReadFile(filepath.Join(dir, "go.work"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "go.work"), append(work, replace+"\n"...), 0o644)
+	}
+	if err == nil {
+		_, err = run(dir, offline, "build", "-o", "warm")
+	}
 	return err
 }

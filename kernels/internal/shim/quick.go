@@ -71,14 +71,10 @@ func (b builder) quick() (can, done bool) {
 // record builds with the go command and records the build. It reports whether the build succeeded.
 func (b builder) record() bool {
 	begin := time.Now()
-	var roots []byte
+	var roots []string
 	var rootsErr error
 	var others sync.WaitGroup
-	others.Go(func() {
-		list := exec.Command(b.command, "list", "-m", "-f", "{{if or .Main .Replace}}{{.Dir}}{{end}}", "all")
-		list.Dir = b.dir
-		roots, rootsErr = list.Output()
-	})
+	others.Go(func() { roots, rootsErr = b.roots() })
 	var log bytes.Buffer
 	cmd := exec.Command(b.command, append([]string{"build", "-x", "-work"}, b.args[1:]...)...)
 	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "GOGC=400") // less garbage collection in compiler and linker
@@ -120,9 +116,10 @@ func (b builder) record() bool {
 			r.Archives[path] = file
 		}
 	}
-	for root := range strings.Lines(string(roots)) {
-		if root = strings.TrimSpace(root); root != "" && root != b.dir {
-			r.Roots = append(r.Roots, root)
+	r.Roots = roots
+	if old, err := b.load(); err == nil && slices.Equal(old.Args, r.Args) && old.Settings == r.Settings {
+		if now, _ := sources(old.Roots); old.Sources == now {
+			r.add(old)
 		}
 	}
 	var newest time.Time
@@ -132,16 +129,44 @@ func (b builder) record() bool {
 	return true
 }
 
-// save saves the record, with the further packages of the previous one if that is still valid. If saving fails, no
-// record remains.
-func (b builder) save(r *record) {
-	if old, err := b.load(); err == nil && slices.Equal(old.Args, r.Args) && old.Settings == r.Settings && old.Sources == r.Sources {
-		for path, file := range old.Archives {
-			if r.Archives[path] == "" {
-				r.Archives[path] = file
+// roots returns the directories of modules that may change: those of the workspace, and those that replace modules of the
+// program's packages. It asks for no module of which the program needs nothing, since the module cache may lack that.
+func (b builder) roots() (roots []string, err error) {
+	for _, args := range [][]string{
+		{"list", "-m", "-f", "{{.Dir}}"},
+		{"list", "-deps", "-f", "{{with .Module}}{{if .Replace}}{{.Dir}}{{end}}{{end}}"},
+	} {
+		list := exec.Command(b.command, args...)
+		list.Dir = b.dir
+		out, err := list.Output()
+		if err != nil {
+			return nil, err
+		}
+		for root := range strings.Lines(string(out)) {
+			if root = strings.TrimSpace(root); root != "" && root != b.dir && !slices.Contains(roots, root) {
+				roots = append(roots, root)
 			}
 		}
 	}
+	return roots, nil
+}
+
+// add adds the further packages of an earlier record, which is still valid.
+func (r *record) add(old *record) {
+	for path, file := range old.Archives {
+		if r.Archives[path] == "" {
+			r.Archives[path] = file
+		}
+	}
+	for _, root := range old.Roots {
+		if !slices.Contains(r.Roots, root) {
+			r.Roots = append(r.Roots, root)
+		}
+	}
+}
+
+// save saves the record. If saving fails, no record remains.
+func (b builder) save(r *record) {
 	os.RemoveAll(b.folder())
 	var packages strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(r.Archives)) {

@@ -103,3 +103,38 @@ func TestQuick(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 }
+
+// TestQuickHere repeats a build with this repository in the workspace, of whose modules the module cache has only what is
+// needed, and no network.
+func TestQuickHere(t *testing.T) {
+	t.Setenv("GOPROXY", "off")
+	t.Setenv("GOWORK", "")
+	t.Setenv("GOFLAGS", "-buildvcs=false")
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module cell\n\ngo 1.26.5\n",
+		"go.work": "go 1.26.5\n\nuse (\n\t.\n\t" + root + "\n)\n",
+		"main.go": "package main\n\nimport _ \"birnn/birnnlib/lower\"\n\nfunc main() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := builder{command: command, dir: dir, output: filepath.Join(dir, "program"), args: []string{"build", "-o", filepath.Join(dir, "program")}}
+	for range 2 { // the first may compile packages
+		if !b.record() {
+			t.Fatal("the go command does not build it")
+		}
+	}
+	if can, done := b.quick(); !can || !done {
+		t.Errorf("can %t, done %t", can, done)
+	}
+}

@@ -52,7 +52,7 @@ type options struct {
 }
 
 // forTraining are the flags that need -train.
-var forTraining = []string{"hidden", "embedding", "bigrams", "min-bigram", "dropout", "batch", "epochs", "lr", "clip", "seed", "save-every"}
+var forTraining = []string{"hidden", "embedding", "bigrams", "min-bigram", "dropout", "batch", "epochs", "lr", "clip", "seed", "crf", "save-every"}
 
 // parse parses the command line. The settings that it leaves out are those of config.
 func parse(args []string, config segment.Config, stdout io.Writer) (*options, error) {
@@ -89,6 +89,7 @@ Flags:
 	f.Float64Var(&c.LearningRate, "lr", c.LearningRate, "with -train: the learning `rate` at first")
 	f.Float64Var(&c.Clip, "clip", c.Clip, "with -train: clip the gradient to this global `norm`")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "with -train: `seed` of the weights, of the order and of what is dropped")
+	f.BoolVar(&c.CRF, "crf", c.CRF, "with -train: predict the tags of a sentence together, by a conditional random field")
 	f.DurationVar(&o.saveEvery, "save-every", 2*time.Minute, "with -train: save after this `time`, and at the end of each epoch; 0 after every mini-batch")
 	if err := cli.Parse(f, args, stdout); err != nil {
 		return nil, err
