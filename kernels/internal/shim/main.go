@@ -139,12 +139,7 @@ func goCommand(args []string, state gonb.State) int {
 		err = reachRoot(command, dir)
 	}
 	b := builder{command: command, args: args, dir: dir, output: place + program}
-	can, done := false, false
-	if err == nil && args[0] == "build" {
-		if can, done = b.quick(); !can {
-			done = b.record()
-		}
-	}
+	done := err == nil && args[0] == "build" && b.build()
 	if !done {
 		cmd := exec.Command(command, args...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -47,6 +47,18 @@ type builder struct {
 
 func (b builder) folder() string { return filepath.Join(b.dir, ".quick") }
 
+// build builds by the record or, if that is not possible, by the go command, and reports whether the build succeeded. It
+// removes the program that was there: one that quick has built has the build ID of the recorded program, so that the go
+// command would take it for that.
+func (b builder) build() bool {
+	os.Remove(b.output)
+	can, done := b.quick()
+	if !can {
+		done = b.record()
+	}
+	return done
+}
+
 // quick repeats the recorded build, if possible. It reports no errors: if the build fails, the go command runs and
 // reports them.
 func (b builder) quick() (can, done bool) {

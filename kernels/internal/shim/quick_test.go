@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,5 +137,33 @@ func TestQuickHere(t *testing.T) {
 	}
 	if can, done := b.quick(); !can || !done {
 		t.Errorf("can %t, done %t", can, done)
+	}
+}
+
+// TestAnotherProgram checks that the go command does not take the program of another cell for one that it has built before.
+func TestAnotherProgram(t *testing.T) {
+	t.Setenv("GOFLAGS", "-buildvcs=false")
+	t.Setenv("GOWORK", "")
+	command, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	b := builder{command: command, dir: dir, output: filepath.Join(dir, "program"), args: []string{"build", "-o", filepath.Join(dir, "program")}}
+	for _, step := range []struct{ mod, prints string }{{"", "a"}, {"", "b"}, {"// changed\n", "a"}} { // recorded, repeated, recorded
+		for name, text := range map[string]string{
+			"go.mod":  "module cell\n\ngo 1.26\n" + step.mod,
+			"main.go": fmt.Sprintf("package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(%q) }\n", step.prints),
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !b.build() {
+			t.Fatal("it is not built")
+		}
+		if out, err := exec.Command(b.output).Output(); err != nil || string(out) != step.prints+"\n" {
+			t.Errorf("it prints %q, %v; want %s", out, err, step.prints)
+		}
 	}
 }
