@@ -35,7 +35,7 @@ var fewest = map[string]int{
 	"06-different-lengths":               39,
 	"07-from-the-formula-to-the-machine": 32,
 	"08-what-it-is-good-for":             27,
-	"09-tags-have-an-order":              14,
+	"09-tags-have-an-order":              20,
 }
 
 // unclaimed says why no claim quotes a number, by the ID of its cell and the number.

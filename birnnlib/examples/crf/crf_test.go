@@ -1,9 +1,11 @@
 package crf_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"birnn/birnnlib/examples/crf"
@@ -23,6 +25,7 @@ type field struct {
 	lengths []int32
 }
 
+// random returns a random field; its sequences have the lengths T, 0, 1, …
 func random(seed uint64, T, n, q int) field {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	f := field{Transitions: crf.Transitions{Start: make([]float64, q), End: make([]float64, q)}}
@@ -46,12 +49,12 @@ func random(seed uint64, T, n, q int) field {
 		f.o, f.y = append(f.o, scores), append(f.y, tags)
 	}
 	for i := range n {
-		f.lengths = append(f.lengths, int32((T+i)%(T+1))) // T, 0, 1, …
+		f.lengths = append(f.lengths, int32((T+i)%(T+1)))
 	}
 	return f
 }
 
-// scores returns the scores of sequence i, as float64, without padding.
+// scores returns the scores of sequence i, [T, q], without padding.
 func (f field) scores(i int) (o [][]float32) {
 	for t := range f.lengths[i] {
 		o = append(o, f.o[t][i])
@@ -59,7 +62,7 @@ func (f field) scores(i int) (o [][]float32) {
 	return o
 }
 
-// each calls do for all sequences of tags, with their scores.
+// each calls do for every sequence of tags y of the scores o [T, q], with s(y).
 func (f field) each(o [][]float32, do func(y []int32, score float64)) {
 	q := len(f.Start)
 	all := 1
@@ -84,7 +87,7 @@ func (f field) each(o [][]float32, do func(y []int32, score float64)) {
 	}
 }
 
-// store returns the parameters.
+// store returns a store with the parameters in its root scope.
 func (f field) store(t *testing.T) *model.Store {
 	t.Helper()
 	s := model.NewStore()
@@ -100,7 +103,7 @@ func (f field) store(t *testing.T) *model.Store {
 	return s
 }
 
-// wide returns the scores as float64.
+// wide returns all scores as float64, [T, n, q].
 func (f field) wide() (o [][][]float64) {
 	for _, step := range f.o {
 		var rows [][]float64
@@ -236,6 +239,13 @@ func TestDecode(t *testing.T) {
 			t.Errorf("seed %d: %v with %g, want %v with %g", seed, got, score, best, most)
 		}
 	}
+	forbidden := crf.Zero(2)
+	for i := range forbidden.Start {
+		forbidden.Start[i] = math.Inf(-1)
+	}
+	if y, score := forbidden.Decode([][]float32{{1, 2}, {3, 4}}); len(y) != 2 || !math.IsInf(score, -1) {
+		t.Errorf("all are forbidden: %v, %g", y, score)
+	}
 	if y, score := random(1, 1, 1, 2).Decode(nil); y != nil || score != 0 {
 		t.Errorf("without time steps: %v, %g", y, score)
 	}
@@ -256,18 +266,48 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadFaults checks that Read names what is wrong with the parameters.
+func TestReadFaults(t *testing.T) {
+	for want, f := range map[string]field{
+		"A has 2 entries, start 2 and end 2": {Transitions: crf.Transitions{A: [][]float64{{1, 2}}, Start: []float64{1, 2}, End: []float64{1, 2}}},
+		"A has 4 entries, start 2 and end 1": {Transitions: crf.Transitions{A: [][]float64{{1, 2}, {3, 4}}, Start: []float64{1, 2}, End: []float64{1}}},
+	} {
+		if _, err := crf.Read(f.store(t).RootScope()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 // TestWrongShapes checks that arguments that do not fit are named.
 func TestWrongShapes(t *testing.T) {
 	b := backendtest.Go(t)
-	for name, inputs := range map[string][]any{
-		"scores":  {[][]float32{{1}}, [][]int32{{0}}, []int32{1}},
-		"lengths": {[][][]float32{{{1}}}, [][]int32{{0}}, []int32{1, 1}},
-		"tags":    {[][][]float32{{{1}}}, [][]int32{{0, 0}}, []int32{1}},
-		"floats":  {[][][]int32{{{1}}}, [][]int32{{0}}, []int32{1}},
+	empty := model.NewStore
+	for name, test := range map[string]struct {
+		store  func() *model.Store
+		inputs []any
+		want   string
+	}{
+		"scores":     {empty, []any{[][]float32{{1}}, [][]int32{{0}}, []int32{1}}, "must be floats [T, n, q] and integers [n]"},
+		"lengths":    {empty, []any{[][][]float32{{{1}}}, [][]int32{{0}}, []int32{1, 1}}, "must be floats [T, n, q] and integers [n]"},
+		"tags":       {empty, []any{[][][]float32{{{1}}}, [][]int32{{0, 0}}, []int32{1}}, "must be integers [T, n] and floats [T, n, q]"},
+		"floats":     {empty, []any{[][][]int32{{{1}}}, [][]int32{{0}}, []int32{1}}, "must be floats [T, n, q] and integers [n]"},
+		"parameters": {func() *model.Store { return random(1, 1, 1, 2).store(t) }, []any{[][][]float64{{{1, 2, 3}}}, [][]int32{{0}}, []int32{1}}, "the parameter A is (Float64)[2, 2]"},
 	} {
-		_, err := model.CallOnce(b, model.NewStore(), crf.NegativeLogLikelihood, inputs...)
-		if err == nil {
-			t.Errorf("%s: no error", name)
+		_, err := model.CallOnce(b, test.store(), crf.NegativeLogLikelihood, test.inputs...)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}
 	}
+}
+
+func ExampleTransitions_Decode() {
+	// By itself, the second time step would take tag 0; but tag 0 may not follow itself.
+	tr := crf.Zero(2)
+	o := [][]float32{{3, 0}, {1, 0.5}}
+	fmt.Println(tr.Decode(o))
+	tr.A[0][0] = math.Inf(-1)
+	fmt.Println(tr.Decode(o))
+	// Output:
+	// [0 0] 4
+	// [0 1] 3.5
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// Zero returns the parameters as they are at first, for q tags: with them, each time step is decoded by itself.
+// Zero returns the transitions for q tags before any training, all scores 0: with them, [Transitions.Decode] takes the best
+// tag of each time step by itself.
 func Zero(q int) Transitions {
 	t := Transitions{Start: make([]float64, q), End: make([]float64, q)}
 	for range q {
@@ -15,11 +16,14 @@ func Zero(q int) Transitions {
 	return t
 }
 
-// Decode returns the tags y with the largest score s(y) for the scores o [T, q], and that score; without time steps it
-// returns none and 0. It panics unless every time step has a score for each tag.
+// Decode returns the tags y [T] with the largest score s(y) for the scores o [T, q] of one sequence, and that score; the
+// score is -Inf if all sequences of tags are forbidden. Without time steps it returns nil and 0. It panics unless every
+// time step has a score for each tag.
 //
-// It is the algorithm of A. J. Viterbi (1967): best[j] is the largest score of the tags so far that end in tag j, and
-// from[t][j] the tag before it.
+// It is the algorithm of Viterbi: best[j] is the largest score of the tags so far that end in tag j, and from[t][j] is the
+// tag before it.
+//
+// Source: A. J. Viterbi, Error bounds for convolutional codes and an asymptotically optimum decoding algorithm, 1967.
 func (tr Transitions) Decode(o [][]float32) (y []int32, score float64) {
 	q := len(tr.Start)
 	for t, row := range o {

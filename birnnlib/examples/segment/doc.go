@@ -9,7 +9,7 @@
 //	score, err := m.Test(ctx, test)
 //	words, err := m.Segment(ctx, "他马上下来。")
 //
-// The tags are BMES, decoded by the algorithm of Viterbi; precision, recall and F1 count words. The two
-// bigrams of a character can be further features, and a conditional random field can learn which tags follow each other. The command birnn/birnnlib/examples/cmd/segment does the same
-// from the shell.
+// The tags are BMES, decoded by the algorithm of Viterbi; precision, recall and F1 count words. The two bigrams of a
+// character can be further features, and with tag.Config.CRF a conditional random field learns which tags follow each
+// other. The command birnn/birnnlib/examples/cmd/segment does the same from the shell.
 package segment

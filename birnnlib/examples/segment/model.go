@@ -363,7 +363,7 @@ func reversed(characters []rune) []rune {
 }
 
 // Scores returns for each text and each of its characters the logarithms of the probabilities of the tags, [T, 4], or, with
-// a conditional random field, the scores O_t.
+// a conditional random field, the scores O_t, which make probabilities only together with its transitions.
 func (m *Model) Scores(ctx context.Context, texts ...string) ([][][]float32, error) {
 	var all []tag.Example
 	var counts []int
@@ -402,6 +402,7 @@ func (m *Model) Segment(ctx context.Context, texts ...string) ([][]string, error
 	if err != nil {
 		return nil, err
 	}
+	forbid(transitions)
 	words := make([][]string, len(texts))
 	for i, count := range counts {
 		for k := range count {

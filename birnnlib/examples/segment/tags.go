@@ -105,11 +105,16 @@ func Likeliest(scores [][]float32) []Tag {
 //
 // All tags of a text are chosen together, so that the scores of one character influence the tags of others, also of those
 // before it, even if the network sees only the past.
-func Decode(scores [][]float32) []Tag { return decode(crf.Zero(Tags), scores) }
+//
+// The scores of a network with a conditional random field need its transitions, too; [Model.Segment] uses them.
+func Decode(scores [][]float32) []Tag {
+	transitions := crf.Zero(Tags)
+	forbid(transitions)
+	return decode(transitions, scores)
+}
 
-// decode is [Decode] with the transitions of a conditional random field.
-func decode(transitions crf.Transitions, scores [][]float32) []Tag {
-	checkScores("Decode", scores)
+// forbid sets the transitions that make no words to -Inf.
+func forbid(transitions crf.Transitions) {
 	never := math.Inf(-1)
 	for k := range Tag(Tags) {
 		if !k.begins() {
@@ -124,6 +129,11 @@ func decode(transitions crf.Transitions, scores [][]float32) []Tag {
 			}
 		}
 	}
+}
+
+// decode returns the tags with the largest sum of scores [T, 4] and transitions.
+func decode(transitions crf.Transitions, scores [][]float32) []Tag {
+	checkScores("Decode", scores)
 	best, _ := transitions.Decode(scores)
 	var tags []Tag
 	for _, k := range best {

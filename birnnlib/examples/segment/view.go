@@ -10,7 +10,8 @@ import (
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 )
 
-// View shows how a network sees a text: the probability of each tag of each character, and the words.
+// View shows how a network sees a text: the probability of each tag of each character, and the words. It is for networks
+// without a conditional random field, whose scores are logarithms of probabilities.
 type View struct {
 	Caption string
 	Text    string

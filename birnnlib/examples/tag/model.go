@@ -151,7 +151,7 @@ func (m *Model) Store() *model.Store { return m.store }
 // training step, they are zero.
 func (m *Model) Transitions() (crf.Transitions, error) {
 	scope := m.store.RootScope().In(crfScope)
-	if scope.GetVariable("A") == nil {
+	if scope.GetVariable("A") == nil { // without a random field, or untrained
 		return crf.Zero(m.task.Classes), nil
 	}
 	return crf.Read(scope)

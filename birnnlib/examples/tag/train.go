@@ -21,7 +21,8 @@ import (
 // Position says how many epochs and mini-batches of a training are complete.
 type Position = training.Position
 
-// Epoch summarises one finished epoch. Its Loss is the mean cross-entropy of a time step.
+// Epoch summarises one finished epoch. Its Loss is the mean cross-entropy of a time step, or with [Config.CRF] the negative
+// log-likelihood for each time step.
 type Epoch = training.Epoch
 
 // Callbacks follow a training.
@@ -109,18 +110,19 @@ func (c *Config) padded(length int) int {
 	return (length + last - 1) / last * last
 }
 
-// trainGraph is one training step on x [F, T, n], their classes y [T, n] and lengths [n]. The loss is added up in a
+// trainGraph is one training step on x [F, T, n], their classes y [T, n] and lengths [n], at the learning rate rate. The loss is added up in a
 // variable, so that nothing leaves the device.
 func (m *Model) trainGraph(scope *model.Scope, x, y, lengths, rate *Node) {
 	g := x.Graph()
 	m.store.SetTraining(g, true)
 	o := m.outputs(scope, x, lengths)
-	l, count := meanLoss(o, y)
+	var l, count *Node
 	if m.config.CRF {
 		count = ConvertDType(ReduceAllSum(lengths), o.DType())
 		l = Div(ReduceAllSum(crf.NegativeLogLikelihood(scope.In(crfScope), o, y, lengths)), count)
+	} else {
+		l, count = meanLoss(o, y)
 	}
-
 	training.AddLoss(scope, l, count)
 	optimizer.LearningRateVar(scope, l.DType(), m.config.LearningRate).SetNodeValue(rate)
 	adam := optimizer.Adam().LearningRate(m.config.LearningRate).Done().(train.OptimizeWithGradients)

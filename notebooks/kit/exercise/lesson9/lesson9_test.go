@@ -23,7 +23,7 @@ func TestImpossible(t *testing.T) {
 		"the start of the cell": {[]float64{1, 0, 0}, stay, "which must be 0"},
 		"no probabilities":      {[]float64{0.5, 0.5, 0.5}, stay, "start is [0.5 0.5 0.5]"},
 		"a negative one":        {[]float64{1, 0, 0}, [][]float64{{-1, 1, 1}, {0, 1, 0}, {0, 0, 1}}, "M[0] is"},
-		"a tie":                 {[]float64{0.5, 0.5, 0}, stay, "one must be the largest"},
+		"a tie":                 {[]float64{0.5, 0.5, 0}, stay, "a single one must be the largest"},
 		"unlikely only":         {[]float64{0.4, 0.3, 0.3}, [][]float64{{0.1, 0.45, 0.45}, {1, 0, 0}, {1, 0, 0}}, "which must be 0"},
 		"columns for rows":      {[]float64{0.4, 0.3, 0.3}, [][]float64{{0, 1, 1}, {0.5, 0, 0}, {0.5, 0, 0}}, "M[0] is"},
 	} {
@@ -31,7 +31,8 @@ func TestImpossible(t *testing.T) {
 	}
 }
 
-// beta is the recursion with probabilities in place of logarithms.
+// beta is the recursion with probabilities in place of logarithms, with the symbol of time step t+symbol, and with the
+// columns of M for its rows if transposed.
 func beta(M, E [][]float64, x []int, symbol int, transposed bool) [][]float64 {
 	β := make([][]float64, len(x))
 	for t := len(x) - 1; t >= 0; t-- {
@@ -53,6 +54,7 @@ func beta(M, E [][]float64, x []int, symbol int, transposed bool) [][]float64 {
 	return β
 }
 
+// logarithms replaces the entries of β by their logarithms.
 func logarithms(β [][]float64) [][]float64 {
 	for _, row := range β {
 		for i := range row {
@@ -76,18 +78,32 @@ func TestLogBeta(t *testing.T) {
 			}
 			return β
 		}, "which symbol"},
-		"probabilities":  {func(M, E [][]float64, x []int) [][]float64 { return beta(M, E, x, 1, false) }, "the probability is 1"},
-		"the own symbol": {func(M, E [][]float64, x []int) [][]float64 { return logarithms(beta(M, E, x, 0, false)) }, "which symbol"},
-		"M transposed":   {func(M, E [][]float64, x []int) [][]float64 { return logarithms(beta(M, E, x, 1, true)) }, "which row of M"},
-		"underflow":      {func(M, E [][]float64, x []int) [][]float64 { return logarithms(beta(M, E, x, 1, false)) }, "2,000 time steps"},
-		"a panic":        {func(M, E [][]float64, x []int) [][]float64 { return beta(M, E, x, 9, false) }, "index out of range"},
-		"rescaled": {func(M, E [][]float64, x []int) [][]float64 {
+		"a half at the end": {func(M, E [][]float64, x []int) [][]float64 {
+			β := logBeta(M, E, x)
+			β[len(x)-1] = []float64{math.Log(0.5), math.Log(0.5)}
+			return β
+		}, "its logarithm 0"},
+		"cut off": {func(M, E [][]float64, x []int) [][]float64 {
+			β := beta(M, E, x, 1, false)
+			for _, row := range β {
+				for i := range row {
+					row[i] = max(row[i], math.SmallestNonzeroFloat64)
+				}
+			}
+			return logarithms(β)
+		}, "2,000 time steps"},
+		"probabilities": {func(M, E [][]float64, x []int) [][]float64 { return beta(M, E, x, 1, false) }, "the logarithm is asked for"},
+		"its symbol":    {func(M, E [][]float64, x []int) [][]float64 { return logarithms(beta(M, E, x, 0, false)) }, "which symbol"},
+		"M transposed":  {func(M, E [][]float64, x []int) [][]float64 { return logarithms(beta(M, E, x, 1, true)) }, "which row of M"},
+		"underflow":     {func(M, E [][]float64, x []int) [][]float64 { return logarithms(beta(M, E, x, 1, false)) }, "2,000 time steps"},
+		"a panic":       {func(M, E [][]float64, x []int) [][]float64 { return beta(M, E, x, 9, false) }, "index out of range"},
+		"scaled": {func(M, E [][]float64, x []int) [][]float64 {
 			β := logBeta(M, E, x)
 			for _, row := range β {
 				row[0], row[1] = 0, row[1]-row[0]
 			}
 			return β
-		}, "instead of"},
+		}, "off by the same"},
 	} {
 		exercisetest.Wrong(t, answer, lesson9.LogBeta(test.logBeta), test.hint)
 	}
