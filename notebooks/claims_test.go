@@ -27,9 +27,11 @@ type claim struct {
 	} `json:"broken"`
 }
 
-// fewest says how many claims each lesson must list. The lessons that it leaves out need not list any.
+// fewest says how many claims each lesson must list.
 var fewest = map[string]int{
+	"01-one-hidden-layer":                65,
 	"02-why-two-directions":              39,
+	"03-several-hidden-layers":           74,
 	"04-back-propagation-through-time":   39,
 	"05-gates":                           38,
 	"06-different-lengths":               39,
@@ -40,6 +42,8 @@ var fewest = map[string]int{
 
 // unclaimed says why no claim quotes a number, by the ID of its cell and the number.
 var unclaimed = map[string]string{
+	"lesson1-change-text 0.0001":        "the end of a scale",
+	"lesson1-depths-text 0.5":           "a choice",
 	"lesson4-truncation-error-text 0.5": "a question",
 	"lesson4-vanishing-text 1.5":        "a question",
 	"lesson5-training-text 0.167":       "a question",
