@@ -18,7 +18,7 @@ import (
 	"io"
 	"runtime"
 
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 func main() { cli.Main("benchmarks", run) }

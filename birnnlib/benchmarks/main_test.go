@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 func TestWrongUse(t *testing.T) {

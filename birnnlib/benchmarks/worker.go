@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"birnn/birnnlib/backend"
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"

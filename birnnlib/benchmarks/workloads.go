@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 // workload is something to compute, and who computes it side by side.

@@ -16,7 +16,7 @@ import (
 
 	"birnn/birnnlib"
 	"birnn/birnnlib/backend"
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 	"birnn/notebooks/kit/lesson"
 
 	"github.com/gomlx/compute"

@@ -16,15 +16,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"birnn/birnnlib/backend"
 	"birnn/internal/atomicfile"
+	"birnn/internal/cli"
 	"birnn/internal/progress"
 
 	"github.com/gomlx/compute"
@@ -132,16 +131,9 @@ func (r record) encode() ([]byte, error) {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, context.Canceled):
-		os.Exit(130)
-	case err != nil && !errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(os.Stderr, "experiments:", err)
-		os.Exit(1)
-	}
+	cli.Main("experiments", func(ctx context.Context, args []string, _ io.Reader, _, stderr io.Writer) error {
+		return run(ctx, args, stderr)
+	})
 }
 
 func run(ctx context.Context, args []string, log io.Writer) error {
@@ -173,7 +165,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	console := progress.NewConsole(log)
 	for i, s := range plan {
 		step := console.Step(fmt.Sprintf("%d/%d %s", i+1, len(plan), s))
-		made, err := await(ctx, func() (result, error) { return l.make(ctx, b.Backend, s) })
+		made, err := cli.Await(ctx, func() (result, error) { return l.make(ctx, b.Backend, s) })
 		if err != nil {
 			step.Fail()
 			return fmt.Errorf("%s: %w", s, err)
@@ -187,25 +179,6 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 		return err
 	}
 	return atomicfile.WriteFile(*path, data, 0o644)
-}
-
-// await returns what f returns, or ctx's error as soon as ctx is cancelled: the process is about to end, and f with it.
-func await(ctx context.Context, f func() (result, error)) (result, error) {
-	type outcome struct {
-		result
-		err error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		r, err := f()
-		done <- outcome{r, err}
-	}()
-	select {
-	case o := <-done:
-		return o.result, o.err
-	case <-ctx.Done():
-		return result{}, ctx.Err()
-	}
 }
 
 // cpu returns how many CPUs of which make there are.

@@ -17,6 +17,7 @@ import (
 
 	"birnn/birnnlib/examples/text"
 	"birnn/internal/backendtest"
+	"birnn/internal/cli"
 )
 
 // kept reads the file of a lesson.
@@ -211,7 +212,7 @@ func TestWrongUse(t *testing.T) {
 func TestAwait(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := await(ctx, func() (result, error) { select {} })
+	_, err := cli.Await(ctx, func() (result, error) { select {} })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("after an interruption the error is %v", err)
 	}

@@ -26,7 +26,7 @@ import (
 	"birnn/birnnlib/examples/cmd/internal/session"
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 func main() { cli.Main("charlm", run) }

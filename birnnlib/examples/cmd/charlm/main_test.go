@@ -24,8 +24,8 @@ import (
 	"birnn/birnnlib/examples/cmd/internal/cmdtest"
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
-	"birnn/birnnlib/internal/cli"
 	"birnn/internal/backendtest"
+	"birnn/internal/cli"
 	"birnn/internal/testall"
 )
 

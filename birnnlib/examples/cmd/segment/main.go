@@ -34,7 +34,7 @@ import (
 	"birnn/birnnlib/examples/tag"
 	"birnn/birnnlib/examples/text"
 	"birnn/birnnlib/examples/training"
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 func main() { cli.Main("segment", run) }

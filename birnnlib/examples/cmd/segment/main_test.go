@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"birnn/birnnlib/examples/cmd/internal/cmdtest"
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 func TestMain(m *testing.M) { cmdtest.Main(m, main) }

@@ -13,7 +13,7 @@ import (
 
 	"birnn/birnnlib/examples/cmd/internal/progress"
 	"birnn/birnnlib/examples/training"
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 // Session is the training of a command.

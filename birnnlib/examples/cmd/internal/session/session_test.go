@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"birnn/birnnlib/examples/training"
-	"birnn/birnnlib/internal/cli"
+	"birnn/internal/cli"
 )
 
 // trainer is a training of two epochs of two mini-batches, which calls at before each of them: 0 to 3, then 4.

@@ -1,4 +1,4 @@
-// Package cli runs the commands of birnnlib: exit codes, usage errors in one line, and a prompt exit on Ctrl-C or SIGTERM.
+// Package cli runs commands: exit codes, usage errors in one line, and a prompt exit on Ctrl-C or SIGTERM.
 package cli
 
 import (
