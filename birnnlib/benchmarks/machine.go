@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 
+	"birnn/internal/processor"
+
 	"golang.org/x/sys/cpu"
 )
 
@@ -20,22 +22,14 @@ type machine struct {
 }
 
 func thisMachine() machine {
-	m := machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
+	m := machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), CPU: processor.Model()}
 	switch {
 	case cpu.X86.HasAVX512F:
 		m.SIMD = "AVX-512"
 	case cpu.X86.HasAVX2:
 		m.SIMD = "AVX2"
 	}
-	// Only Linux has these files; elsewhere the report does without.
-	info, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(info)) {
-		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
-			m.CPU = strings.TrimSpace(value)
-			break
-		}
-	}
-	load, _ := os.ReadFile("/proc/loadavg")
+	load, _ := os.ReadFile("/proc/loadavg") // only Linux has it; elsewhere the report does without
 	if fields := strings.Fields(string(load)); len(fields) >= 3 {
 		m.Load = strings.Join(fields[:3], " ")
 	}

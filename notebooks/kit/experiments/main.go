@@ -9,21 +9,21 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"birnn/birnnlib/backend"
 	"birnn/internal/atomicfile"
 	"birnn/internal/cli"
+	"birnn/internal/processor"
 	"birnn/internal/progress"
 
 	"github.com/gomlx/compute"
@@ -183,15 +183,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 
 // cpu returns how many CPUs of which make there are.
 func cpu() string {
-	model := runtime.GOARCH
-	info, _ := os.ReadFile("/proc/cpuinfo") // which only Linux has
-	for line := range strings.Lines(string(info)) {
-		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
-			model = strings.TrimSpace(value)
-			break
-		}
-	}
-	return fmt.Sprintf("%d × %s", runtime.NumCPU(), model)
+	return fmt.Sprintf("%d × %s", runtime.NumCPU(), cmp.Or(processor.Model(), runtime.GOARCH))
 }
 
 // short rounds to six digits.
