@@ -292,10 +292,10 @@ func (e *execution) foreign(code string) *cellError {
 	if command, ok := strings.CutSuffix(first, "\r"); ok { // GoNB takes the line ends of Windows for part of the command
 		first, rest = command, strings.ReplaceAll(rest, "\r\n", "\n")
 	}
-	if words := gonb.SplitWords(strings.TrimPrefix(first, "//gonb:")); len(words) == 1 && words[0] == "%%script" { // GoNB would end
-		return e.misuse("use %%%%script PROGRAM ARGUMENTS: the program gets the lines below")
+	line, writes, wrong := e.front.gonb.Foreign(first)
+	if wrong != nil {
+		return e.misuse("%v", wrong)
 	}
-	line, writes := e.front.gonb.Foreign(first)
 	if err := e.send(line + "\n" + rest); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package gonb
 
 import (
+	"errors"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -117,8 +118,8 @@ func (s *Supervisor) Link(path, link string) string {
 
 // Foreign returns the line for a cell that is a script or a file, by which the shim runs or writes it, and whether it
 // writes: GoNB garbles names that are not ASCII, and cannot tell whether a script was interrupted. Other lines stay as they
-// are.
-func (s *Supervisor) Foreign(line string) (changed string, writes bool) {
+// are. A line that would end GoNB is an error.
+func (s *Supervisor) Foreign(line string) (changed string, writes bool, err error) {
 	words := SplitWords(strings.TrimPrefix(line, "//gonb:"))
 	var run []string
 	switch name, args := words[0], words[1:]; {
@@ -128,8 +129,10 @@ func (s *Supervisor) Foreign(line string) (changed string, writes bool) {
 		run = []string{Script, strings.TrimPrefix(name, "%%")}
 	case name == "%%script" && len(args) > 0:
 		run = append([]string{Script}, args...)
+	case name == "%%script": // GoNB would end
+		return "", false, errors.New("use %%script PROGRAM ARGUMENTS: the program gets the lines below")
 	default:
-		return line, false
+		return line, false, nil
 	}
 	for i, word := range run {
 		if run[i] = url.PathEscape(word); word == "" {
@@ -140,7 +143,7 @@ func (s *Supervisor) Foreign(line string) (changed string, writes bool) {
 	if path := s.shell(); !Garbles(path) {
 		shell = strconv.Quote(path)
 	}
-	return "%%script " + shell + " " + strings.Join(run, " "), run[0] == Write
+	return "%%script " + shell + " " + strings.Join(run, " "), run[0] == Write, nil
 }
 
 // Decoded decodes the arguments of [Supervisor.Foreign].

@@ -73,7 +73,10 @@ func TestForeign(t *testing.T) {
 		{"/bin", "%%bash -x", nil},
 	} {
 		s := &Supervisor{config: Config{Bin: test.bin}}
-		got, writes := s.Foreign(test.line)
+		got, writes, err := s.Foreign(test.line)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if test.want == nil {
 			if got != test.line || writes {
 				t.Errorf("%s: %s", test.line, got)
@@ -84,6 +87,11 @@ func TestForeign(t *testing.T) {
 		words := SplitWords(rest)
 		if !ok || Garbles(got) || !slices.Equal(Decoded(words[1:]), test.want) || writes != (test.want[0] == "write") {
 			t.Errorf("%s: %s", test.line, got)
+		}
+	}
+	for _, line := range []string{"%%script", "//gonb:%%script "} {
+		if got, _, err := (&Supervisor{}).Foreign(line); err == nil || got != "" {
+			t.Errorf("%q: %q, %v; want an error", line, got, err)
 		}
 	}
 }
