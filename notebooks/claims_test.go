@@ -118,7 +118,7 @@ func (c claim) fault(zh, en *notebook) string {
 			return "is derived where there is no text"
 		}
 	case cell == nil || cell.Type != "code":
-		return "is shown by a cell that is not there"
+		return "is shown by a cell that does not exist"
 	case !checked.MatchString(cell.program()) && !slices.Contains(cell.Meta.Tags, exerciseCheck):
 		return "is shown by a cell that cannot fail"
 	}
@@ -130,7 +130,7 @@ func (c claim) fault(zh, en *notebook) string {
 
 var checked = regexp.MustCompile(`\bcheck\.Fatalf?\(`)
 
-// find returns the cell with an ID; nil if there is none.
+// find returns the cell with an ID, or nil.
 func (n *notebook) find(id string) *cell {
 	if i := slices.IndexFunc(n.Cells, func(c *cell) bool { return c.ID == id }); i >= 0 {
 		return n.Cells[i]
@@ -178,7 +178,7 @@ func TestClaimFaults(t *testing.T) {
 		{"needs one", func(c *claim) { c.Source = "Peano" }},
 		{"not name", func(c *claim) { c.Cell, c.Source = "", "Euclid" }},
 		{"no text", func(c *claim) { c.Cell, c.Derived = "", "check" }},
-		{"not there", func(c *claim) { c.Cell = "text" }},
+		{"does not exist", func(c *claim) { c.Cell = "text" }},
 		{"cannot fail", func(c *claim) { c.Cell = "declared" }},
 	} {
 		c := right

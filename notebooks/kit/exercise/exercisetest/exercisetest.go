@@ -49,7 +49,7 @@ func Wrong(t *testing.T, answer string, err error, hint string) {
 }
 
 // SameAsSolutions checks that the declarations in the solutions of a lesson, such as "01-one-hidden-layer", are those in
-// solutions_test.go in the current directory, but for comments.
+// solutions_test.go in the current directory, except for comments.
 func SameAsSolutions(t *testing.T, lesson string) {
 	t.Helper()
 	blob, err := os.ReadFile(filepath.Join("..", "..", "..", "en", "solutions", lesson+".ipynb"))

@@ -154,7 +154,7 @@ func TestGoesOn(t *testing.T) {
 
 func TestHide(t *testing.T) {
 	exercisetest.Right(t, lesson1.Hide(hide))
-	// at returns an answer that is right but for where it hides.
+	// at returns an answer that is right except for where it hides.
 	at := func(place func(rng *rand.Rand, X [][]int32, i int) int) func(*rand.Rand, [][]int32, int32) ([][]int32, [][]int32, [][]float32) {
 		return func(rng *rand.Rand, X [][]int32, mask int32) (input, labels [][]int32, weights [][]float32) {
 			for _, row := range X {

@@ -52,7 +52,7 @@ func TestSizesOf(t *testing.T) {
 				}
 			}
 			return sizes
-		}, "what is not there has size 0"},
+		}, "the missing one has size 0"},
 		"what a layer reads": {func(shapes map[string][]int) (sizes []birnnlib.Sizes) {
 			for l := range sizesOf(shapes) {
 				sizes = append(sizes, birnnlib.Sizes{
@@ -152,7 +152,7 @@ func with(input func(x *Node) *Node) func(scope *model.Scope, x *Node) *Node {
 	}
 }
 
-// before and after return x at the step before and after, and 0 where there is none.
+// before and after return x at the step before and after, and 0 beyond the ends.
 func before(x *Node) *Node {
 	T := x.Shape().Dim(0)
 	return Concatenate([]*Node{ZerosLike(Slice(x, AxisElem(0))), Slice(x, AxisRange(0, T-1))}, 0)

@@ -55,7 +55,7 @@ func sizes(got, want []birnnlib.Sizes) error {
 		case g == birnnlib.Sizes{Forward: s.Backward, Backward: s.Forward}:
 			return exercise.Faultf("layer %d: the directions are exchanged", "第%d层：两个方向弄反了", l+1)
 		case s.Forward*s.Backward == 0:
-			return exercise.Faultf("layer %d of %d has one direction only; what is not there has size 0. You say %+v",
+			return exercise.Faultf("layer %d of %d has one direction only; the missing one has size 0. You say %+v",
 				"第%d层（共%d层）只有一个方向，没有的方向大小是0。你说是%+v", l+1, len(want), g)
 		default:
 			return exercise.Faultf("layer %d of %d is %+v, you say %+v: which parameter has h in both of its dimensions?",

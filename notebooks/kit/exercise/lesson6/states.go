@@ -97,5 +97,5 @@ func outputs(b compute.Backend, lengths []int32, hf, hb int) (h [][][]float32, f
 	return result[0].Value().([][][]float32), result[1].Value().([][]float32), nil
 }
 
-// near reports whether two numbers are equal but for rounding; NaN is near nothing.
+// near reports whether two numbers are equal up to rounding; NaN is near nothing.
 func near(a, b float32) bool { return math.Abs(float64(a-b)) <= 1e-6 }
