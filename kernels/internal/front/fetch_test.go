@@ -65,6 +65,34 @@ func proxy(t *testing.T, modules map[string][2]string) string {
 	return "file://" + dir
 }
 
+// TestModuleCache uses the module cache that GOMODCACHE names, and leaves that of the home directory alone.
+func TestModuleCache(t *testing.T) {
+	for _, key := range []string{"GOMODCACHE", "GOCACHE"} {
+		place, err := exec.Command(goCommand(), "env", key).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv(key, strings.TrimSpace(string(place)))
+	}
+	own := t.TempDir()
+	k := startIn(t, t.TempDir(), func(*Config) {
+		t.Setenv("HOME", own)
+		t.Setenv("XDG_CACHE_HOME", own)
+		t.Setenv("GOPATH", "")
+	})
+	eventually(t, "gopls has indexed the modules", func() bool { // goimports behaves otherwise then
+		k.request("complete_request", map[string]any{"code": "fmt.Printl", "cursor_pos": 10}, new(any))
+		index, _ := filepath.Glob(filepath.Join(own, "goimports", "index*"))
+		return len(index) > 0
+	})
+	if o := k.run("fmt.Println(floats.Sum([]float64{1, 2}))"); o.stdout != "3\n" {
+		t.Errorf("the cell: %+v", o)
+	}
+	if _, err := os.Stat(filepath.Join(own, "go")); err == nil {
+		t.Error("there is a module cache in the home directory")
+	}
+}
+
 // TestFetch imports packages of modules that are not there: they are fetched, for this session.
 func TestFetch(t *testing.T) {
 	t.Parallel()

@@ -132,8 +132,9 @@ func newSides(t *testing.T) *sides {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(spec.Environ(), "GOSUMDB=off", "GONB_GIT_ROOT="+gonb,
-		"GOPROXY=file://"+strings.TrimSpace(string(cache))+"/cache/download,"+usersProxy)
+	modules := strings.TrimSpace(string(cache))
+	env := append(spec.Environ(), "GOSUMDB=off", "GONB_GIT_ROOT="+gonb, "GOPROXY=file://"+modules+"/cache/download,"+usersProxy,
+		"GOPATH="+strings.TrimSuffix(modules, filepath.Join("/", "pkg", "mod"))) // goimports forgets GOMODCACHE: TestModuleCache
 	return &sides{
 		argv: [2][]string{{filepath.Join(h.Bin(), "gonb"), "--kernel", "{connection_file}", "-go_work=" + root(t)}, buildKernel(t)},
 		env:  [2][]string{append(slices.Clone(env), "GOFLAGS="), env},

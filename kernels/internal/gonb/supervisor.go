@@ -118,7 +118,7 @@ func (c *Config) environment() []string {
 	}
 	return append([]string{
 		"PATH=" + strings.Join(path, string(os.PathListSeparator)), "TMPDIR=" + c.temp(),
-		RunEnv + "=" + c.Run, "BIRNN_GO=" + c.Go, "BIRNN_ROOT=" + c.Root,
+		RunEnv + "=" + c.Run, "BIRNN_GO=" + c.Go, "BIRNN_ROOT=" + c.Root, "BIRNN_GOMODCACHE=" + os.Getenv("GOMODCACHE"),
 		// A build goes nowhere; the shim gives shell commands the user's proxy.
 		"GOPROXY=off", "BIRNN_GOPROXY=" + c.Proxy,
 	}, c.Env...)

@@ -111,6 +111,10 @@ func atHome(path string) string {
 // goCommand runs the go command that $BIRNN_GO names.
 func goCommand(args []string, state gonb.State) int {
 	command := os.Getenv("BIRNN_GO")
+	if cache, emptied := os.LookupEnv("GOMODCACHE"); emptied && cache == "" {
+		// goimports does that (x/tools v0.52.0, internal/imports/fix.go), and the go command would use ~/go/pkg/mod.
+		os.Setenv("GOMODCACHE", os.Getenv("BIRNN_GOMODCACHE"))
+	}
 	if len(args) == 3 && args[0] == "mod" && args[1] == "init" && restoreModule(args[2]) {
 		return 0
 	}
