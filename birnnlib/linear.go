@@ -106,16 +106,18 @@ func (l *LinearLoop) Done() (h, last *Node) {
 	return zeroPadding(outputs[0], valid), outputs[1]
 }
 
-// fastest returns the faster form for a [T, …], as this measured it on a 2-core Intel Xeon with AVX-512 (2026-12-01):
+// fastest returns the faster form for a [T, …], as this measured it on an idle 2-core Intel Xeon with AVX-512
+// (2026-12-01, twice for pure Go: with SIMD and without):
 //
 //	go test -run - -bench LinearForms ./birnnlib
 //
-// With loops (XLA), the sequential form: from T = 280 on it took 0.2 to 0.7 of the associative one's time, and a fifth of
-// its time to compile; below, the two differed by less than the noise.
+// With loops (XLA), the sequential form: from T = 280 on it took 0.3 to 0.7 of the associative one's time, and 0.1 to 0.3
+// of its time to compile; at T = 4 and 35 it took 0.7 to 1.2 of its time.
 //
-// Without (pure Go, with SIMD), what a node costs decides. With 256 numbers in a time step the associative form took a
-// fifth to a half of the time with its gradient, from T = 140 on; with 1,024 half of it to as long, with 8,192 twice as
-// long. At T = 4,000 the first call of the sequential form, whose graph grows with T, took 5 s, that of the other one 0.6 s.
+// Without (pure Go), what a node costs decides. With 256 numbers in a time step the associative form took 0.6 to 0.3 of the
+// time with its gradient, from T = 140 on; with 1,024, 0.9 to 1.0 of it with the gradient and up to 1.2 without; with 8,192,
+// 1.3 to 1.7 of it. At T = 4,000 the first call of the sequential form, whose graph grows with T, took 1.6 s, that of the other
+// one 0.2 s.
 func fastest(a *Node) LinearForm {
 	const few, tooMany = 1024, 1000 // numbers of a time step, time steps to unroll
 	T := a.Shape().Dim(0)
