@@ -151,6 +151,10 @@ func frontKilled(t *testing.T, rounds int) {
 				t.Fatal(err)
 			}
 			c.Begin(c.Sockets.Shell, "execute_request", map[string]any{"code": "%%\nfor {}", "silent": false, "store_history": true}, nil)
+			eventually(t, "the guard runs", func() bool {
+				pids, _ := filepath.Glob(filepath.Join(temp, "birnn-kernel-*", "gonb-*", "pid"))
+				return len(pids) > 0
+			})
 			time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond)
 			c.Close()
 		} else {

@@ -268,14 +268,14 @@ type notebookCell struct {
 
 var (
 	unseeded = regexp.MustCompile(`\btime\.(?:Now|Since)\b|\brand\.(?:Int|Float|Norm|Exp|Perm|Shuffle|N\()|\blog\.|\bmktemp\b|TMP_PKG|TmpPkg|%track|%test|%p\b`)
-	changing = regexp.MustCompile(`0x[0-9a-f]+|/tmp/[\w./-]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?`)
+	changing = regexp.MustCompile(`iVBORw[\w+/=]+|0x[0-9a-f]+|/tmp/[\w./-]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?`)
 	blank    = regexp.MustCompile(`\s+`) // numbers are aligned
 )
 
 // unseeded reports whether the outputs change from run to run.
 func (c notebookCell) unseeded() bool { return c.varies || unseeded.MatchString(c.Source) }
 
-// form returns the outputs with marks for the numbers, pointers and temporary names.
+// form returns the outputs with marks for the numbers, pointers, temporary names and PNG images.
 func (s shown) form() shown {
 	form := func(text string) string { return blank.ReplaceAllString(changing.ReplaceAllString(text, "#"), " ") }
 	s.stdout, s.stderr = form(s.stdout), form(s.stderr)
