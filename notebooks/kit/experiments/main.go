@@ -1,10 +1,11 @@
-// Command experiments trains the networks that lessons 1 and 3 compare and do not have the time to train, and writes what
-// came of them to the file that the lesson reads:
+// Command experiments trains the networks that lessons 1, 3 and 8 compare and do not have the time to train, and writes
+// what came of them to the file that the lesson reads:
 //
 //	go run ./notebooks/kit/experiments -lesson 1 -o notebooks/01-experiments.json
 //	go run ./notebooks/kit/experiments -lesson 3 -o notebooks/03-experiments.json
+//	go run ./notebooks/kit/experiments -lesson 8 -o notebooks/08-experiments.json
 //
-// Each takes some minutes on XLA. The file is replaced at the end: Ctrl-C leaves it as it was.
+// Each takes some minutes on XLA, and lesson 8 half an hour. The file is replaced at the end: Ctrl-C leaves it as it was.
 package main
 
 import (
@@ -67,13 +68,19 @@ func (s settings) String() string {
 	return title + fmt.Sprintf(", seed %d", s.Seed)
 }
 
-// A result is what the lessons quote. Lesson 1 measures perplexities, and lesson 3 losses.
+// A result is what the lessons quote. Lesson 1 measures perplexities, lesson 3 losses, and lesson 8 on lines that the
+// network has not seen: the part of the hidden characters that it guesses, and the F1 of the words that it finds.
 type result struct {
 	Parameters int       `json:"parameters"`
 	First      float64   `json:"first,omitempty"`      // perplexity of epoch 1
 	Perplexity []float64 `json:"perplexity,omitempty"` // of epochs 10, 20, …
 	Training   float64   `json:"training,omitempty"`   // the loss on what was trained on
 	Test       float64   `json:"test,omitempty"`       // the loss on new rows
+	Accuracy   float64   `json:"accuracy,omitempty"`
+
+	Development []float64 `json:"development,omitempty"` // F1 on the lines for development after each epoch
+	Alone       float64   `json:"alone,omitempty"`       // F1 on the lines for the test, every character by itself
+	Together    float64   `json:"together,omitempty"`    // the same, all together
 }
 
 func (r result) String() string {
@@ -81,7 +88,8 @@ func (r result) String() string {
 	for _, of := range []struct {
 		name   string
 		values []float64
-	}{{"perplexity", r.Perplexity}, {"training", []float64{r.Training}}, {"test", []float64{r.Test}}} {
+	}{{"perplexity", r.Perplexity}, {"training", []float64{r.Training}}, {"test", []float64{r.Test}},
+		{"accuracy", []float64{r.Accuracy}}, {"development", r.Development}, {"alone", []float64{r.Alone}}, {"together", []float64{r.Together}}} {
 		if len(of.values) > 0 && of.values[0] != 0 {
 			s += fmt.Sprintf(", %s %.4g", of.name, of.values)
 		}
@@ -95,7 +103,7 @@ type lesson struct {
 	make func(ctx context.Context, b compute.Backend, s settings) (result, error)
 }
 
-var lessons = map[int]lesson{1: {plan1, make1}, 3: {plan3, make3}}
+var lessons = map[int]lesson{1: {plan1, make1}, 3: {plan3, make3}, 8: {plan8, make8}}
 
 // A record is the file of a lesson.
 type record struct {
@@ -139,7 +147,7 @@ func main() {
 func run(ctx context.Context, args []string, log io.Writer) error {
 	flags := flag.NewFlagSet("experiments", flag.ContinueOnError)
 	flags.SetOutput(log)
-	number := flags.Int("lesson", 0, "the `lesson`: 1 or 3")
+	number := flags.Int("lesson", 0, "the `lesson`: 1, 3 or 8")
 	path := flags.String("o", "", "the `file` to write")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -149,7 +157,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	case flags.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case !ok:
-		return fmt.Errorf("lesson %d has no experiments; give -lesson 1 or -lesson 3", *number)
+		return fmt.Errorf("lesson %d has no experiments; give -lesson 1, 3 or 8", *number)
 	case *path == "":
 		return errors.New("no file to write; give -o")
 	}

@@ -58,7 +58,8 @@ func TestKept(t *testing.T) {
 					t.Errorf("lesson %d, %s: a result is %g", number, e.settings, v)
 				}
 			}
-			if e.Parameters == 0 || len(e.Perplexity) != e.Epochs/10 || (e.Training > 0) != (e.Steps > 0) {
+			perplexities, epochs := map[int]int{1: e.Epochs / 10}[number], map[bool]int{true: e.Epochs}[e.Alone > 0]
+			if e.Parameters == 0 || len(e.Perplexity) != perplexities || len(e.Development) != epochs || (e.Training > 0) != (e.Steps > 0) {
 				t.Errorf("lesson %d, %s: %+v", number, e.settings, e.result)
 			}
 		}
@@ -70,8 +71,8 @@ func TestKept(t *testing.T) {
 
 // figures returns the results of an experiment.
 func figures(e experiment) (all []float64) {
-	all = slices.Clone(e.Perplexity)
-	for _, v := range []float64{e.First, e.Training, e.Test} {
+	all = slices.Concat(e.Perplexity, e.Development)
+	for _, v := range []float64{e.First, e.Training, e.Test, e.Accuracy, e.Alone, e.Together} {
 		if v != 0 {
 			all = append(all, v)
 		}
