@@ -68,7 +68,7 @@
 //
 // [birnn/birnnlib/torch] exchanges weights with PyTorch and Keras, [birnn/birnnlib/backend] chooses between XLA and
 // pure Go, and [birnn/birnnlib/backend/plugin] installs the XLA plugin. The packages below birnnlib/examples are models
-// built on this one, and what they share: [birnn/birnnlib/examples/charlm] is the character-level language model of the first lesson.
+// built on this one, and what they share: [birnn/birnnlib/examples/charlm] is the character-level language model of lesson 1.
 //
 // Source: M. Schuster and K. K. Paliwal, Bidirectional recurrent neural networks, IEEE Transactions on Signal
 // Processing 45 (11), 1997; the notation is that of A. Zhang, M. Li, Z. C. Lipton and A. J. Smola, Dive into Deep

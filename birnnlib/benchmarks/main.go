@@ -1,5 +1,5 @@
 // Command benchmarks times this library's backends, PyTorch, JAX, Flax NNX and GoMLX's own LSTM on the same work, in one
-// run: the training step of the first lesson's network, that of bidirectional LSTMs, GRUs and other cells, and inference.
+// run: the training step of lesson 1's network, that of bidirectional LSTMs, GRUs and other cells, and inference.
 //
 //	go run ./birnnlib/benchmarks -install
 //	go run ./birnnlib/benchmarks

@@ -13,7 +13,7 @@ import (
 // postKind is the kind of a [postProblem].
 const postKind = "post"
 
-// postProblem is the training of the post that the first lesson follows, by the formulas.
+// postProblem is the training of the post that lesson 1 follows, by the formulas.
 type postProblem struct {
 	Kind         string  `json:"kind"`
 	Vocabulary   int     `json:"vocabulary"`

@@ -1,4 +1,4 @@
-// Package charlm trains the character-level language model of the first lesson: a bidirectional recurrent network that
+// Package charlm trains the character-level language model of lesson 1: a bidirectional recurrent network that
 // reads a text and, at every time step, predicts the next character.
 //
 // The rules are those of the post that the lesson follows,

@@ -32,7 +32,7 @@ func Lessons(root string) ([]string, error) {
 
 // FirstLesson returns the first lesson in a language, or "".
 func FirstLesson(root, language string) string {
-	found, _ := filepath.Glob(filepath.Join(LessonsDir(root), language, "01-*.ipynb"))
+	found, _ := filepath.Glob(filepath.Join(LessonsDir(root), language, "*.ipynb"))
 	if len(found) == 0 {
 		return ""
 	}

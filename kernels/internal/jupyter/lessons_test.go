@@ -25,13 +25,14 @@ func TestLessons(t *testing.T) {
 	en1 := write(t, "", root, "notebooks", "en", "01-a.ipynb")
 	zh2 := write(t, "", root, "notebooks", "zh", "02-b.ipynb")
 	zh1 := write(t, "", root, "notebooks", "zh", "01-a.ipynb")
+	zh0 := write(t, "", root, "notebooks", "zh", "00-z.ipynb")
 	write(t, "", root, "notebooks", "zh", ".ipynb_checkpoints", "01-a-checkpoint.ipynb")
 	write(t, "", root, "notebooks", "zh", "notes.txt")
 	got, err := Lessons(root)
-	if err != nil || !slices.Equal(got, []string{zh1, zh2, en1}) {
+	if err != nil || !slices.Equal(got, []string{zh0, zh1, zh2, en1}) {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got := FirstLesson(root, "zh"); got != zh1 {
+	if got := FirstLesson(root, "zh"); got != zh0 {
 		t.Errorf("the first in Chinese is %q", got)
 	}
 	if got := FirstLesson(root, "fr"); got != "" {

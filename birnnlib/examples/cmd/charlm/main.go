@@ -1,4 +1,4 @@
-// Command charlm trains the character-level language model of the first lesson and continues prefixes with it.
+// Command charlm trains the character-level language model of lesson 1 and continues prefixes with it.
 //
 //	go run ./birnnlib/examples/cmd/charlm -as-posted -corpus jaychou_lyrics.txt.zip
 //
@@ -54,7 +54,7 @@ func parse(args []string, config charlm.Config, stdout io.Writer) (*options, err
 	c := &o.config
 	f := flag.NewFlagSet("charlm", flag.ContinueOnError)
 	f.Usage = func() {
-		fmt.Fprint(f.Output(), "charlm trains a character-level language model with a bidirectional recurrent network and continues prefixes.\nThe defaults are those of the post that the first lesson follows (d2l-zh 6.10, bidirectional recurrent networks),\nbut the backward direction reads the text backwards, as the formulas say; -as-posted does what the post does.\n\nFlags:\n")
+		fmt.Fprint(f.Output(), "charlm trains a character-level language model with a bidirectional recurrent network and continues prefixes.\nThe defaults are those of the post that lesson 1 follows (d2l-zh 6.10, bidirectional recurrent networks),\nbut the backward direction reads the text backwards, as the formulas say; -as-posted does what the post does.\n\nFlags:\n")
 		f.PrintDefaults()
 	}
 	f.StringVar(&o.corpus, "corpus", "", "the text to learn: a UTF-8 `file`, a .zip with one text file, or - for standard input (default: the text embedded in the library)")
