@@ -12,7 +12,7 @@ import (
 const batchSize = 32
 
 // Batches checks exercise 5: batches cuts sequences of these lengths into mini-batches of n, of which only the last may
-// have fewer. Each index is there once, less than 5 % of all time steps are padding, and rng decides on the order of the
+// have fewer. Each index is there once, less than 1 % of all time steps are padding, and rng decides on the order of the
 // mini-batches, which is not by length.
 func Batches(batches func(rng *rand.Rand, lengths []int, n int) [][]int) error {
 	return exercise.Try(func() error {
@@ -29,7 +29,7 @@ func Batches(batches func(rng *rand.Rand, lengths []int, n int) [][]int) error {
 		if err != nil {
 			return err
 		}
-		if share := padding(first, lengths); share >= 0.05 {
+		if share := padding(first, lengths); share >= 0.01 {
 			return exercise.Faultf("padding is %.1f %%: do sequences of about the same length share a mini-batch?",
 				"填充占%.1f %%：长度相近的序列在同一个小批量里吗？", 100*share)
 		}
