@@ -8,10 +8,12 @@
 // With -train it learns a segmented corpus, by default the People's Daily of January 1998, which it fetches. Standard
 // output then has one line with backend and device, and a line for each epoch: the loss, and precision, recall and F1 of
 // the words on every tenth line of the corpus, from which it does not learn. With -test it tests the model on these lines
-// again. With -serve it does what [segment.Shared.Handler] documents at an address of this machine, until Ctrl-C or SIGTERM; it
-// finishes the requests that are running then. Standard output has a line with backend and device, and one with the URL as
-// soon as all graphs are compiled. Otherwise it reads text from standard input and writes the same text with spaces between the words, line by line;
+// again. Otherwise it reads text from standard input and writes the same text with spaces between the words, line by line;
 // white space stays as it is. Progress and notes go to standard error.
+//
+// With -serve it answers the HTTP requests that [segment.Shared.Handler] documents, until Ctrl-C or SIGTERM; then it finishes
+// those that are running. As soon as the graphs are compiled, standard output has a line with backend and device, and one
+// with the URL.
 //
 // The model is kept in the directory that -model names. Ctrl-C stops a training after the running mini-batch and saves
 // what was learned; the same command goes on from there. A second Ctrl-C stops at once. The exit code is 0 for a complete
