@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"birnn/birnnlib/examples/segment"
 	"birnn/internal/backendtest"
@@ -64,13 +65,13 @@ func TestServe(t *testing.T) {
 	}
 	url, _ := serve(t, m)
 	var clients sync.WaitGroup
-	for client := range 24 {
+	for client := range 16 {
 		clients.Go(func() {
-			for i := range 8 {
+			for i := range 6 {
 				at := (client*7 + i*5) % len(texts)
 				ctx, cancel := context.WithCancel(t.Context())
 				if client%4 == 3 {
-					go cancel()
+					time.AfterFunc(time.Duration(i)*time.Millisecond, cancel)
 				}
 				status, header, got, err := ask(ctx, http.MethodPost, url, strings.NewReader(texts[at]))
 				cancel()
