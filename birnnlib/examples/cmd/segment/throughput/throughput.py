@@ -1,4 +1,4 @@
-"""Measures how many characters per second segment -serve, jieba and gse cut into words, on this machine.
+"""Measures how many characters per second segment -serve, jieba and gse cut into words, on a Linux machine.
 
     python3 -m venv /tmp/jieba
     /tmp/jieba/bin/pip install jieba==0.42.1
@@ -8,7 +8,7 @@ Each segments the same lines once, by default the lyrics of birnnlib/examples/te
 the server, which uses all cores on the backend xla:cpu; jieba and gse run on one core, as they come, with their own
 dictionaries and the HMM on. The time to load a dictionary, or to compile the network, is not counted. The speed of a network
 does not depend on its weights, so that one with the default sizes is trained for a moment, on jieba's words; -model takes
-another.
+another. The ratios are speeds divided by that of the server.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def post(address, requests):
 
 
 def serve(segment, backend, model, lines):
-    """Returns the seconds of the server, and its backend."""
+    """Returns the seconds that the server takes, those of its CPU time, and its backend."""
     command = [segment, "-serve", ":0", "-backend", backend, "-model", model]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -83,24 +83,30 @@ def serve(segment, backend, model, lines):
                 raise RuntimeError("the server does not start")
             requests = ["\n".join(lines[i:i + LINES]) for i in range(0, len(lines), LINES)]
             with concurrent.futures.ThreadPoolExecutor(CLIENTS) as clients:
-                start = time.perf_counter()
+                start, cpu = time.perf_counter(), cpu_seconds(server.pid)
                 for answered in [clients.submit(post, address, requests[i::CLIENTS]) for i in range(CLIENTS)]:
                     answered.result()
-                return time.perf_counter() - start, name
+                return time.perf_counter() - start, cpu_seconds(server.pid) - cpu, name
         finally:
             server.send_signal(signal.SIGTERM)
 
 
+def cpu_seconds(pid):
+    """The CPU time of a process: utime and stime of proc(5)."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
 def with_jieba(lines):
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     for line in lines:
         list(jieba.cut(line))
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def with_gse(program, lines):
     done = subprocess.run([program], input="\n".join(lines).encode(), stdout=subprocess.PIPE, check=True)
-    return float(done.stdout)
+    return [float(number) for number in done.stdout.split()]
 
 
 def main():
@@ -120,12 +126,12 @@ def main():
         if not model:
             model = os.path.join(folder, "model")
             train(segment, args.backend, model, text)
-        seconds, backend = serve(segment, args.backend, model, lines)
-        results = [(f"segment -serve, {CLIENTS} clients", seconds), (f"jieba {JIEBA}", with_jieba(lines)),
-                   (f"gse {GSE}", with_gse(gse, lines))]
+        *server, backend = serve(segment, args.backend, model, lines)
+        results = {f"segment -serve, {CLIENTS} clients": server, f"jieba {JIEBA}": with_jieba(lines), f"gse {GSE}": with_gse(gse, lines)}
     print(f"{characters} characters, {os.cpu_count()} cores, {backend}")
-    for name, other in results:
-        print(f"{name:26} {characters / other:9.0f} characters/s, {seconds / other:6.2f} times the speed of the server")
+    print(f"{'characters per second':32}{'of time':>10}{'ratio':>8}{'of CPU time':>14}{'ratio':>8}")
+    for name, (seconds, cpu) in results.items():
+        print(f"{name:32}{characters / seconds:10.0f}{server[0] / seconds:8.2f}{characters / cpu:14.0f}{server[1] / cpu:8.2f}")
 
 
 main()
