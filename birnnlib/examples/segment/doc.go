@@ -11,5 +11,6 @@
 //
 // The tags are BMES, decoded by the algorithm of Viterbi; precision, recall and F1 count words. The two bigrams of a
 // character can be further features, and with tag.Config.CRF a conditional random field learns which tags follow each
-// other. The command birnn/birnnlib/examples/cmd/segment does the same from the shell.
+// other. A [Shared] model serves many goroutines, and HTTP requests, in common mini-batches. The command
+// birnn/birnnlib/examples/cmd/segment does all this from the shell.
 package segment

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"birnn/birnnlib"
+	"birnn/birnnlib/examples/crf"
 	"birnn/birnnlib/examples/tag"
 	"birnn/birnnlib/examples/text"
 
@@ -201,6 +202,13 @@ func linesHash(lines []Line) string {
 type Model struct {
 	tagger     *tag.Model
 	vocabulary *vocabulary
+	scorer     scorer
+}
+
+// scorer is what of the tagger computes: itself, or a [tag.Batcher] of it.
+type scorer interface {
+	Scores(ctx context.Context, examples []tag.Example) ([][][]float32, error)
+	Transitions() (crf.Transitions, error)
 }
 
 // New returns an untrained model that will learn from the lines.
@@ -232,7 +240,7 @@ func New(backend compute.Backend, lines []Line, config Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{tagger, v}, nil
+	return &Model{tagger, v, tagger}, nil
 }
 
 // Saved is a model that was read from a checkpoint; it needs no backend.
@@ -270,7 +278,7 @@ func (s *Saved) Model(backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{tagger, s.vocabulary}, nil
+	return &Model{tagger, s.vocabulary, tagger}, nil
 }
 
 // Load returns the model saved last. A checkpoint that cannot be read is passed over; damaged says which and why. Without
@@ -374,7 +382,7 @@ func (m *Model) Scores(ctx context.Context, texts ...string) ([][][]float32, err
 		examples := m.examples(s)
 		all, counts = append(all, examples...), append(counts, len(examples))
 	}
-	parts, err := m.tagger.Scores(ctx, all)
+	parts, err := m.scorer.Scores(ctx, all)
 	if err != nil {
 		return nil, err
 	}
@@ -398,7 +406,7 @@ func (m *Model) Segment(ctx context.Context, texts ...string) ([][]string, error
 	if err != nil {
 		return nil, err
 	}
-	transitions, err := m.tagger.Transitions()
+	transitions, err := m.scorer.Transitions()
 	if err != nil {
 		return nil, err
 	}

@@ -100,27 +100,39 @@ func (m *Model) Scores(ctx context.Context, examples []Example) ([][][]float32, 
 			return nil, fmt.Errorf("tag: sequence %d: %w", i+1, err)
 		}
 	}
-	q := m.task.Classes
 	for _, b := range m.batches(examples, 0) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		x, _, lengths := m.task.tensors(examples, b)
-		outputs, err := m.score.Call(x, lengths)
-		if err != nil {
-			return nil, err
-		}
-		flat, err := tensors.CopyFlatData[float32](outputs[0])
+		found, err := m.scoreBatch(examples, b)
 		if err != nil {
 			return nil, err
 		}
 		for k, i := range b.examples {
-			rows := make([][]float32, len(examples[i].Features[0]))
-			for t := range rows {
-				at := (t*b.size + k) * q
-				rows[t] = flat[at : at+q : at+q]
-			}
-			scores[i] = rows
+			scores[i] = found[k]
+		}
+	}
+	return scores, nil
+}
+
+// scoreBatch returns the scores of a mini-batch, in its order.
+func (m *Model) scoreBatch(examples []Example, b batch) ([][][]float32, error) {
+	x, _, lengths := m.task.tensors(examples, b)
+	outputs, err := m.score.Call(x, lengths)
+	if err != nil {
+		return nil, err
+	}
+	flat, err := tensors.CopyFlatData[float32](outputs[0])
+	if err != nil {
+		return nil, err
+	}
+	q := m.task.Classes
+	scores := make([][][]float32, len(b.examples))
+	for k, i := range b.examples {
+		scores[k] = make([][]float32, len(examples[i].Features[0]))
+		for t := range scores[k] {
+			at := (t*b.size + k) * q
+			scores[k][t] = flat[at : at+q : at+q]
 		}
 	}
 	return scores, nil

@@ -3,12 +3,17 @@
 //	go run ./birnnlib/examples/cmd/segment -train
 //	echo 他从马上下来 | go run ./birnnlib/examples/cmd/segment
 //	go run ./birnnlib/examples/cmd/segment -test
+//	go run ./birnnlib/examples/cmd/segment -serve :8080
 //
 // With -train it learns a segmented corpus, by default the People's Daily of January 1998, which it fetches. Standard
 // output then has one line with backend and device, and a line for each epoch: the loss, and precision, recall and F1 of
 // the words on every tenth line of the corpus, from which it does not learn. With -test it tests the model on these lines
 // again. Otherwise it reads text from standard input and writes the same text with spaces between the words, line by line;
 // white space stays as it is. Progress and notes go to standard error.
+//
+// With -serve it answers the HTTP requests that [segment.Shared.Handler] documents, until Ctrl-C or SIGTERM; then it finishes
+// those that are running. As soon as the graphs are compiled, standard output has a line with backend and device, and one
+// with the URL.
 //
 // The model is kept in the directory that -model names. Ctrl-C stops a training after the running mini-batch and saves
 // what was learned; the same command goes on from there. A second Ctrl-C stops at once. The exit code is 0 for a complete
@@ -17,11 +22,15 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +53,7 @@ type options struct {
 	config    segment.Config
 	train     bool
 	test      bool
+	serve     string
 	corpus    string
 	model     string
 	separator string
@@ -65,6 +75,7 @@ func parse(args []string, config segment.Config, stdout io.Writer) (*options, er
   segment -train          trains the network, in some ten minutes on two cores with XLA
   segment -test           tests it
   segment < text          writes the text with spaces between the words
+  segment -serve :8080    does so over HTTP: curl --data-binary @text http://127.0.0.1:8080
 
 Flags:
 `)
@@ -72,6 +83,7 @@ Flags:
 	}
 	f.BoolVar(&o.train, "train", false, "train the network instead of using it; goes on from what is in the directory of the model")
 	f.BoolVar(&o.test, "test", false, "test the network on the lines of the corpus from which it did not learn")
+	f.StringVar(&o.serve, "serve", "", "answer HTTP requests at this `address`: :8080 for this machine only, 0.0.0.0:8080 for the network; port 0: any that is free")
 	f.StringVar(&o.model, "model", "", "the `directory` in which the model is kept (default: birnn/segment in the user's cache directory)")
 	f.StringVar(&o.separator, "separator", " ", "what to write between two words, a `text`")
 	f.StringVar(&o.backend, "backend", "", "`backend`: go, xla:cpu or xla:cuda (default: GOMLX_BACKEND if set, else the fastest available)")
@@ -109,8 +121,17 @@ Flags:
 		return wrong("unexpected argument %q; the text comes from standard input, and every option starts with a dash", f.Arg(0))
 	case o.train && o.test:
 		return wrong("both -train and -test are given; choose one")
+	case o.serve != "" && (o.train || o.test):
+		return wrong("-serve is given with -train or -test; choose one")
 	case len(without) > 0:
 		return wrong("%s", without[0])
+	}
+	if o.serve != "" {
+		host, port, err := net.SplitHostPort(o.serve)
+		if err != nil {
+			return wrong("-serve: %w; give a port, as in :8080, or a host and a port", err)
+		}
+		o.serve = net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
 	}
 	for _, err := range []error{c.Check(), backend.Check(o.backend)} {
 		if err != nil {
@@ -139,6 +160,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	noModel := fmt.Errorf("no model in %s; train one with segment -train -model %s", o.model, o.model)
 	if _, err := os.Stat(o.model); err != nil && !o.train {
 		return noModel
+	}
+	var listener net.Listener
+	if o.serve != "" {
+		if listener, err = net.Listen("tcp", o.serve); err != nil {
+			return err
+		}
+		defer listener.Close()
 	}
 	var learn, test []segment.Line
 	if o.train || o.test {
@@ -201,6 +229,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := checkpoints.Close(); err != nil { // others may use the model meanwhile
 			return err
 		}
+		if listener != nil {
+			return o.answer(ctx, m, b, listener, stdout, stderr)
+		}
 		use := func() (any, error) { return nil, filter(ctx, m, stdin, stdout, o.separator) }
 		if o.test {
 			use = func() (any, error) { return nil, o.score(ctx, m, b, test, stdout) }
@@ -240,6 +271,42 @@ func (o *options) score(ctx context.Context, m *segment.Model, b *backend.Opened
 	_, err = fmt.Fprintf(stdout, "%v\n%v\n", b, score)
 	return err
 }
+
+// answer serves HTTP until ctx is cancelled, and finishes the requests that are running then.
+func (o *options) answer(ctx context.Context, m *segment.Model, b *backend.Opened, listener net.Listener, stdout, stderr io.Writer) error {
+	shared, err := cli.Await(ctx, func() (*segment.Shared, error) { return m.Share(ctx) }) // a compilation cannot be cancelled
+	if err != nil {
+		return err
+	}
+	defer shared.Close()
+	server := &http.Server{
+		Handler:           shared.Handler(o.separator),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      5 * time.Minute, // from the header of the request on
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          log.New(stderr, "segment: ", 0),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if _, err := fmt.Fprintf(stdout, "%v\nhttp://%s/\n", b, listener.Addr()); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishing)
+	defer cancel()
+	if err := server.Shutdown(finish); err != nil {
+		return errors.Join(ctx.Err(), fmt.Errorf("requests that took more than %v were cut off: %w", finishing, err), server.Close())
+	}
+	return ctx.Err()
+}
+
+// finishing is how long the running requests may take after an interruption.
+const finishing = 30 * time.Second
 
 // corpusName names the corpus in errors.
 func (o *options) corpusName() string {

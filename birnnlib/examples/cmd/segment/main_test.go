@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"birnn/birnnlib/examples/cmd/internal/cmdtest"
 	"birnn/internal/cli"
@@ -138,6 +141,9 @@ func TestWrongUse(t *testing.T) {
 		{"-test -epochs 3", "-epochs needs -train", true},
 		{"-corpus x", "-corpus needs -train or -test", true},
 		{"-train -test", "choose one", true},
+		{"-train -serve :0", "choose one", true},
+		{"-serve 8080", "give a port, as in :8080", true},
+		{"-serve :0", "no model in " + model, false},
 		{"-train -save-every -2s", "-save-every is -2s", true},
 		{"-train -hidden 3+", `layer 1 is "3+"`, true},
 		{"-train -epochs 0", "0 epochs", true},
@@ -214,6 +220,68 @@ func TestInterruptReading(t *testing.T) {
 		if code := p.Wait(); code != cli.Interrupted || p.Stderr.String() != "" {
 			t.Errorf("%s: exit code %d, %s", mode, code, p.Stderr)
 		}
+	}
+}
+
+// TestServe: the server answers as the filter does, on this machine only by default, and SIGTERM ends it after the request that is
+// running.
+func TestServe(t *testing.T) {
+	model := t.TempDir()
+	if _, _, err := runHere(t, "", tiny(corpus(t), model, "-epochs", "1")...); err != nil {
+		t.Fatal(err)
+	}
+	text := "他马上来。\n我在马上下棋。\n"
+	want, _, err := runHere(t, text, "-backend", "go", "-model", model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := cmdtest.Start(t, nil, "-serve", ":0", "-backend", "go", "-model", model)
+	if !p.Stdout.Await(`(?s)^backend go .*\nhttp://127\.0\.0\.1:\d+/\n$`) {
+		t.Fatalf("it writes %q, %q", p.Stdout, p.Stderr)
+	}
+	url := strings.TrimSpace(p.Stdout.String()[strings.Index(p.Stdout.String(), "http"):])
+	body, send := io.Pipe()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Expect", "100-continue") // the text is sent when the server asks for it
+	client := http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+	answer := make(chan string, 1)
+	go func() {
+		response, err := client.Do(request)
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		all, _ := io.ReadAll(response.Body)
+		answer <- string(all)
+	}()
+	if _, err := io.WriteString(send, text[:10]); err != nil { // the request is running
+		t.Fatal(err)
+	}
+	_, _, err = runHere(t, "", "-serve", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/"), "-backend", "go", "-model", model)
+	if err == nil || cli.IsUsage(err) || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("at the same address: error %v", err)
+	}
+	p.Signal(syscall.SIGTERM)
+	p.Await("the end of the listener", func() bool {
+		connection, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/"))
+		if err == nil {
+			connection.Close()
+		}
+		return err != nil
+	})
+	if _, err := io.WriteString(send, text[10:]); err != nil {
+		t.Fatal(err)
+	}
+	send.Close()
+	if got := <-answer; got != want {
+		t.Errorf("answer %q, want %q", got, want)
+	}
+	if code := p.Wait(); code != cli.Interrupted {
+		t.Errorf("exit code %d, %s", code, p.Stderr)
 	}
 }
 
