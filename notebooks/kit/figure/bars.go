@@ -51,6 +51,15 @@ func (b *Bars) foot() float64 {
 	return math.Pow(10, math.Floor(math.Log10(least)))
 }
 
+// roof is the decade in which the highest bar or line and its number end, on a logarithmic scale.
+func (b *Bars) roof() float64 {
+	highest := b.foot()
+	for _, bar := range b.bars {
+		highest = max(highest, bar.top(highest))
+	}
+	return math.Pow(10, math.Ceil(math.Log10(1.3*highest)))
+}
+
 // top is where the value of the bar is written: above what is drawn of it.
 func (b bar) top(foot float64) (y float64) {
 	y = foot
@@ -137,8 +146,7 @@ func (b *Bars) PNG() ([]byte, error) {
 	p.NominalX(names...)
 	p.X.Min, p.X.Max = -0.6, float64(len(b.bars))-0.4
 	if b.LogY {
-		p.Y.Min = foot
-		p.Y.Max *= 1.3 // room for the numbers
+		p.Y.Min, p.Y.Max = foot, b.roof()
 		logarithmic(&p.Y)
 	} else {
 		p.Y.Min, p.Y.Max = min(p.Y.Min, 0), p.Y.Max*1.1 // room for the numbers

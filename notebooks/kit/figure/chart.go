@@ -95,8 +95,13 @@ func (b *Bars) chart() chart {
 	y := func(field string) chart { return chart{"field": field, "type": "quantitative", "title": b.Y} }
 	columns := chart{"x": x, "y": y("value"), "color": called(b.Value), "tooltip": tooltip}
 	if b.LogY {
+		var ticks []any
+		for _, tick := range (decades{}).Ticks(foot, b.roof()) {
+			ticks = append(ticks, tick.Value)
+		}
 		y = func(field string) chart {
-			return chart{"field": field, "type": "quantitative", "title": b.Y, "scale": chart{"type": "log", "domainMin": foot}, "axis": chart{"tickCount": 4}}
+			return chart{"field": field, "type": "quantitative", "title": b.Y,
+				"scale": chart{"type": "log", "domain": []any{foot, b.roof()}}, "axis": chart{"values": ticks}}
 		}
 		columns["y"], columns["y2"] = y("value"), chart{"field": "foot"}
 	}

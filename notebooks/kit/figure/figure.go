@@ -139,7 +139,7 @@ func (c *Curves) styles() []style {
 	references := 0
 	for i, of := range c.curves {
 		if number, ok := direction(of.name); of.reference {
-			styles[i] = style{color.Black, vg.Points(1), dashes[references%len(dashes)]}
+			styles[i] = style{color.Black, vg.Points(0.75), dashes[references%len(dashes)]}
 			references++
 		} else if ok && !taken[number] {
 			set(i, number)
