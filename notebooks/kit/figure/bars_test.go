@@ -38,9 +38,9 @@ func same(a, b color.Color) bool {
 	return r1 == r2 && g1 == g2 && b1 == b2 && a1 == a2
 }
 
-// count returns how many pixels of a colour there are from column x0 to x1.
+// count returns how many pixels of a colour there are from column x0 to x1, below title and legend.
 func count(picture image.Image, of color.Color, x0, x1 int) (pixels int) {
-	for y := range picture.Bounds().Dy() {
+	for y := picture.Bounds().Dy() / 5; y < picture.Bounds().Dy(); y++ {
 		for x := x0; x < x1; x++ {
 			if same(picture.At(x, y), of) {
 				pixels++
@@ -64,6 +64,16 @@ func TestBars(t *testing.T) {
 	first, second := count(picture, colours[4], 0, w*2/5), count(picture, colours[4], w*2/5, w*2/3)
 	if ratio := float64(first) / float64(second); ratio < 1.8 || ratio > 2.2 {
 		t.Errorf("%d and %d pixels of bars with the values 4 and 2", first, second)
+	}
+	// On a logarithmic axis a factor of 10 is as high as any other.
+	log := &Bars{Title: "MSE", Y: "MSE", Value: "network", Line: "floor", LogY: true}
+	log.Add("forward", 50, 20)
+	log.Add("delay", 5, 0)
+	log.Add("both", 0.5, 0)
+	picture = drawn(t, log, "BIRNN_BARS_LOG")
+	third := func(i int) int { return count(picture, colours[4], w*(1+3*i)/10, w*(4+3*i)/10) }
+	if a, b := third(0)-third(1), third(1)-third(2); a < b*9/10 || a > b*11/10 {
+		t.Errorf("from 50 to 5 the bars lose %d pixels, from 5 to 0.5 %d", a, b)
 	}
 	b.Add("diverged", math.NaN(), math.Inf(1))
 	drawn(t, b, "BIRNN_BARS_NAN")

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"encoding/json"
 	"fmt"
 	"image/color"
 	"math"
@@ -33,11 +34,12 @@ func newChart(title string, more chart) chart {
 
 // chart is the figure for Vega-Lite, with the colours and dashes of the PNG.
 func (c *Curves) chart() chart {
-	var values, names, range_, dashed []any
-	for i, of := range c.curves {
-		names, range_ = append(names, of.label()), append(range_, hex(colours[i%len(colours)]))
+	var values, names, range_, widths, dashed []any
+	for i, style := range c.styles() {
+		of := c.curves[i]
+		names, range_, widths = append(names, of.label()), append(range_, hex(style.colour)), append(widths, style.width.Points()*4/3)
 		dash := []any{1.0, 0.0} // solid
-		for j, length := range dashes[i%len(dashes)] {
+		for j, length := range style.dashes {
 			dash = append(dash[:j:j], length.Points())
 		}
 		dashed = append(dashed, dash)
@@ -50,7 +52,7 @@ func (c *Curves) chart() chart {
 		y, ticks = chart{"type": "log"}, 4 // else there is a line for each of 1, 2, …, 9
 	}
 	by := func(range_ []any) chart {
-		return chart{"field": "name", "type": "nominal", "title": "", "scale": chart{"domain": names, "range": range_}, "legend": legend("stroke")}
+		return chart{"field": "name", "type": "nominal", "title": "", "scale": chart{"domain": names, "range": range_}, "legend": above("stroke")}
 	}
 	return newChart(c.Title, chart{
 		"data": chart{"values": values},
@@ -58,7 +60,7 @@ func (c *Curves) chart() chart {
 		"encoding": chart{
 			"x":     chart{"field": "x", "type": "quantitative", "title": c.X, "scale": chart{"zero": false, "nice": false}},
 			"y":     chart{"field": "y", "type": "quantitative", "title": c.Y, "scale": y, "axis": chart{"tickCount": ticks}},
-			"color": by(range_), "strokeDash": by(dashed),
+			"color": by(range_), "strokeDash": by(dashed), "strokeWidth": by(widths),
 		},
 	})
 }
@@ -66,20 +68,24 @@ func (c *Curves) chart() chart {
 // chart is the figure for Vega-Lite: bars, a line across each, and the values above.
 func (b *Bars) chart() chart {
 	var values, names []any
+	foot := b.foot()
 	for _, bar := range b.bars {
 		names = append(names, bar.name)
-		of := chart{"name": bar.name, "top": short(bar.top()), "label": fmt.Sprintf("%.3g", bar.value)}
-		if finite(bar.value) {
+		of := chart{"name": bar.name, "top": short(bar.top(foot)), "label": fmt.Sprintf("%.3g", bar.value)}
+		if b.LogY {
+			of["foot"] = foot
+		}
+		if b.drawn(bar.value) {
 			of["value"] = short(bar.value)
 		}
-		if finite(bar.line) {
+		if b.drawn(bar.line) {
 			of["line"] = short(bar.line)
 		}
 		values = append(values, of)
 	}
 	x := chart{"field": "name", "type": "nominal", "sort": names, "title": "", "axis": chart{"labelAngle": 0}}
 	called := func(name string) chart {
-		return chart{"datum": name, "type": "nominal", "title": "", "legend": legend("square"),
+		return chart{"datum": name, "type": "nominal", "title": "", "legend": above("square"),
 			"scale": chart{"domain": []any{b.Value, b.Line}, "range": []any{hex(colours[4]), "#000000"}}}
 	}
 	tooltip := []any{
@@ -87,10 +93,22 @@ func (b *Bars) chart() chart {
 		chart{"field": "value", "type": "quantitative", "title": b.Value}, chart{"field": "line", "type": "quantitative", "title": b.Line},
 	}
 	y := func(field string) chart { return chart{"field": field, "type": "quantitative", "title": b.Y} }
+	columns := chart{"x": x, "y": y("value"), "color": called(b.Value), "tooltip": tooltip}
+	if b.LogY {
+		var ticks []any
+		for _, tick := range (decades{}).Ticks(foot, b.roof()) {
+			ticks = append(ticks, tick.Value)
+		}
+		y = func(field string) chart {
+			return chart{"field": field, "type": "quantitative", "title": b.Y,
+				"scale": chart{"type": "log", "domain": []any{foot, b.roof()}}, "axis": chart{"values": ticks}}
+		}
+		columns["y"], columns["y2"] = y("value"), chart{"field": "foot"}
+	}
 	return newChart(b.Title, chart{
 		"data": chart{"values": values},
 		"layer": []any{
-			chart{"mark": "bar", "encoding": chart{"x": x, "y": y("value"), "color": called(b.Value), "tooltip": tooltip}},
+			chart{"mark": "bar", "encoding": columns},
 			chart{"mark": chart{"type": "tick", "thickness": 2, "bandSize": 60}, "encoding": chart{"x": x, "y": y("line"), "color": called(b.Line), "tooltip": tooltip}},
 			chart{"mark": chart{"type": "text", "dy": -8}, "encoding": chart{"x": x, "y": y("top"), "text": chart{"field": "label", "type": "nominal"}}},
 		},
@@ -116,7 +134,12 @@ func (h *HeatMap) chart() chart {
 		rows = append(rows, chart{"y": i, "value": values})
 	}
 	axis := func(field, title, sort string) chart {
-		return chart{"field": field, "type": "ordinal", "title": title, "sort": sort, "axis": chart{"labelAngle": 0, "labelOverlap": true}, "scale": chart{"padding": 0}}
+		labels := chart{"labelAngle": 0, "labelOverlap": true}
+		if field == "x" && h.Columns != nil {
+			names, _ := json.Marshal(h.Columns)
+			labels["labelExpr"] = fmt.Sprintf("[%s[datum.value], datum.value]", names)
+		}
+		return chart{"field": field, "type": "ordinal", "title": title, "sort": sort, "axis": labels, "scale": chart{"padding": 0}}
 	}
 	return newChart(h.Title, chart{
 		"data": chart{"values": rows},
@@ -134,9 +157,9 @@ func (h *HeatMap) chart() chart {
 	})
 }
 
-// legend is one above the figure, with symbols of a shape.
-func legend(symbol string) chart {
-	return chart{"orient": "top", "symbolType": symbol, "symbolSize": 200, "symbolOpacity": 1}
+// above is a legend above the figure, with symbols of a shape.
+func above(symbol string) chart {
+	return chart{"orient": "top", "symbolType": symbol, "symbolSize": 200, "symbolOpacity": 1, "labelLimit": 400}
 }
 
 // short rounds to six digits, so that a notebook stays small.

@@ -1,6 +1,7 @@
 // Package figure draws the curves of the lessons, which grow in the notebook while a training runs, bars with a line to
-// compare them with, and heat maps. A figure is a PNG, which looks the same everywhere, with a description in words.
-// Where Vega-Lite is drawn, as in JupyterLab, curves, bars and heat maps also show the values under the pointer.
+// compare them with, heat maps, and what the states of a network have seen. A figure is a PNG, which looks the same
+// everywhere, with a description in words, which is Chinese where the labels are. Where Vega-Lite is drawn, as in
+// JupyterLab, curves, bars and heat maps also show the values under the pointer, and a state answers a click.
 package figure
 
 import (
@@ -19,7 +20,7 @@ import (
 // Curves is a figure of one or more curves over a common x axis. Set the exported fields before the first call of Show.
 // It must not be used from several goroutines at once.
 type Curves struct {
-	Title, X, Y string // labels, in Latin letters
+	Title, X, Y string // labels
 	LogY        bool   // y on a logarithmic scale
 
 	curves []*curve
@@ -28,9 +29,10 @@ type Curves struct {
 }
 
 type curve struct {
-	name    string
-	points  plotter.XYs
-	leftOut int // points that cannot be drawn
+	name      string
+	points    plotter.XYs
+	leftOut   int  // points that cannot be drawn
+	reference bool // a line to compare with
 }
 
 // label is the curve's name in the legend, which reports the points that are not drawn.
@@ -38,7 +40,11 @@ func (c *curve) label() string {
 	if c.leftOut == 0 {
 		return c.name
 	}
-	return fmt.Sprintf("%s (not drawn: %d of %d points)", c.name, c.leftOut, c.leftOut+len(c.points))
+	format := "%s (not drawn: %d of %d points)"
+	if chinese(c.name) {
+		format = "%s（没有画出：%d个点，共%d个）"
+	}
+	return fmt.Sprintf(format, c.name, c.leftOut, c.leftOut+len(c.points))
 }
 
 // Between redraws at least this long passes, so that drawing does not slow the training down.
@@ -46,8 +52,17 @@ const between = 500 * time.Millisecond
 
 // Add appends the point (x, y) to the curve called name, and redraws the figure unless that was just done. Infinity, NaN
 // and, on a logarithmic scale, a y that is not positive cannot be drawn: the legend counts such points.
-func (c *Curves) Add(name string, x, y float64) {
+func (c *Curves) Add(name string, x, y float64) { c.add(c.find(name), x, y) }
+
+// Reference appends the point (x, y) to a line to compare the curves with, such as a bound or a floor: it is black and
+// thin. The first reference has the dashes of the first curve, the second those of the second, and so on.
+func (c *Curves) Reference(name string, x, y float64) {
 	of := c.find(name)
+	of.reference = true
+	c.add(of, x, y)
+}
+
+func (c *Curves) add(of *curve, x, y float64) {
 	if !finite(x) || !finite(y) || c.LogY && y <= 0 {
 		of.leftOut++
 		return
@@ -81,14 +96,18 @@ func finite(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }
 // String describes the figure in words: where each curve starts and ends, and how many of its points are not drawn.
 func (c *Curves) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Figure: %s over %s.", c.Y, c.X)
+	head, ends, stop := "Figure: %s over %s.", " %s: from %.4g at %g to %.4g at %g.", " %s."
+	if chinese(c.Title, c.X, c.Y) {
+		head, ends, stop = "图：%s，横轴是%s。", "%s：从%.4g（在%g处）到%.4g（在%g处）。", "%s。"
+	}
+	fmt.Fprintf(&b, head, c.Y, c.X)
 	for _, of := range c.curves {
-		fmt.Fprintf(&b, " %s", of.label())
 		if n := len(of.points); n > 0 {
 			first, last := of.points[0], of.points[n-1]
-			fmt.Fprintf(&b, ": from %.4g at %g to %.4g at %g", first.Y, first.X, last.Y, last.X)
+			fmt.Fprintf(&b, ends, of.label(), first.Y, first.X, last.Y, last.X)
+		} else {
+			fmt.Fprintf(&b, stop, of.label())
 		}
-		b.WriteByte('.')
 	}
 	return b.String()
 }
@@ -103,23 +122,74 @@ var (
 	dashes = [][]vg.Length{nil, {6, 3}, {2, 2}, {8, 2, 2, 2}}
 )
 
+// style is how a curve is drawn.
+type style struct {
+	colour color.Color
+	width  vg.Length
+	dashes []vg.Length
+}
+
+// styles returns the style of each curve. A direction has the same one in all figures.
+func (c *Curves) styles() []style {
+	styles, taken := make([]style, len(c.curves)), map[int]bool{}
+	set := func(i, number int) {
+		styles[i] = style{colours[number%len(colours)], vg.Points(1.5), dashes[number%len(dashes)]}
+		taken[number] = true
+	}
+	references := 0
+	for i, of := range c.curves {
+		if number, ok := direction(of.name); of.reference {
+			styles[i] = style{color.Black, vg.Points(0.75), dashes[references%len(dashes)]}
+			references++
+		} else if ok && !taken[number] {
+			set(i, number)
+		}
+	}
+	next := 0
+	for i := range styles {
+		if styles[i].colour != nil {
+			continue
+		}
+		for taken[next] {
+			next++
+		}
+		set(i, next)
+	}
+	return styles
+}
+
+// direction returns the number of the colour that a direction has; others have none.
+func direction(name string) (number int, ok bool) {
+	for i, words := range [][2]string{{"forward", "正向"}, {"backward", "反向"}, {"both", "双向"}} {
+		if strings.HasPrefix(name, words[0]) || strings.HasPrefix(name, words[1]) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
 // PNG draws the figure, on white so that it is legible in a dark theme too. Without any point to draw it is an error.
 func (c *Curves) PNG() ([]byte, error) {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
 	p.BackgroundColor = color.White
-	p.Legend.Top, p.Legend.XOffs = true, -vg.Points(4)
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(round), plot.TickerFunc(round)
 	p.Add(plotter.NewGrid())
-	points, leftOut := 0, 0
-	for i, of := range c.curves {
-		points, leftOut = points+len(of.points), leftOut+of.leftOut
+	var marks legend
+	points, leftOut, names, whole := 0, 0, "", true
+	for i, style := range c.styles() {
+		of := c.curves[i]
+		points, leftOut, names = points+len(of.points), leftOut+of.leftOut, names+of.label()
+		for _, point := range of.points {
+			whole = whole && point.X == math.Trunc(point.X)
+		}
 		line, err := plotter.NewLine(of.points)
 		if err != nil {
 			continue // no points yet
 		}
-		line.Color, line.Width, line.Dashes = colours[i%len(colours)], vg.Points(1.5), dashes[i%len(dashes)]
+		line.Color, line.Width, line.Dashes = style.colour, style.width, style.dashes
 		p.Add(line)
-		p.Legend.Add(of.label(), line)
+		marks = append(marks, mark{of.label(), line})
 		if len(of.points) == 1 { // a line of one point is invisible
 			dot, err := plotter.NewScatter(of.points)
 			if err != nil {
@@ -136,24 +206,33 @@ func (c *Curves) PNG() ([]byte, error) {
 	if points == 0 {
 		return nil, fmt.Errorf("the figure %q has no points yet", c.Title)
 	}
+	write(p, typeface(c.Title, c.X, c.Y, names))
+	if whole {
+		p.X.Tick.Marker = plot.TickerFunc(integers)
+	}
 	if p.X.Min == p.X.Max { // one point so far
 		p.X.Max = p.X.Min + 1
 	}
 	if c.LogY {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{}
-		// Whole decades, so that at least one label stands at each end.
-		p.Y.Min = math.Pow(10, math.Floor(math.Log10(p.Y.Min)))
-		p.Y.Max = math.Pow(10, math.Ceil(math.Log10(p.Y.Max)+1e-9))
-		if p.Y.Min == p.Y.Max {
-			p.Y.Max *= 10
-		}
+		logarithmic(&p.Y)
 	} else {
 		if p.Y.Min == p.Y.Max {
 			p.Y.Max = p.Y.Min + 1
 		}
-		p.Y.Max += 0.07 * float64(len(c.curves)) * (p.Y.Max - p.Y.Min) // room for the legend
+		step := step(p.Y.Min, p.Y.Max) // round numbers at the ends
+		p.Y.Min, p.Y.Max = step*math.Floor(p.Y.Min/step+1e-9), step*math.Ceil(p.Y.Max/step-1e-9)
 	}
-	return encode(p)
+	return marks.encode(p)
+}
+
+// logarithmic makes an axis logarithmic, over whole decades, so that at least one label stands at each end.
+func logarithmic(axis *plot.Axis) {
+	axis.Scale, axis.Tick.Marker = plot.LogScale{}, decades{}
+	axis.Min = math.Pow(10, math.Floor(math.Log10(axis.Min)+1e-9))
+	axis.Max = math.Pow(10, math.Ceil(math.Log10(axis.Max)-1e-9))
+	if axis.Min == axis.Max {
+		axis.Max *= 10
+	}
 }
 
 // decades puts a labelled tick at each power of ten, or at every other one and so on if they are many.

@@ -21,7 +21,8 @@ import (
 // HeatMap is a figure of a matrix: the greater a value, the brighter its field. A scale at its side gives the values; what
 // lies outside of it, such as infinity, has the colour of its end.
 type HeatMap struct {
-	Title, X, Y     string      // labels, in Latin letters
+	Title, X, Y     string      // labels
+	Columns         []string    // names of the columns, written above their numbers; nil for none
 	Values          [][]float64 // row by row, all of the same length, the first row at the bottom; NaN for none
 	Lowest, Highest float64     // the ends of the scale; both 0: those of the finite values
 
@@ -35,24 +36,32 @@ func (h *HeatMap) Show() { show(&h.id, h) }
 // String describes the figure in words: its size, the ends of the scale, and how many values are infinite or NaN.
 func (h *HeatMap) String() string {
 	lowest, highest := h.scale()
-	s := fmt.Sprintf("Figure: %s, a heat map of %d rows (%s), values from %.3g to %.3g.", h.Title, len(h.Values), h.Y, lowest, highest)
+	head, special := "Figure: %s, a heat map of %d rows (%s), values from %.3g to %.3g.", " Of %d values, %d are %s."
+	zh := chinese(h.Title, h.X, h.Y)
+	if zh {
+		head, special = "图：%s，热图，%d行（%s），值从%.3g到%.3g。", "%d个值中有%d个是%s。"
+	}
+	s := fmt.Sprintf(head, h.Title, len(h.Values), h.Y, lowest, highest)
 	values := slices.Concat(h.Values...)
-	for _, special := range []struct {
-		is   func(v float64) bool
-		text string
+	for _, of := range []struct {
+		is                 func(v float64) bool
+		english, inChinese string
 	}{
-		{func(v float64) bool { return math.IsInf(v, -1) }, "-Inf, drawn like the lowest value"},
-		{func(v float64) bool { return math.IsInf(v, 1) }, "+Inf, drawn like the highest value"},
-		{math.IsNaN, "NaN, left white"},
+		{func(v float64) bool { return math.IsInf(v, -1) }, "-Inf, drawn like the lowest value", "-Inf，画得和最小的值一样"},
+		{func(v float64) bool { return math.IsInf(v, 1) }, "+Inf, drawn like the highest value", "+Inf，画得和最大的值一样"},
+		{math.IsNaN, "NaN, left white", "NaN，留白"},
 	} {
-		n := 0
+		n, text := 0, of.english
+		if zh {
+			text = of.inChinese
+		}
 		for _, v := range values {
-			if special.is(v) {
+			if of.is(v) {
 				n++
 			}
 		}
 		if n > 0 {
-			s += fmt.Sprintf(" Of %d values, %d are %s.", len(values), n, special.text)
+			s += fmt.Sprintf(special, len(values), n, text)
 		}
 	}
 	return s
@@ -102,6 +111,11 @@ func (h *HeatMap) PNG() ([]byte, error) {
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text, p.BackgroundColor = h.Title, h.X, h.Y, color.White
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(integers), plot.TickerFunc(integers)
 	rows, columns := len(h.Values), len(h.Values[0])
+	if h.Columns != nil {
+		p.X.Tick.Marker = h.names()
+	}
+	write(p, typeface(append([]string{h.Title, h.X, h.Y}, h.Columns...)...))
+	p.Title.Padding = vg.Points(4)
 	p.Add(plotter.NewImage(h.fields(colours), -0.5, -0.5, float64(columns)-0.5, float64(rows)-0.5))
 
 	scale := plot.New()
@@ -143,18 +157,10 @@ func (h *HeatMap) fields(colours palette.ColorMap) image.Image {
 	return picture
 }
 
-// integers puts ticks at round integers.
-func integers(lowest, highest float64) (ticks []plot.Tick) {
-	if lowest, highest = math.Ceil(lowest), math.Floor(highest); lowest == highest { // one row or column
-		return []plot.Tick{{Value: lowest, Label: fmt.Sprint(int(lowest))}}
-	}
-	for _, tick := range (plot.DefaultTicks{}).Ticks(lowest, highest) {
-		if tick.Value == math.Trunc(tick.Value) {
-			if tick.Label != "" {
-				tick.Label = fmt.Sprint(tick.Value)
-			}
-			ticks = append(ticks, tick)
-		}
+// names puts the name of each column, above its number, below it.
+func (h *HeatMap) names() (ticks plot.ConstantTicks) {
+	for i, name := range h.Columns {
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: fmt.Sprintf("%s\n%d", name, i)})
 	}
 	return ticks
 }

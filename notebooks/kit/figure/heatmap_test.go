@@ -33,6 +33,10 @@ func TestHeatMap(t *testing.T) {
 		t.Errorf("a constant matrix has the scale %g to %g", lowest, highest)
 	}
 
+	h.Columns = []string{"一", "盏", "一", "盏"}
+	drawn(t, h, "BIRNN_HEATMAP_NAMES")
+	h.Columns = nil
+
 	// What is not finite has the colours of the ends and white, and is reported.
 	inf := math.Inf(1)
 	h.Values = [][]float64{{-inf, inf, math.NaN(), -3, 0}}

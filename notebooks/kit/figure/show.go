@@ -1,14 +1,12 @@
 package figure
 
 import (
-	"bytes"
 	"encoding/gob"
 	"fmt"
 	"os"
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 )
 
@@ -47,16 +45,3 @@ func show(id *string, d drawing) {
 
 // Every figure is of this size.
 const width, height = 7 * vg.Inch, 3.5 * vg.Inch
-
-// encode draws the plot as a PNG.
-func encode(p *plot.Plot) ([]byte, error) {
-	w, err := p.WriterTo(width, height, "png")
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	if _, err := w.WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
