@@ -93,7 +93,7 @@ func positioned(x *Node) *Node {
 func attend(scope *model.Scope, z *Node, h int, initial birnnlib.Initializer) *Node {
 	T, n := z.Shape().Dim(0), z.Shape().Dim(1)
 	project := func(name string) *Node {
-		return Reshape(birnnlib.Output(scope.In(name), z, h, initial), T, n, heads, h/heads)
+		return Reshape(birnnlib.Output(scope.In("%s", name), z, h, initial), T, n, heads, h/heads)
 	}
 	q, k, v := project("query"), project("key"), project("value")
 	a := Softmax(DivScalar(Einsum("tnmd,snmd->nmts", q, k), math.Sqrt(float64(h/heads))), -1)
@@ -110,7 +110,7 @@ type task10 struct {
 
 const windowT, addingT, rowT, mostDelay = 80, 30, 32, 8
 
-// corpus10 returns the rows of the People's Daily to learn from and to test.
+// corpus10 returns the rows of the People's Daily to learn from and to test. Tests replace it.
 var corpus10 = sync.OnceValues(func() (rows [2]*kit.Rows, err error) {
 	path, err := segment.FetchPeoplesDaily(context.Background(), "", segment.FetchOptions{})
 	if err != nil {
