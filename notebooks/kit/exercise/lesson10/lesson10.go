@@ -23,7 +23,7 @@ func Attend(attend func(Q, K, V [][]float64, causal bool) [][]float64) error {
 			}
 			got := attend(Q, K, V, causal)
 			if len(got) != T || slices.ContainsFunc(got, func(row []float64) bool { return len(row) != h }) {
-				return exercise.Faultf("%s: the result has %d rows; it must be [T][h], here 4 rows of 2", "%[3]s：结果有%[2]d行；应当是[T][h]，这里是4行，每行2个数", english, len(got), chinese)
+				return exercise.Faultf("%[1]s: the result has %[2]d rows; it must be [T][h], here 4 rows of 2", "%[3]s：结果有%[2]d行；应当是[T][h]，这里是4行，每行2个数", english, len(got), chinese)
 			}
 			want := attention(Q, K, V, causal, math.Sqrt(d))
 			if same(got, want) {
@@ -42,8 +42,8 @@ func Attend(attend func(Q, K, V [][]float64, causal bool) [][]float64) error {
 				return exercise.Faultf("causal: the first time step sees only itself, so its output must be its value %.3f; it is %.3f: do the weights still add up to 1?",
 					"因果：第一个时间步只看得到自己，输出应当就是它的值%.3f；这里是%.3f：权重的和还是1吗？", V[0][0], got[0][0])
 			}
-			return exercise.Faultf("%s: the first number is %.4f instead of %.4f; are the weights of each query, over all keys, positive with the sum 1?",
-				"%[4]s：第一个数是%.4[2]f，应当是%.4[3]f；每个查询对所有键的权重，是不是正数，和为1？", english, got[0][0], want[0][0], chinese)
+			return exercise.Faultf("%[1]s: the first number is %[2].4f instead of %[3].4f; are the weights of each query, over all keys, positive with the sum 1?",
+				"%[4]s：第一个数是%[2].4f，应当是%[3].4f；每个查询对所有键的权重，是不是正数，和为1？", english, got[0][0], want[0][0], chinese)
 		}
 		for _, row := range [][][]float64{Q, K} {
 			for t := range row {
