@@ -42,8 +42,8 @@ func Attend(attend func(Q, K, V [][]float64, causal bool) [][]float64) error {
 				return exercise.Faultf("causal: the first time step sees only itself, so its output must be its value %.3f; it is %.3f: do the weights still add up to 1?",
 					"因果：第一个时间步只看得到自己，输出应当就是它的值%.3f；这里是%.3f：权重的和还是1吗？", V[0][0], got[0][0])
 			}
-			return exercise.Faultf("%[1]s: the first number is %[2].4f instead of %[3].4f; are the weights of each query, over all keys, positive with the sum 1?",
-				"%[4]s：第一个数是%[2].4f，应当是%[3].4f；每个查询对所有键的权重，是不是正数，和为1？", english, got[0][0], want[0][0], chinese)
+			return exercise.Faultf("%[1]s: the first number is %.4[2]f instead of %.4[3]f; are the weights of each query, over all keys, positive with the sum 1?",
+				"%[4]s：第一个数是%.4[2]f，应当是%.4[3]f；每个查询对所有键的权重，是不是正数，和为1？", english, got[0][0], want[0][0], chinese)
 		}
 		for _, row := range [][][]float64{Q, K} {
 			for t := range row {
