@@ -1,9 +1,10 @@
-// Command experiments trains the networks that lessons 1, 3 and 8 compare and do not have the time to train, and writes
+// Command experiments trains the networks that lessons 1, 3, 8 and 10 compare and do not have the time to train, and writes
 // what came of them to the file that the lesson reads:
 //
 //	go run ./notebooks/kit/experiments -lesson 1 -o notebooks/01-experiments.json
 //	go run ./notebooks/kit/experiments -lesson 3 -o notebooks/03-experiments.json
 //	go run ./notebooks/kit/experiments -lesson 8 -o notebooks/08-experiments.json
+//	go run ./notebooks/kit/experiments -lesson 10 -o notebooks/10-experiments.json
 //
 // Each takes some minutes on XLA, and lesson 8 half an hour. The file is replaced at the end: Ctrl-C leaves it as it was.
 package main
@@ -38,10 +39,12 @@ type experiment struct {
 
 // settings determine a training, except for rounding.
 type settings struct {
-	Name             string  `json:"name"`       // the same for all that are compared
-	Hidden           string  `json:"hidden"`     // sizes, as training.FormatSizes writes them
-	Activation       string  `json:"activation"` // φ
-	Initial          string  `json:"initial"`    // the distribution of the initial weights
+	Name             string  `json:"name"` // the same for all that are compared
+	Layer            string  `json:"layer,omitempty"`
+	Hidden           string  `json:"hidden"`               // sizes, as training.FormatSizes writes them
+	Activation       string  `json:"activation,omitempty"` // φ
+	Initial          string  `json:"initial"`              // the distribution of the initial weights
+	Delay            int     `json:"delay,omitempty"`
 	AsPosted         bool    `json:"as_posted,omitempty"`
 	Residual         bool    `json:"residual,omitempty"`
 	Dropout          float64 `json:"dropout,omitempty"`
@@ -55,7 +58,10 @@ type settings struct {
 }
 
 func (s settings) String() string {
-	title := fmt.Sprintf("%s: %s, %s, %s", s.Name, s.Hidden, s.Activation, s.Initial)
+	title := fmt.Sprintf("%s: %s, %s, %s", s.Name, s.Hidden, cmp.Or(s.Layer, s.Activation), s.Initial)
+	if s.Layer != "" {
+		title += fmt.Sprintf(", delay %d", s.Delay)
+	}
 	if s.Residual {
 		title += ", residual"
 	}
@@ -68,14 +74,15 @@ func (s settings) String() string {
 	return title + fmt.Sprintf(", seed %d", s.Seed)
 }
 
-// A result is what the lessons quote. Lesson 1 measures perplexities, lesson 3 losses, and lesson 8 on lines that the
-// network has not seen: the part of the hidden characters that it guesses, and the F1 of the words that it finds.
+// A result is what the lessons quote. Lesson 1 measures perplexities, lessons 3 and 10 losses, and lesson 8 on lines that
+// the network has not seen: the part of the hidden characters that it guesses, and the F1 of the words that it finds.
 type result struct {
 	Parameters int       `json:"parameters"`
 	First      float64   `json:"first,omitempty"`      // perplexity of epoch 1
 	Perplexity []float64 `json:"perplexity,omitempty"` // of epochs 10, 20, …
 	Training   float64   `json:"training,omitempty"`   // the loss on what was trained on
 	Test       float64   `json:"test,omitempty"`       // the loss on new rows
+	F1         float64   `json:"f1,omitempty"`         // of the words
 	Accuracy   float64   `json:"accuracy,omitempty"`
 
 	Development []float64 `json:"development,omitempty"` // F1 on the lines for development after each epoch
@@ -89,7 +96,7 @@ func (r result) String() string {
 		name   string
 		values []float64
 	}{{"perplexity", r.Perplexity}, {"training", []float64{r.Training}}, {"test", []float64{r.Test}},
-		{"accuracy", []float64{r.Accuracy}}, {"development", r.Development}, {"alone", []float64{r.Alone}}, {"together", []float64{r.Together}}} {
+		{"F1", []float64{r.F1}}, {"accuracy", []float64{r.Accuracy}}, {"development", r.Development}, {"alone", []float64{r.Alone}}, {"together", []float64{r.Together}}} {
 		if len(of.values) > 0 && of.values[0] != 0 {
 			s += fmt.Sprintf(", %s %.4g", of.name, of.values)
 		}
@@ -103,7 +110,7 @@ type lesson struct {
 	make func(ctx context.Context, b compute.Backend, s settings) (result, error)
 }
 
-var lessons = map[int]lesson{1: {plan1, make1}, 3: {plan3, make3}, 8: {plan8, make8}}
+var lessons = map[int]lesson{1: {plan1, make1}, 3: {plan3, make3}, 8: {plan8, make8}, 10: {plan10, make10}}
 
 // A record is the file of a lesson.
 type record struct {
@@ -147,7 +154,7 @@ func main() {
 func run(ctx context.Context, args []string, log io.Writer) error {
 	flags := flag.NewFlagSet("experiments", flag.ContinueOnError)
 	flags.SetOutput(log)
-	number := flags.Int("lesson", 0, "the `lesson`: 1, 3 or 8")
+	number := flags.Int("lesson", 0, "the `lesson`: 1, 3, 8 or 10")
 	path := flags.String("o", "", "the `file` to write")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -157,7 +164,7 @@ func run(ctx context.Context, args []string, log io.Writer) error {
 	case flags.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case !ok:
-		return fmt.Errorf("lesson %d has no experiments; give -lesson 1, 3 or 8", *number)
+		return fmt.Errorf("lesson %d has no experiments; give -lesson 1, 3, 8 or 10", *number)
 	case *path == "":
 		return errors.New("no file to write; give -o")
 	}

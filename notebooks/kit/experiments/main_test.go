@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"birnn/birnnlib/examples/segment"
 	"birnn/birnnlib/examples/text"
 	"birnn/internal/backendtest"
 	"birnn/internal/cli"
+	kit "birnn/notebooks/kit/lesson"
 )
 
 // kept reads the file of a lesson.
@@ -72,7 +74,7 @@ func TestKept(t *testing.T) {
 // figures returns the results of an experiment.
 func figures(e experiment) (all []float64) {
 	all = slices.Concat(e.Perplexity, e.Development)
-	for _, v := range []float64{e.First, e.Training, e.Test, e.Accuracy, e.Alone, e.Together} {
+	for _, v := range []float64{e.First, e.Training, e.Test, e.F1, e.Accuracy, e.Alone, e.Together} {
 		if v != 0 {
 			all = append(all, v)
 		}
@@ -159,6 +161,14 @@ func TestMake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	read := corpus10
+	t.Cleanup(func() { corpus10 = read })
+	corpus10 = func() (rows [2]*kit.Rows, err error) { // nothing is downloaded
+		lines := []segment.Line{{"他", "马上", "下来"}, {"马上", "下来", "他"}}
+		rows[0] = kit.NewRows(lines, rowT, nil)
+		rows[1] = kit.NewRows(lines[:1], rowT, rows[0])
+		return rows, nil
+	}
 	for number, l := range lessons {
 		plan, err := l.plan()
 		if err != nil {
@@ -185,6 +195,27 @@ func TestMake(t *testing.T) {
 			if number == 3 && (r.Training <= 0 || r.Parameters == 0 || (r.Test > 0) == (s.Name == "eight layers")) {
 				t.Errorf("%s: %+v", s, r)
 			}
+			if number == 10 && (r.Training <= 0 || r.Test <= 0 || r.Parameters == 0) {
+				t.Errorf("%s: %+v", s, r)
+			}
+		}
+	}
+}
+
+// TestFair checks that the networks that lesson 10 compares have about the same number of parameters.
+func TestFair(t *testing.T) {
+	r, _ := kept(t, 10)
+	first := map[string]int{}
+	for _, e := range r.Experiments {
+		of := e.Name
+		if _, ok := first[of]; !ok {
+			first[of] = e.Parameters
+		}
+		if share := float64(e.Parameters) / float64(first[of]); share < 0.9 || share > 1.1 {
+			t.Errorf("%s has %d parameters, the first of its task %d", e.settings, e.Parameters, first[of])
+		}
+		if (e.F1 > 0) != (e.Name == "segmentation" || e.Name == "delay") {
+			t.Errorf("%s has F1 %g", e.settings, e.F1)
 		}
 	}
 }
