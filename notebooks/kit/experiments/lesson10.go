@@ -113,11 +113,7 @@ const windowT, addingT, rowT, mostDelay = 80, 30, 32, 8
 
 // corpus10 returns the rows of the People's Daily to learn from and to test. Tests replace it.
 var corpus10 = sync.OnceValues(func() (rows [2]*kit.Rows, err error) {
-	path, err := segment.FetchPeoplesDaily(context.Background(), "", segment.FetchOptions{})
-	if err != nil {
-		return rows, err
-	}
-	lines, err := segment.Read(path)
+	lines, err := peoplesDaily(context.Background())
 	if err != nil {
 		return rows, err
 	}

@@ -35,6 +35,15 @@ func plan8() (plan []settings, err error) {
 	return plan, nil
 }
 
+// peoplesDaily returns the lines that the networks learn to segment.
+var peoplesDaily = func(ctx context.Context) ([]segment.Line, error) {
+	path, err := segment.FetchPeoplesDaily(ctx, "", segment.FetchOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return segment.Read(path)
+}
+
 // make8 trains a network, and tests it on lines that it has not seen.
 func make8(ctx context.Context, b compute.Backend, s settings) (r result, err error) {
 	hidden, err := training.ParseSizes(s.Hidden)
@@ -44,7 +53,7 @@ func make8(ctx context.Context, b compute.Backend, s settings) (r result, err er
 	switch s.Name {
 	case "filling in":
 		config := infill.Lesson()
-		config.Hidden, config.Seed = hidden, s.Seed
+		config.Hidden, config.Seed, config.Epochs = hidden, s.Seed, s.Epochs
 		train, test := infill.Split(infill.Lines(text.Corpus(0)))
 		m, err := infill.New(b, train, config)
 		if err != nil {
@@ -57,11 +66,7 @@ func make8(ctx context.Context, b compute.Backend, s settings) (r result, err er
 		r.Accuracy, r.Parameters = short(float64(right)/float64(of)), trainable(m.Tagger().Store())
 		return r, err
 	case "segmentation":
-		path, err := segment.FetchPeoplesDaily(ctx, "", segment.FetchOptions{})
-		if err != nil {
-			return r, err
-		}
-		lines, err := segment.Read(path)
+		lines, err := peoplesDaily(ctx)
 		if err != nil {
 			return r, err
 		}

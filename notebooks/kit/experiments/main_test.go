@@ -82,7 +82,8 @@ func figures(e experiment) (all []float64) {
 	return all
 }
 
-// quoting lists the cells of each lesson that print figures of its file, and nothing else with decimals.
+// quoting lists cells that print figures of their lesson's file, and nothing else with decimals; lessons 8 and 10 print
+// means.
 var quoting = map[int][]string{
 	1: {"lesson1-seeds", "lesson1-sigmoid", "lesson1-depths"},
 	3: {"lesson3-depth-kept", "lesson3-dropout-kept", "lesson3-residual-kept"},
@@ -161,8 +162,11 @@ func TestMake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := corpus10
-	t.Cleanup(func() { corpus10 = read })
+	read, fetch := corpus10, peoplesDaily
+	t.Cleanup(func() { corpus10, peoplesDaily = read, fetch })
+	peoplesDaily = func(context.Context) ([]segment.Line, error) {
+		return slices.Repeat([]segment.Line{{"他", "马上", "下来"}, {"马上", "下来", "他"}}, 50), nil
+	}
 	corpus10 = func() (rows [2]*kit.Rows, err error) { // nothing is downloaded
 		lines := []segment.Line{{"他", "马上", "下来"}, {"马上", "下来", "他"}}
 		rows[0] = kit.NewRows(lines, rowT, nil)
@@ -193,6 +197,9 @@ func TestMake(t *testing.T) {
 				t.Errorf("%s: %+v, want %d parameters", s, r, count(q, 1, 4, q))
 			}
 			if number == 3 && (r.Training <= 0 || r.Parameters == 0 || (r.Test > 0) == (s.Name == "eight layers")) {
+				t.Errorf("%s: %+v", s, r)
+			}
+			if number == 8 && (r.Accuracy <= 0 && r.Together <= 0 || r.Parameters == 0) {
 				t.Errorf("%s: %+v", s, r)
 			}
 			if number == 10 && (r.Training <= 0 || r.Test <= 0 || r.Parameters == 0) {
