@@ -18,11 +18,11 @@ import (
 
 // BenchmarkParts measures the parts of a training step of the benchmarks' LSTM: two bidirectional layers of h + h units
 // on d = h inputs, mini-batches of n. The rest of the whole step is spent on the backward gates, on what the loops
-// write and read, and on the update.
+// write and read, and on the update. With one sequence, n = 1, it measures the parts of inference.
 //
 //	GOMLX_BACKEND=xla:cpu go test -run - -bench Parts ./birnnlib
 func BenchmarkParts(b *testing.B) {
-	const n, h = 32, 256
+	const h = 256
 	backend := backendtest.One(b)
 	// Distinct numbers, or XLA would compute nothing.
 	values := func(g *Graph, dims ...int) *Node {
@@ -42,6 +42,9 @@ func BenchmarkParts(b *testing.B) {
 				args = append(args, input)
 			}
 			exec := model.MustNewExec(backend, model.NewStore(), func(scope *model.Scope, x []*Node) *Node {
+				if part == nil && x[0].Shape().Dim(1) == 1 {
+					return ReduceAllMax(stacked(scope, x[0], h))
+				}
 				if part == nil {
 					return step(scope, x[0], h)
 				}
@@ -70,8 +73,9 @@ func BenchmarkParts(b *testing.B) {
 		return []*Node{values(g, 2048, 2048), values(g, 2048, 2048)}
 	}, func(x []*Node) *Node { return times(x[0], x[1]) })
 
-	for _, T := range []int{35, 280} {
-		name := func(part string) string { return fmt.Sprintf("T=%d/%s", T, part) }
+	for _, size := range [][2]int{{35, 32}, {280, 32}, {280, 1}} {
+		T, n := size[0], size[1]
+		name := func(part string) string { return fmt.Sprintf("T=%d/n=%d/%s", T, n, part) }
 		rows := T * n
 		loop := func(step func(w, state *Node) *Node) func(x []*Node) *Node {
 			return func(x []*Node) *Node {
@@ -93,6 +97,20 @@ func BenchmarkParts(b *testing.B) {
 			z := gates(times(state, w), 4)
 			return Add(Add(z[0], z[1]), Add(z[2], z[3]))
 		}))
+		if n == 1 {
+			bench(name("the products outside of the loops"), 2*T*4*h*2*(h+2*h), func(g *Graph) []*Node {
+				return []*Node{values(g, T, h), values(g, T, 2*h), values(g, h, 4*h), values(g, 2*h, 4*h)}
+			}, func(x []*Node) *Node {
+				var all []*Node
+				for direction := range 2 {
+					k := func(x *Node) *Node { return MulScalar(x, float64(1+direction)) }
+					all = append(all, ReduceAllMax(times(x[0], k(x[2]))), ReduceAllMax(times(x[1], k(x[3]))))
+				}
+				return Stack(all, 0)
+			})
+			bench(name("all of it"), 0, func(g *Graph) []*Node { return []*Node{values(g, T, n, h)} }, nil)
+			continue
+		}
 		bench(name("the loops' products, backward"), 4*T*2*n*h*4*h, func(g *Graph) []*Node {
 			return []*Node{values(g, 4*h, h), values(g, n, h), values(g, T, n, h)}
 		}, loop(func(w, state *Node) *Node {
@@ -139,11 +157,16 @@ func BenchmarkParts(b *testing.B) {
 	}
 }
 
-// step is a step of SGD on the mean of the squares; it returns the loss.
-func step(scope *model.Scope, x *Node, h int) *Node {
+// stacked returns the outputs of two bidirectional layers of LSTMs.
+func stacked(scope *model.Scope, x *Node, h int) *Node {
 	sizes := Sizes{Forward: h, Backward: h}
 	y, _ := New(scope, x, sizes, sizes).Cell(LSTM{}).Initializer(TorchUniform().Seed(1)).Done()
-	loss := ReduceAllMean(Square(y))
+	return y
+}
+
+// step is a step of SGD on the mean of the squares; it returns the loss.
+func step(scope *model.Scope, x *Node, h int) *Node {
+	loss := ReduceAllMean(Square(stacked(scope, x, h)))
 	var parameters []*model.Variable
 	var values []*Node
 	for v := range scope.IterVariables() {
