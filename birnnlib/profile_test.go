@@ -97,43 +97,48 @@ func BenchmarkParts(b *testing.B) {
 			z := gates(times(state, w), 4)
 			return Add(Add(z[0], z[1]), Add(z[2], z[3]))
 		}))
-		if n == 1 {
-			bench(name("the products outside of the loops"), 2*T*4*h*2*(h+2*h), func(g *Graph) []*Node {
-				return []*Node{values(g, T, h), values(g, T, 2*h), values(g, h, 4*h), values(g, 2*h, 4*h)}
-			}, func(x []*Node) *Node {
-				var all []*Node
-				for direction := range 2 {
-					k := func(x *Node) *Node { return MulScalar(x, float64(1+direction)) }
-					all = append(all, ReduceAllMax(times(x[0], k(x[2]))), ReduceAllMax(times(x[1], k(x[3]))))
-				}
-				return Stack(all, 0)
-			})
-			bench(name("all of it"), 0, func(g *Graph) []*Node { return []*Node{values(g, T, n, h)} }, nil)
-			continue
+		training := n > 1
+		if training {
+			bench(name("the loops' products, backward"), 4*T*2*n*h*4*h, func(g *Graph) []*Node {
+				return []*Node{values(g, 4*h, h), values(g, n, h), values(g, T, n, h)}
+			}, loop(func(w, state *Node) *Node {
+				return times(Concatenate([]*Node{state, Neg(state), state, Neg(state)}, 1), w)
+			}))
 		}
-		bench(name("the loops' products, backward"), 4*T*2*n*h*4*h, func(g *Graph) []*Node {
-			return []*Node{values(g, 4*h, h), values(g, n, h), values(g, T, n, h)}
-		}, loop(func(w, state *Node) *Node {
-			return times(Concatenate([]*Node{state, Neg(state), state, Neg(state)}, 1), w)
-		}))
-		// Of the first layer's and the second's directions: X W_x, and the gradients of W_x, of W_h, and of the second
-		// layer's input.
-		bench(name("the products outside of the loops"), 2*2*rows*4*h*(2*(h+2*h)+2*h+2*h), func(g *Graph) []*Node {
-			return []*Node{values(g, rows, h), values(g, rows, 2*h), values(g, rows, 4*h), values(g, h, 4*h), values(g, 2*h, 4*h)}
+		// Of the first layer's and the second's directions: X W_x, and in training the gradients of W_x, of W_h, and of the
+		// second layer's input.
+		columns := h + 2*h
+		if training {
+			columns += h + 2*h + 2*h + 2*h
+		}
+		bench(name("the products outside of the loops"), 2*2*rows*4*h*columns, func(g *Graph) []*Node {
+			inputs := []*Node{values(g, rows, h), values(g, rows, 2*h), values(g, h, 4*h), values(g, 2*h, 4*h)}
+			if training {
+				inputs = append(inputs, values(g, rows, 4*h))
+			}
+			return inputs
 		}, func(x []*Node) *Node {
-			x1, x2, dA, w1, w2 := x[0], x[1], x[2], x[3], x[4]
+			x1, x2, w1, w2 := x[0], x[1], x[2], x[3]
 			var all []*Node
 			for direction := range 2 {
 				// A different factor for each direction, or XLA would compute only one of them.
 				k := func(x *Node) *Node { return MulScalar(x, float64(1+direction)) }
-				for _, y := range []*Node{times(x1, k(w1)), times(x2, k(w2)), transposedTimes(x1, k(dA)), transposedTimes(x2, k(dA)),
-					transposedTimes(k(x1), dA), transposedTimes(k(AddScalar(x1, 1)), dA), Dot(dA, k(w2)).General([]int{1}, nil, []int{1}, nil)} {
+				products := []*Node{times(x1, k(w1)), times(x2, k(w2))}
+				if training {
+					dA := x[4]
+					products = append(products, transposedTimes(x1, k(dA)), transposedTimes(x2, k(dA)),
+						transposedTimes(k(x1), dA), transposedTimes(k(AddScalar(x1, 1)), dA), Dot(dA, k(w2)).General([]int{1}, nil, []int{1}, nil))
+				}
+				for _, y := range products {
 					all = append(all, ReduceAllMax(y))
 				}
 			}
 			return Stack(all, 0)
 		})
-		bench(name("the whole step"), 0, func(g *Graph) []*Node { return []*Node{values(g, T, n, h)} }, nil)
+		bench(name("all of it"), 0, func(g *Graph) []*Node { return []*Node{values(g, T, n, h)} }, nil)
+		if !training {
+			continue
+		}
 		// The part between the products of the loops: gates and states, kept as the gradient needs them.
 		bench(name("gates and states, forward"), 0, func(g *Graph) []*Node {
 			return []*Node{values(g, h, 4*h), values(g, n, h), values(g, T, n, 4*h)}

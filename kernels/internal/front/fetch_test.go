@@ -50,13 +50,10 @@ func proxy(t *testing.T, modules map[string][2]string) string {
 		}
 	}
 	t.Cleanup(func() {
-		cache, err := exec.Command(goCommand(), "env", "GOMODCACHE").Output()
-		if err != nil {
-			t.Error(err)
-		}
+		cache := goEnv(t, "GOMODCACHE")
 		for name := range modules {
 			for _, place := range []string{path.Dir(name), "cache/download/" + path.Dir(name)} {
-				place = filepath.Join(strings.TrimSpace(string(cache)), place)
+				place = filepath.Join(cache, place)
 				filepath.WalkDir(place, func(path string, d fs.DirEntry, err error) error { return os.Chmod(path, 0o755) })
 				os.RemoveAll(place)
 			}
@@ -65,14 +62,20 @@ func proxy(t *testing.T, modules map[string][2]string) string {
 	return "file://" + dir
 }
 
+// goEnv returns a setting of the go command.
+func goEnv(t *testing.T, key string) string {
+	t.Helper()
+	value, err := exec.Command(goCommand(), "env", key).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(value))
+}
+
 // TestModuleCache uses the module cache that GOMODCACHE names, and leaves that of the home directory alone.
 func TestModuleCache(t *testing.T) {
 	for _, key := range []string{"GOMODCACHE", "GOCACHE"} {
-		place, err := exec.Command(goCommand(), "env", key).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv(key, strings.TrimSpace(string(place)))
+		t.Setenv(key, goEnv(t, key))
 	}
 	own := t.TempDir()
 	k := startIn(t, t.TempDir(), func(*Config) {

@@ -128,11 +128,7 @@ func newSides(t *testing.T) *sides {
 	if err := os.CopyFS(gonb, os.DirFS(gonbFolder(t))); err != nil {
 		t.Fatal(err)
 	}
-	cache, err := exec.Command("go", "env", "GOMODCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	modules := strings.TrimSpace(string(cache))
+	modules := goEnv(t, "GOMODCACHE")
 	env := append(spec.Environ(), "GOSUMDB=off", "GONB_GIT_ROOT="+gonb, "GOPROXY=file://"+modules+"/cache/download,"+usersProxy,
 		"GOPATH="+strings.TrimSuffix(modules, filepath.Join("/", "pkg", "mod"))) // goimports forgets GOMODCACHE: TestModuleCache
 	return &sides{

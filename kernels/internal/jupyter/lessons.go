@@ -20,11 +20,10 @@ func LessonsDir(root string) string { return filepath.Join(root, "notebooks") }
 func Lessons(root string) ([]string, error) {
 	var all []string
 	for _, language := range Languages {
-		found, err := filepath.Glob(filepath.Join(LessonsDir(root), language, "*.ipynb"))
+		found, err := lessonsIn(root, language)
 		if err != nil {
 			return nil, err
 		}
-		slices.Sort(found)
 		all = append(all, found...)
 	}
 	return all, nil
@@ -32,11 +31,18 @@ func Lessons(root string) ([]string, error) {
 
 // FirstLesson returns the first lesson in a language, or "".
 func FirstLesson(root, language string) string {
-	found, _ := filepath.Glob(filepath.Join(LessonsDir(root), language, "*.ipynb"))
+	found, _ := lessonsIn(root, language)
 	if len(found) == 0 {
 		return ""
 	}
-	return slices.Min(found)
+	return found[0]
+}
+
+// lessonsIn returns the paths of the lessons in a language, in order.
+func lessonsIn(root, language string) ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(LessonsDir(root), language, "*.ipynb"))
+	slices.Sort(found)
+	return found, err
 }
 
 // LessonLanguage returns the language asked for; if asked is empty, Chinese in a Chinese locale and English otherwise.

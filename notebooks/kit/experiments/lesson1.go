@@ -97,10 +97,10 @@ func make1(ctx context.Context, b compute.Backend, s settings) (r result, err er
 	return r, err
 }
 
-// trainable counts the parameters in a store.
-func trainable(store *model.Store) (parameters int) {
+// trainable counts the parameters in a store, but for those of the names.
+func trainable(store *model.Store, without ...string) (parameters int) {
 	for v := range store.IterVariables() {
-		if v.Trainable {
+		if v.Trainable && !slices.Contains(without, v.Name()) {
 			parameters += v.Shape().Size()
 		}
 	}

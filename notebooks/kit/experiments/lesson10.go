@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 
 	"birnn/birnnlib"
@@ -223,16 +222,9 @@ func make10(_ context.Context, b compute.Backend, s settings) (r result, err err
 			return r, err
 		}
 	}
-	for v := range params.IterVariables() { // without the characters' embedding, which all networks share
-		if v.Trainable && v.Name() != "E" {
-			r.Parameters += v.Shape().Size()
-		}
-	}
+	r.Parameters = trainable(params, "E") // the characters' embedding, which all networks share
 	return r, nil
 }
 
 // rounded rounds to four digits, more than the seeds agree in.
-func rounded(x float64) float64 {
-	x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', 4, 64), 64)
-	return x
-}
+func rounded(x float64) float64 { return digits(x, 4) }

@@ -79,8 +79,8 @@ func make8(ctx context.Context, b compute.Backend, s settings) (r result, err er
 			return r, err
 		}
 		if err := m.Train(ctx, train, tag.Callbacks{Epoch: func(tag.Epoch) error {
-			_, together, err := scores8(ctx, m, development)
-			r.Development = append(r.Development, short(together.F1()))
+			score, err := m.Test(ctx, development)
+			r.Development = append(r.Development, short(score.F1()))
 			return err
 		}}); err != nil {
 			return r, err

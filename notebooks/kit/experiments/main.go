@@ -202,7 +202,10 @@ func cpu() string {
 }
 
 // short rounds to six digits.
-func short(x float64) float64 {
-	x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', 6, 64), 64)
+func short(x float64) float64 { return digits(x, 6) }
+
+// digits rounds to n digits.
+func digits(x float64, n int) float64 {
+	x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', n, 64), 64)
 	return x
 }

@@ -1,7 +1,6 @@
 package figure
 
 import (
-	"bytes"
 	"fmt"
 	"image"
 	"image/color"
@@ -128,11 +127,7 @@ func (h *HeatMap) PNG() ([]byte, error) {
 	whole := draw.New(canvas)
 	p.Draw(draw.Crop(whole, 0, -margin, 0, 0))
 	scale.Draw(draw.Crop(whole, width-margin, -vg.Points(8), vg.Points(8), -vg.Points(8)))
-	var b bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return encoded(canvas)
 }
 
 // Steadily brighter, so that it is as good in grey, and blue to yellow, which all people can tell apart.

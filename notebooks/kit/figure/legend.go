@@ -1,8 +1,6 @@
 package figure
 
 import (
-	"bytes"
-
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
@@ -69,9 +67,5 @@ func (l legend) encode(p *plot.Plot) ([]byte, error) {
 			x += l.width(m, style)
 		}
 	}
-	var b bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return encoded(canvas)
 }

@@ -1,7 +1,6 @@
 package figure
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"strconv"
@@ -85,11 +84,7 @@ func (n *Network) PNG() ([]byte, error) {
 			s.box(k, y, q.Forward, color.White)
 		}
 	}
-	var b bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return encoded(canvas)
 }
 
 // unit is how wide a unit is drawn, so that the largest box is as wide as it may be.

@@ -1,7 +1,6 @@
 package figure
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"strings"
@@ -99,11 +98,7 @@ func (s *Seen) PNG() ([]byte, error) {
 	for t := 1; t <= T; t++ {
 		text(vg.Point{X: at(t, 0).X, Y: 32}, 11, fmt.Sprint(t))
 	}
-	var b bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return encoded(canvas)
 }
 
 // chart is the figure for Vega-Lite: the states are a selection, and the lines and the coloured inputs are those of the

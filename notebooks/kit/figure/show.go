@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"bytes"
 	"encoding/gob"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/vgimg"
 )
 
 // drawing is a figure that can be drawn and described in words.
@@ -45,3 +47,12 @@ func show(id *string, d drawing) {
 
 // Every figure is of this size.
 const width, height = 7 * vg.Inch, 3.5 * vg.Inch
+
+// encoded returns a picture as a PNG.
+func encoded(canvas *vgimg.Canvas) ([]byte, error) {
+	var b bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
